@@ -1,0 +1,78 @@
+//! `conclave history`: reads a room.
+
+use clap::Args;
+use conclave_node::api::client::Client;
+use conclave_node::api::types::Page;
+use conclave_protocol::limits::HISTORY_PAGE_MAX;
+
+use crate::args::Context;
+use crate::error::CliError;
+
+/// Read the newest messages of a room, oldest first
+///
+/// Reading to the newest message marks the room as read. To read further back, give the id
+/// of the oldest message that you have as `--before`.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// The room, by name or id
+    room: String,
+    /// How many messages at most
+    #[arg(long, value_name = "N", default_value = "50", value_parser = at_least_one)]
+    limit: usize,
+    /// Only messages before this one
+    #[arg(long, value_name = "ID")]
+    before: Option<String>,
+}
+
+pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> Result<(), CliError> {
+    let client = context.client()?;
+    let page = newest(&client, &args.room, args.limit, args.before.as_deref()).await?;
+    context.out.show(&page, |page| {
+        if page.messages.is_empty() {
+            return "No messages.".to_owned();
+        }
+        let mut lines = Vec::new();
+        if page.more && !context.out.quiet() {
+            lines.push(context.out.dim("(there are older messages)"));
+        }
+        lines.extend(page.messages.iter().map(|message| context.out.message(message)));
+        lines.join("\n")
+    })?;
+    if args.before.is_none() {
+        client.mark_read(&args.room).await?;
+    }
+    Ok(())
+}
+
+/// The newest `limit` messages before `before`, oldest first, in as many answers as needed.
+pub(crate) async fn newest(
+    client: &Client,
+    room: &str,
+    limit: usize,
+    before: Option<&str>,
+) -> Result<Page, CliError> {
+    let mut before = before.map(str::to_owned);
+    let mut pages = Vec::new();
+    let mut wanted = limit;
+    let mut more = true;
+    while wanted > 0 && more {
+        let page = client.history(room, wanted.min(HISTORY_PAGE_MAX), before.as_deref()).await?;
+        let Some(oldest) = page.messages.first() else {
+            more = page.more;
+            break;
+        };
+        before = Some(oldest.id.to_string());
+        wanted = wanted.saturating_sub(page.messages.len());
+        more = page.more;
+        pages.push(page.messages);
+    }
+    Ok(Page { messages: pages.into_iter().rev().flatten().collect(), more })
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("not a number".to_owned()),
+    }
+}

@@ -1,0 +1,78 @@
+//! `conclave init`: founds a company.
+
+use clap::Args;
+use conclave_node::api::types::Named;
+use conclave_node::node;
+use conclave_protocol::id::{AgentId, CompanyId, DeviceId};
+use serde::Serialize;
+
+use super::check_new_name;
+use crate::args::Context;
+use crate::error::CliError;
+use crate::escape;
+
+/// Found a company in this home
+///
+/// Makes the company's root key, its first agent with this device, and makes that device its
+/// most senior admin. The recovery phrase is shown once and stored nowhere: it alone can
+/// replace the root key.
+///
+/// Example: conclave init --company "Example" --as alice
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Name of the company
+    #[arg(long, value_name = "NAME")]
+    company: String,
+    /// Name of its first agent: you
+    #[arg(long = "as", value_name = "AGENT")]
+    agent: String,
+}
+
+#[derive(Serialize)]
+struct Founded {
+    company: Named<CompanyId>,
+    agent: Named<AgentId>,
+    device: DeviceId,
+    peer_id: String,
+    recovery_phrase: String,
+}
+
+pub(crate) fn run(context: &Context, args: &InitArgs) -> Result<(), CliError> {
+    check_new_name(&args.company)?;
+    check_new_name(&args.agent)?;
+    let founded = node::found(&context.home, &args.company, &args.agent)?;
+    let founded = Founded {
+        company: founded.company.into(),
+        agent: founded.agent.into(),
+        device: founded.device,
+        peer_id: founded.peer_id,
+        recovery_phrase: founded.recovery_phrase,
+    };
+    context.out.show(&founded, |founded| {
+        format!(
+            "Founded {} with {} as its first admin, in {}.\n\n\
+             Recovery phrase:\n\n{}\n\n\
+             Write it down now, on paper, and keep it apart from this computer. It is not\n\
+             shown again and stored nowhere; with it the company survives the loss of every\n\
+             admin, and whoever reads it can take the company over.\n",
+            context.out.bold(escape::line(&founded.company.name)),
+            context.out.bold(escape::line(&founded.agent.name)),
+            context.home.display(),
+            numbered(&founded.recovery_phrase),
+        )
+    })?;
+    context.out.note("Next: `conclave up` runs this node.");
+    Ok(())
+}
+
+/// Words in rows of six, each with its number, which helps when copying by hand.
+fn numbered(phrase: &str) -> String {
+    let words: Vec<_> = phrase.split_whitespace().collect();
+    let rows = words.chunks(6).enumerate().map(|(row, words)| {
+        let cells = words.iter().enumerate().map(|(at, word)| {
+            format!("{:>3} {word:<9}", row * 6 + at + 1)
+        });
+        cells.collect::<String>().trim_end().to_owned()
+    });
+    rows.collect::<Vec<_>>().join("\n")
+}

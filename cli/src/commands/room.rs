@@ -1,0 +1,177 @@
+//! `conclave room`: Chat Rooms, their permissions, who has access and who is there.
+
+use clap::{Args, Subcommand, ValueEnum};
+use conclave_node::api::types::{Access, AccessLine, Participants, Room, RoomLine, Rooms};
+
+use super::check_new_name;
+use crate::args::Context;
+use crate::error::CliError;
+use crate::escape;
+use crate::output::{Output, list, short};
+
+/// What can be done with Chat Rooms.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoomCommand {
+    /// Make a room, open to units (admins)
+    ///
+    /// Whoever belongs to any of the units may read and write, now and later; `role:Agent`
+    /// means everyone in the company.
+    ///
+    /// Example: conclave room new Sales --permit department:Sales --permit role:Manager
+    New(NewRoomArgs),
+    /// List the rooms that are open to me, with unread counts
+    List(ListArgs),
+    /// Show a room and its permissions
+    Show(RoomArgs),
+    /// Open a room to one more unit or agent (admins)
+    Permit(PermitArgs),
+    /// Take a permission away (admins)
+    ///
+    /// Without its last permission a room is open to nobody.
+    Unpermit(PermitArgs),
+    /// With Access: everyone who may read and write, with the permission that lets them in
+    Access(RoomArgs),
+    /// Participants: who is in the room now
+    Participants(RoomArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewRoomArgs {
+    /// Its name: 1 to 64 characters, without '/' and ':'
+    name: String,
+    /// Whom it is open to, such as `department:Sales`; several, or repeated
+    #[arg(long, value_name = "UNIT", required = true, num_args = 1..)]
+    pub(crate) permit: Vec<String>,
+    /// What newcomers may read
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t = History::Full)]
+    history: History,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum History {
+    /// Everything
+    Full,
+    /// What is written after they came (not available yet)
+    FromJoin,
+}
+
+impl History {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::FromJoin => "from-join",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Also rooms that are not open to me (admins)
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RoomArgs {
+    /// The room, by name or id
+    room: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PermitArgs {
+    /// The room, by name or id
+    room: String,
+    /// The unit or agent, such as `role:Manager` or `agent:bob`
+    unit: String,
+}
+
+pub(crate) async fn run(context: &Context, command: RoomCommand) -> Result<(), CliError> {
+    if let RoomCommand::New(args) = &command {
+        check_new_name(&args.name)?;
+    }
+    let client = context.client()?;
+    let out = &context.out;
+    match command {
+        RoomCommand::New(args) => {
+            let room = client.new_room(&args.name, &args.permit, args.history.word()).await?;
+            out.done(&room, |room: &Room| {
+                let name = escape::line(&room.name);
+                format!("Made {name}, open to {}.", list(&room.permissions))
+            })
+        }
+        RoomCommand::List(args) => {
+            let rooms = client.rooms(args.all).await?;
+            out.show(&rooms, |rooms| rooms_text(out, rooms))
+        }
+        RoomCommand::Show(args) => {
+            let room = client.room(&args.room).await?;
+            out.show(&room, |room| room_text(out, room))
+        }
+        RoomCommand::Permit(args) => {
+            let room = client.permit(&args.room, &args.unit).await?;
+            out.done(&room, permissions_text)
+        }
+        RoomCommand::Unpermit(args) => {
+            let room = client.unpermit(&args.room, &args.unit).await?;
+            out.done(&room, permissions_text)
+        }
+        RoomCommand::Access(args) => {
+            let access = client.access(&args.room).await?;
+            out.show(&access, |access| access_text(out, access))
+        }
+        RoomCommand::Participants(args) => {
+            let participants = client.participants(&args.room).await?;
+            out.show(&participants, participants_text)
+        }
+    }
+}
+
+fn rooms_text(out: &Output, rooms: &Rooms) -> String {
+    let row = |room: &RoomLine| {
+        let unread = if room.access { room.unread.to_string() } else { "-".to_owned() };
+        let note = match (room.access, room.active) {
+            (false, _) => "no access",
+            (true, false) => "not in use",
+            (true, true) => "",
+        };
+        vec![escape::line(&room.name).into_owned(), unread, short(room.id), note.to_owned()]
+    };
+    let rows: Vec<_> = rooms.rooms.iter().map(row).collect();
+    out.table(&["CHAT ROOM", "UNREAD", "ID", ""], &rows, "No Chat Room is open to you.")
+}
+
+fn room_text(out: &Output, room: &Room) -> String {
+    let mut lines = vec![
+        format!("{}  {}", out.bold(escape::line(&room.name)), out.dim(room.id)),
+        format!("history     {}", escape::line(&room.history)),
+        format!("in use      {}", if room.active { "yes" } else { "no" }),
+    ];
+    if room.permissions.is_empty() {
+        lines.push("open to     nobody".to_owned());
+    }
+    lines.extend(room.permissions.iter().map(|unit| format!("open to     {}", escape::line(unit))));
+    lines.join("\n")
+}
+
+fn permissions_text(room: &Room) -> String {
+    let name = escape::line(&room.name);
+    match room.permissions.as_slice() {
+        [] => format!("{name} is now open to nobody."),
+        units => format!("{name} is now open to {}.", list(units)),
+    }
+}
+
+fn access_text(out: &Output, access: &Access) -> String {
+    let row = |agent: &AccessLine| {
+        let present = if agent.present { "present" } else { "away" };
+        vec![escape::line(&agent.name).into_owned(), present.to_owned(), list(&agent.via)]
+    };
+    let rows: Vec<_> = access.agents.iter().map(row).collect();
+    out.table(&["WITH ACCESS", "NOW", "THROUGH"], &rows, "Nobody has access.")
+}
+
+fn participants_text(participants: &Participants) -> String {
+    let names = participants.agents.iter().map(|agent| escape::line(&agent.name).into_owned());
+    let names: Vec<_> = names.collect();
+    if names.is_empty() { "Nobody is in the room now.".to_owned() } else { names.join("\n") }
+}

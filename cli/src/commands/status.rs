@@ -1,0 +1,97 @@
+//! `conclave status`: the state of the node.
+
+use conclave_node::api::types::Status;
+
+use crate::args::Context;
+use crate::error::CliError;
+use crate::escape;
+use crate::output::{Output, short};
+
+pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
+    let status = context.client()?.status().await?;
+    context.out.show(&status, |status| text(&context.out, status))
+}
+
+fn text(out: &Output, status: &Status) -> String {
+    let mut lines = Vec::new();
+    let mut fact = |name: &str, value: String| {
+        lines.push(format!("{} {value}", out.dim(format!("{name:<9}"))));
+    };
+    match (&status.company, &status.agent) {
+        (Some(company), Some(agent)) => {
+            fact("company", out.bold(escape::line(&company.name)));
+            fact("agent", out.bold(escape::line(&agent.name)));
+        }
+        _ => fact("company", "not a member yet".to_owned()),
+    }
+    if let Some(join) = &status.join {
+        let code = join.code.as_deref().map(|code| format!(", safety code {}", escape::line(code)));
+        fact(
+            "join",
+            format!(
+                "{} as {}{}",
+                escape::line(&join.state),
+                escape::line(&join.agent),
+                code.unwrap_or_default()
+            ),
+        );
+    }
+    fact("device", short(status.device));
+    fact("peer id", status.peer_id.clone());
+    for address in &status.listen {
+        fact("listen", escape::line(address).into_owned());
+    }
+    fact(
+        "control",
+        format!("{} objects, digest {}", status.control.objects, short(status.control.digest)),
+    );
+    let refused: Vec<_> = status
+        .verdicts
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(reason, count)| format!("{} {count}", escape::line(reason)))
+        .collect();
+    if !refused.is_empty() {
+        fact("refused", refused.join(", "));
+    }
+    lines.push(String::new());
+    lines.push(peers(out, status));
+    if !status.rooms.is_empty() {
+        lines.push(String::new());
+        lines.push(rooms(out, status));
+    }
+    for alarm in &status.alarms {
+        lines.push(String::new());
+        let kind = out.bold(escape::line(&alarm.kind));
+        lines.push(format!("attention: {kind}: {}", escape::line(&alarm.message)));
+    }
+    lines.join("\n")
+}
+
+fn peers(out: &Output, status: &Status) -> String {
+    let rows: Vec<_> = status
+        .peers
+        .iter()
+        .map(|peer| {
+            let agent = peer.agent.as_ref().map_or("-".into(), |agent| escape::line(&agent.name));
+            vec![agent.into_owned(), escape::line(&peer.addr).into_owned(), peer.peer_id.clone()]
+        })
+        .collect();
+    out.table(&["PEER", "ADDRESS", "PEER ID"], &rows, "No peers connected.")
+}
+
+fn rooms(out: &Output, status: &Status) -> String {
+    let rows: Vec<_> = status
+        .rooms
+        .iter()
+        .map(|room| {
+            vec![
+                escape::line(&room.name).into_owned(),
+                room.messages.to_string(),
+                escape::line(&room.sync).into_owned(),
+                short(room.digest),
+            ]
+        })
+        .collect();
+    out.table(&["CHAT ROOM", "MESSAGES", "SYNC", "DIGEST"], &rows, "")
+}

@@ -1,0 +1,174 @@
+//! `conclave devnet`: a local test network of real processes.
+
+mod child;
+mod demo;
+mod forge;
+mod state;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use conclave_node::api::types::Message;
+use serde::Serialize;
+
+use crate::args::Context;
+use crate::devnet::child::Network;
+use crate::devnet::forge::ForgeKind;
+use crate::devnet::state::{Devnet, NodeEntry};
+use crate::error::CliError;
+use crate::escape;
+use crate::output::{Output, shell_word};
+use crate::signals::Signals;
+
+/// Start a local test network of three nodes
+///
+/// Founds "Devnet Company" with the agents alice (admin), bob and carol, each a real process
+/// with a home of its own; lets bob and carol join with safety codes; makes Departments,
+/// Groups, a Role and three Chat Rooms; sends messages and shows who sees what; then sends
+/// forged messages and shows that they are refused. The nodes keep running until Ctrl-C.
+///
+/// Example: conclave devnet --exit
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct DevnetArgs {
+    #[command(flatten)]
+    start: StartArgs,
+    #[command(subcommand)]
+    command: Option<DevnetCommand>,
+}
+
+#[derive(Debug, Args)]
+struct StartArgs {
+    /// Folder for the homes of the nodes [default: a fresh one in the temporary folder]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// End after the demonstration: with 0 if everything went as it should
+    #[arg(long)]
+    exit: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum DevnetCommand {
+    /// Send a forged message on a devnet that runs, and show that it is refused
+    ///
+    /// Example: conclave devnet forge no-membership --as carol --to bob
+    Forge(ForgeArgs),
+}
+
+#[derive(Debug, Args)]
+struct ForgeArgs {
+    /// What is wrong with the message
+    #[arg(value_enum)]
+    kind: ForgeKind,
+    /// Whose keys sign it
+    #[arg(long = "as", value_name = "A")]
+    author: String,
+    /// To whom it is sent
+    #[arg(long, value_name = "B")]
+    to: String,
+    /// Folder of the devnet [default: the one started last]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// What `devnet --exit --json` prints.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    ok: bool,
+    nodes: Vec<NodeEntry>,
+    accepted: Vec<Message>,
+    refused: Vec<Refusal>,
+}
+
+/// A forged message that a node has refused.
+#[derive(Debug, Serialize)]
+pub(crate) struct Refusal {
+    by: String,
+    reason: String,
+}
+
+pub(crate) async fn run(context: &Context, args: DevnetArgs) -> Result<(), CliError> {
+    match args.command {
+        Some(DevnetCommand::Forge(args)) => forge::run(&context.out, args).await,
+        None => start(&context.out, args.start).await,
+    }
+}
+
+/// Starts the network, shows what it does, and ends it, whatever happens in between.
+async fn start(out: &Output, args: StartArgs) -> Result<(), CliError> {
+    let mut signals = Signals::listen()?;
+    let dir = state::make_folder(args.dir)?;
+    let mut network = Network::new(dir);
+    let result = tokio::select! {
+        result = show(out, &mut network, args.exit) => result,
+        () = signals.ended() => {
+            out.note("\nEnding the nodes…");
+            // To end a network that stays up is what Ctrl-C is for; to break off a
+            // demonstration is not success.
+            if network.complete() { Ok(()) } else { Err(interrupted()) }
+        }
+    };
+    network.stop().await;
+    result
+}
+
+async fn show(out: &Output, network: &mut Network, exit: bool) -> Result<(), CliError> {
+    let progress = Progress { out: *out, stdout: !out.json() };
+    let mut report = demo::run(&progress, network).await?;
+    let devnet = Devnet { pid: std::process::id(), nodes: network.entries() };
+    devnet.store(network.dir())?;
+    let forged = forge::demonstrate(&progress, network, &mut report).await;
+    report.ok = forged.is_ok();
+    network.set_complete();
+    if exit {
+        if out.json() {
+            out.document(&report)?;
+        }
+        forged?;
+        return progress.say("Everything went as it should. The nodes end now.");
+    }
+    if let Err(CliError::Problem(problem)) = &forged {
+        progress.say(&format!("The forgeries failed: {}", escape::line(&problem.message)))?;
+    }
+    if out.json() {
+        out.document(&report)?;
+    }
+    progress.say(&usage_text(&devnet.nodes))?;
+    Err(network.first_end().await)
+}
+
+/// How to use the nodes from another terminal.
+fn usage_text(nodes: &[NodeEntry]) -> String {
+    let mut text = "\nThe network stays up until Ctrl-C. From another terminal:\n".to_owned();
+    for node in nodes {
+        let home = shell_word(&node.home.to_string_lossy());
+        let room = if node.agent == "carol" { "Sales" } else { "Support" };
+        text += &format!("  conclave --home {home} send {room} \"hello\"\n");
+        text += &format!("  conclave --home {home} tail {room}\n");
+    }
+    text + "  conclave devnet forge no-membership --as carol --to bob"
+}
+
+fn interrupted() -> CliError {
+    CliError::failed("interrupted before the demonstration was complete", "run it again")
+}
+
+/// Tells what happens, for people.
+pub(crate) struct Progress {
+    out: Output,
+    stdout: bool,
+}
+
+impl Progress {
+    pub(crate) fn say(&self, text: &str) -> Result<(), CliError> {
+        if self.stdout && !self.out.quiet() { self.out.print(text) } else { Ok(()) }
+    }
+
+    pub(crate) fn heading(&self, text: &str) -> Result<(), CliError> {
+        self.say(&format!("\n{}", self.out.bold(text)))
+    }
+
+    pub(crate) fn out(&self) -> &Output {
+        &self.out
+    }
+}

@@ -1,0 +1,60 @@
+//! Errors as HTTP answers.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use conclave_protocol::engine::{Failure, FailureKind};
+
+use super::types::{ErrorDocument, Problem};
+
+/// A problem with its HTTP status.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    problem: Problem,
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, kind: &str, message: &str, hint: &str) -> Self {
+        Self { status, problem: Problem::new(kind, message, hint) }
+    }
+
+    /// The request itself is not valid.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        let hint = "see the description of the local API";
+        let problem = Problem::new("usage", message, hint);
+        Self { status: StatusCode::BAD_REQUEST, problem }
+    }
+
+    /// The node took too long. What was asked may still happen.
+    pub(super) fn timeout() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "failed",
+            "the node did not answer in time",
+            "what you asked for may still happen: look before you repeat it",
+        )
+    }
+}
+
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        let status = match failure.kind {
+            FailureKind::Usage => StatusCode::BAD_REQUEST,
+            FailureKind::NotMember
+            | FailureKind::NoAccess
+            | FailureKind::NotAdmin
+            | FailureKind::WrongCode => StatusCode::FORBIDDEN,
+            FailureKind::NotFound => StatusCode::NOT_FOUND,
+            FailureKind::Conflict => StatusCode::CONFLICT,
+            FailureKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self { status, problem: failure.into() }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, Json(ErrorDocument { error: self.problem })).into_response()
+    }
+}

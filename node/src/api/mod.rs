@@ -1,0 +1,20 @@
+//! The local API: JSON and server-sent events over HTTP on loopback, and its typed client.
+//!
+//! The shapes in [`types`] are a contract: scripts read them from the command line, which
+//! prints what the client here receives. Fields may be added, never removed or renamed.
+
+mod auth;
+pub mod client;
+mod convert;
+mod error;
+mod events;
+mod routes;
+pub mod server;
+#[cfg(test)]
+mod shapes;
+pub mod sse;
+pub mod text;
+pub mod time;
+pub mod types;
+
+pub use server::serve;

@@ -1,0 +1,96 @@
+//! Serving the local API.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::auth::Guard;
+use super::error::ApiError;
+use super::routes;
+use crate::handle::Handle;
+
+/// How long one request may take; streams of events are exempt.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long open requests may go on once the node stops.
+const CLOSING_TIME_MAX: Duration = Duration::from_secs(3);
+
+/// What every route can reach.
+#[derive(Clone)]
+pub(super) struct App {
+    /// The node.
+    pub(super) handle: Handle,
+    /// Turns true when the node stops, so that endless answers end.
+    pub(super) closing: watch::Receiver<bool>,
+    guard: Arc<Guard>,
+}
+
+/// Serves the API on `listener` until `shutdown` resolves, then ends open requests.
+///
+/// # Errors
+/// If `listener` is not on loopback, or cannot tell its address.
+pub async fn serve(
+    listener: TcpListener,
+    handle: Handle,
+    token: String,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the API serves loopback only"));
+    }
+    let (close, mut closing) = watch::channel(false);
+    let guard = Arc::new(Guard::new(address, &token));
+    let app = App { handle, closing: closing.clone(), guard };
+    let router = routes::router()
+        .layer(middleware::from_fn(limit_time))
+        .layer(middleware::from_fn_with_state(app.clone(), check_caller))
+        .with_state(app);
+    // Answers are small and events single: waiting to fill a packet would only delay them.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "an API connection keeps its delay");
+        }
+    });
+    let serving = axum::serve(listener, router.into_make_service()).with_graceful_shutdown(
+        async move {
+            shutdown.await;
+            close.send_replace(true);
+        },
+    );
+    let given_up = async move {
+        // An error means that the sender is gone, which is the same news.
+        let _ = closing.wait_for(|closing| *closing).await;
+        tokio::time::sleep(CLOSING_TIME_MAX).await;
+    };
+    tokio::select! {
+        served = serving => served,
+        () = given_up => Ok(()),
+    }
+}
+
+async fn check_caller(State(app): State<App>, request: Request, next: Next) -> Response {
+    match app.guard.check(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Only the time until the answer begins is limited, so that a stream of events may last.
+async fn limit_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIME_MAX, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::timeout().into_response(),
+    }
+}
+
+/// The type of router that the routes are written for.
+pub(super) type ApiRouter = Router<App>;

@@ -1,0 +1,191 @@
+//! The documented shapes of JSON, compared field by field.
+
+use std::collections::BTreeSet;
+
+use conclave_protocol::engine::{Failure, FailureKind};
+use conclave_protocol::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId, UnitId};
+use conclave_protocol::object::{HistoryPolicy, UnitKind};
+use conclave_protocol::time::Timestamp;
+use conclave_protocol::view;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::convert;
+use super::types::{
+    Access, AccessLine, Agent, Approved, ControlEntry, ErrorDocument, Join, JoinRequest, Member,
+    Message, Named, Page, Participants, Problem, Room, RoomLine, Status, Unit,
+};
+use crate::handle::NetInfo;
+
+fn fields(value: impl Serialize) -> BTreeSet<String> {
+    match serde_json::to_value(value).expect("JSON") {
+        Value::Object(object) => object.into_iter().map(|(name, _)| name).collect(),
+        other => panic!("not an object: {other}"),
+    }
+}
+
+#[track_caller]
+fn check(value: impl Serialize, documented: &str) {
+    let documented = documented.split_whitespace().map(str::to_owned).collect();
+    assert_eq!(fields(value), documented);
+}
+
+fn agent() -> view::AgentRef {
+    view::AgentRef { id: AgentId([1; 32]), name: "alice".into() }
+}
+
+fn room() -> view::RoomRef {
+    view::RoomRef { id: RoomId([2; 32]), name: "Support".into() }
+}
+
+fn company() -> view::CompanyRef {
+    view::CompanyRef { id: CompanyId([3; 32]), name: "Example".into() }
+}
+
+fn message() -> view::MessageView {
+    view::MessageView {
+        id: ObjectId([0xab; 32]),
+        room: room(),
+        author: agent(),
+        device: DeviceId([4; 32]),
+        height: 7,
+        time: Timestamp(1_795_415_000_123),
+        text: "hello\n\u{1b}".into(),
+        state: view::MessageState::Pending,
+    }
+}
+
+fn join() -> view::JoinView {
+    view::JoinView {
+        state: view::JoinState::Waiting,
+        agent: "bob".into(),
+        company: Some(company()),
+        code: Some("ABCD-EFGH".into()),
+    }
+}
+
+fn status(member: bool) -> Status {
+    let device = DeviceId([5; 32]);
+    let stranger = DeviceId([6; 32]);
+    let peer = |device| view::PeerView { device, agent: Some(agent()) };
+    let view = view::StatusView {
+        company: Some(company()),
+        agent: Some(agent()),
+        device: DeviceId([4; 32]),
+        member,
+        join: Some(join()),
+        peers: vec![peer(device), peer(stranger)],
+        control_digest: ObjectId([8; 32]),
+        control_objects: 12,
+        rooms: vec![view::RoomStatus {
+            room: room(),
+            messages: 3,
+            digest: ObjectId([9; 32]),
+            sync: "complete".into(),
+        }],
+        verdicts: vec![("no_membership", 1)],
+        alarms: vec![view::Alarm { kind: "name_twice", message: "rename one".into() }],
+    };
+    let mut net = NetInfo { peer_id: "12D3".into(), ..NetInfo::default() };
+    net.peers.insert(device, ("12D4".into(), "/ip4/127.0.0.1/tcp/1".into()));
+    convert::status(view, net)
+}
+
+#[test]
+fn message_is_as_documented() {
+    let json = serde_json::to_value(Message::from(message())).expect("JSON");
+    let hex = |byte: &str| byte.repeat(32);
+    let expected = json!({
+        "id": hex("ab"),
+        "room": { "id": hex("02"), "name": "Support" },
+        "author": { "id": hex("01"), "name": "alice" },
+        "device": hex("04"),
+        "height": 7,
+        "time": "2026-11-23T06:23:20.123Z",
+        "text": "hello\n\u{1b}",
+        "state": "pending",
+    });
+    assert_eq!(json, expected);
+    let text = serde_json::to_string(&json).expect("JSON");
+    assert!(!text.contains('\u{1b}') && !text.contains('\n'), "one line, nothing that acts");
+}
+
+#[test]
+fn shapes_are_as_documented() {
+    check(Page::from(view::Page { messages: vec![message()], more: true }), "messages more");
+    let unit = view::UnitView {
+        id: UnitId::ROLE_AGENT,
+        kind: UnitKind::Role,
+        label: "role:Agent".into(),
+    };
+    check(Unit::from(unit), "id unit");
+    let view = view::AgentView { agent: agent(), units: vec![], devices: vec![], active: true };
+    check(Agent::from(view), "id name units devices active");
+    let request = view::JoinRequestView {
+        name: "bob".into(),
+        device: DeviceId([4; 32]),
+        code: "ABCD-EFGH".into(),
+        expires: Timestamp(1),
+        name_taken: false,
+    };
+    check(JoinRequest::from(request), "name device code expires name_taken");
+    let alice = Named::from(agent());
+    let device = DeviceId([4; 32]);
+    check(Approved { agent: alice.clone(), device, units: vec![] }, "agent device units");
+    let member = Member { agent: alice.clone(), unit: "role:M".into(), object: ObjectId([1; 32]) };
+    check(member, "agent unit object");
+    let view = view::RoomView {
+        room: room(),
+        history: HistoryPolicy::Full,
+        active: true,
+        permissions: vec!["role:Agent".into()],
+    };
+    let shown = Room::from(view);
+    assert_eq!(shown.history, "full");
+    check(shown, "id name history active permissions");
+    let line = view::RoomLine { room: room(), unread: 1, active: true, access: true };
+    check(RoomLine::from(line), "id name unread active access");
+    let line = view::AccessLine { agent: agent(), via: vec![], present: true };
+    let line = AccessLine::from(line);
+    check(line.clone(), "id name via present");
+    check(Access { room: room().into(), agents: vec![line] }, "room agents");
+    check(Participants { room: room().into(), agents: vec![alice.clone()] }, "room agents");
+    check(alice, "id name");
+    check(Join::from(join()), "state agent company code");
+    let entry = view::ControlEntry {
+        id: ObjectId([1; 32]),
+        kind: "genesis",
+        height: 1,
+        author: device,
+        bytes: vec![0, 0xff],
+    };
+    let entry = ControlEntry::from(entry);
+    assert_eq!(entry.bytes, "00ff");
+    check(entry, "id kind height author bytes");
+}
+
+#[test]
+fn status_is_as_documented() {
+    let shown = status(true);
+    assert_eq!(shown.peers.len(), 1, "a peer without a connection is not shown");
+    check(
+        shown.clone(),
+        "company agent device peer_id member join listen peers control rooms verdicts alarms",
+    );
+    let json = serde_json::to_value(&shown).expect("JSON");
+    check(&json["peers"][0], "peer_id device agent addr");
+    check(&json["control"], "digest objects");
+    check(&json["rooms"][0], "id name messages digest sync");
+    check(&json["alarms"][0], "kind message");
+    assert_eq!(json["verdicts"], json!({ "no_membership": 1 }));
+    let stranger = serde_json::to_value(status(false)).expect("JSON");
+    assert_eq!((&stranger["company"], &stranger["agent"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn errors_are_as_documented() {
+    let failure = Failure::new(FailureKind::NotMember, "not yet", "ask");
+    let document = ErrorDocument { error: Problem::from(failure) };
+    let expected = json!({ "error": { "kind": "not_member", "message": "not yet", "hint": "ask" } });
+    assert_eq!(serde_json::to_value(document).expect("JSON"), expected);
+}

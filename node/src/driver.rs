@@ -1,0 +1,174 @@
+//! The loop round the engine: the only clock, and the only caller of the engine.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use conclave_protocol::engine::{
+    BatchId, CommandId, Effect, Engine, Event, Failure, Input, Outcome,
+};
+use conclave_protocol::time::Timestamp;
+use conclave_protocol::view::JoinState;
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver};
+use tokio::sync::{broadcast, oneshot, watch};
+
+use crate::handle::Request;
+use crate::identity::Home;
+use crate::net::NetCommand;
+use crate::store::{StoreError, StoreWriter};
+
+/// Inputs taken in before effects are carried out again.
+const INPUTS_AT_ONCE: usize = 64;
+/// The longest sleep: a wall clock that steps must not stall the timers.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// Everything that the loop connects.
+pub(crate) struct Driver {
+    pub(crate) engine: Engine,
+    pub(crate) home: Home,
+    pub(crate) inputs: Receiver<Input>,
+    pub(crate) net: Sender<NetCommand>,
+    pub(crate) writer: StoreWriter,
+    pub(crate) persisted: UnboundedReceiver<Result<BatchId, StoreError>>,
+    pub(crate) requests: Receiver<Request>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) stop: oneshot::Receiver<()>,
+    pub(crate) failed: watch::Sender<Option<String>>,
+}
+
+/// What waits inside the loop.
+#[derive(Default)]
+struct Waiting {
+    commands: BTreeMap<CommandId, oneshot::Sender<Result<Outcome, Failure>>>,
+    last_command: u64,
+    /// Answers to queries, each with the batch that has to be durable before it is given out.
+    looks: VecDeque<(BatchId, Box<dyn FnOnce() + Send>)>,
+}
+
+impl Driver {
+    /// Runs until it is stopped or the store fails.
+    pub(crate) async fn run(mut self) {
+        let mut waiting = Waiting::default();
+        let failure = loop {
+            if let Err(error) = self.carry_out(&mut waiting).await {
+                break Some(error);
+            }
+            let due = self.engine.next_timeout().ms_since(now());
+            let sleep = tokio::time::sleep(Duration::from_millis(due).min(SLEEP_MAX));
+            tokio::select! {
+                _ = &mut self.stop => break None,
+                Some(news) = self.persisted.recv() => match news {
+                    Ok(batch) => self.engine.handle(now(), Input::Persisted { batch }),
+                    Err(error) => break Some(error),
+                },
+                Some(input) = self.inputs.recv() => self.take_inputs(input),
+                Some(request) = self.requests.recv() => self.take_request(request, &mut waiting),
+                () = sleep => self.engine.handle(now(), Input::Tick),
+            }
+        };
+        // Nobody hears "done" for what is not durable; what is will be there after a restart.
+        drop(waiting);
+        if self.net.send(NetCommand::Stop).await.is_err() {
+            tracing::debug!("the network had stopped already");
+        }
+        let writer = self.writer;
+        if tokio::task::spawn_blocking(move || writer.stop()).await.is_err() {
+            tracing::error!("the store did not stop cleanly");
+        }
+        if let Some(error) = failure {
+            tracing::error!(%error, "the node stops");
+            self.failed.send_replace(Some(error.to_string()));
+        }
+    }
+
+    fn take_inputs(&mut self, first: Input) {
+        self.engine.handle(now(), first);
+        for _ in 1..INPUTS_AT_ONCE {
+            match self.inputs.try_recv() {
+                Ok(input) => self.engine.handle(now(), input),
+                Err(_) => break,
+            }
+        }
+        // Verdicts that are due do not wait for a quiet moment.
+        if self.engine.next_timeout() <= now() {
+            self.engine.handle(now(), Input::Tick);
+        }
+    }
+
+    fn take_request(&mut self, request: Request, waiting: &mut Waiting) {
+        match request {
+            Request::Command(command, answer) => {
+                waiting.last_command += 1;
+                let id = CommandId(waiting.last_command);
+                waiting.commands.insert(id, answer);
+                self.engine.handle(now(), Input::Command { id, command });
+            }
+            Request::Query(look) => {
+                let give = look(&self.engine);
+                waiting.looks.push_back((self.engine.last_batch(), give));
+            }
+        }
+    }
+
+    /// Carries out everything that may happen now.
+    async fn carry_out(&mut self, waiting: &mut Waiting) -> Result<(), StoreError> {
+        while let Some(effect) = self.engine.poll() {
+            let command = match effect {
+                Effect::Persist(batch) => {
+                    self.writer.write(batch)?;
+                    continue;
+                }
+                Effect::Answer { id, result } => {
+                    if let Some(answer) = waiting.commands.remove(&id) {
+                        // Nobody waits any more: the caller has gone away.
+                        let _ = answer.send(result);
+                    }
+                    continue;
+                }
+                Effect::Event(event) => {
+                    self.forget_join_when_admitted(&event);
+                    // Nobody listens: nothing is lost, events are news and not state.
+                    let _ = self.events.send(event);
+                    continue;
+                }
+                Effect::Verdict { token, verdict } => NetCommand::Verdict { token, verdict },
+                Effect::Publish { topic, id, bytes } => NetCommand::Publish { topic, id, bytes },
+                Effect::Send { peer, request, frame } => {
+                    NetCommand::Send { peer, request, frame }
+                }
+                Effect::Respond { token, frame } => NetCommand::Respond { token, frame },
+                Effect::Policy(policy) => NetCommand::Policy(policy),
+                Effect::Addresses { peer, addresses } => {
+                    NetCommand::Addresses { peer, addresses }
+                }
+                Effect::Referral { peer, addresses } => NetCommand::Referral { peer, addresses },
+                Effect::Disconnect { peer } => NetCommand::Disconnect { peer },
+            };
+            // Cannot wait for ever: the network takes commands even while its inputs are full.
+            if self.net.send(command).await.is_err() {
+                tracing::debug!("the network has stopped");
+            }
+        }
+        let persisted = self.engine.persisted();
+        while waiting.looks.front().is_some_and(|(after, _)| *after <= persisted) {
+            if let Some((_, give)) = waiting.looks.pop_front() {
+                give();
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_join_when_admitted(&self, event: &Event) {
+        let Event::Join(join) = event else { return };
+        if join.state == JoinState::Admitted
+            && let Err(error) = self.home.remove_join()
+        {
+            tracing::warn!(%error, "cannot remove the request to join");
+        }
+    }
+}
+
+/// The wall clock.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

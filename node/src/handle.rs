@@ -1,0 +1,92 @@
+//! The way into a running node for everything in the same process: API, devnet, benches.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use conclave_protocol::engine::{Command, Engine, Event, Failure, FailureKind, Outcome};
+use conclave_protocol::id::DeviceId;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// What the network layer can say about itself at any time.
+#[derive(Clone, Debug, Default)]
+pub struct NetInfo {
+    /// This node's libp2p identity.
+    pub peer_id: String,
+    /// Addresses it listens on, each with its `/p2p/…` part.
+    pub listen: Vec<String>,
+    /// Connected peers: libp2p identity and the address of one connection.
+    pub peers: BTreeMap<DeviceId, (String, String)>,
+}
+
+type QueryFn = Box<dyn FnOnce(&Engine) -> Box<dyn FnOnce() + Send> + Send>;
+
+/// What the driver is asked from inside the process.
+pub(crate) enum Request {
+    /// Carry out a command.
+    Command(Command, oneshot::Sender<Result<Outcome, Failure>>),
+    /// Look at the engine. The second closure gives the result out; the driver calls it once
+    /// everything that the first one could see is durable.
+    Query(QueryFn),
+}
+
+/// A cheap, cloneable handle to a running node.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) net: Arc<RwLock<NetInfo>>,
+}
+
+impl Handle {
+    /// Carries out a command; answers once its effect is durable here.
+    ///
+    /// # Errors
+    /// The engine's [`Failure`], or one of kind `Failed` if the node is stopping.
+    pub async fn command(&self, command: Command) -> Result<Outcome, Failure> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.requests.send(Request::Command(command, answer)).await;
+        if sent.is_err() {
+            return Err(stopping());
+        }
+        answered.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    /// Looks at the engine's state; sees only what is durable by the time of the answer.
+    ///
+    /// # Errors
+    /// A [`Failure`] of kind `Failed` if the node is stopping.
+    pub async fn query<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (answer, answered) = oneshot::channel();
+        let query: QueryFn = Box::new(move |engine| {
+            let seen = look(engine);
+            Box::new(move || {
+                // Nobody waits any more: the caller has gone away.
+                let _ = answer.send(seen);
+            })
+        });
+        let sent = self.requests.send(Request::Query(query)).await;
+        if sent.is_err() {
+            return Err(stopping());
+        }
+        answered.await.map_err(|_| stopping())
+    }
+
+    /// Events from now on. A slow reader loses the oldest and is told so by the channel.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Identity, addresses and connections.
+    #[must_use]
+    pub fn net(&self) -> NetInfo {
+        self.net.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+fn stopping() -> Failure {
+    Failure::new(FailureKind::Failed, "the node is stopping", "start it again with `conclave up`")
+}

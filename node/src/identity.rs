@@ -1,0 +1,593 @@
+//! The home folder: keys, tokens and small files that belong to one device.
+//!
+//! The folder is 0700 and every file in it 0600, whatever the umask. A file is replaced as a
+//! whole: written beside, made durable, then renamed.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use bip39::{Language, Mnemonic};
+use conclave_protocol::id::ObjectId;
+use conclave_protocol::keys::{DeviceKeys, public_key};
+use data_encoding::HEXLOWER;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::net::peer_id_of_device;
+
+const LOCK_FILE: &str = "lock";
+const DEVICE_FILE: &str = "device.key";
+const ROOT_FILE: &str = "root.key";
+const TOKEN_FILE: &str = "api-token";
+const RUNNING_FILE: &str = "node.json";
+const JOIN_FILE: &str = "join.json";
+const STORE_FOLDER: &str = "store";
+const KEY_VERSION: u32 = 1;
+const PRIVATE_FILE: u32 = 0o600;
+const PRIVATE_FOLDER: u32 = 0o700;
+const PHRASE_WORDS: usize = 24;
+
+/// Why the home folder cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HomeError {
+    /// One process per home.
+    #[error("another process uses {0}")]
+    InUse(PathBuf),
+    /// It cannot be made, read or written.
+    #[error("cannot use {path}: {detail}")]
+    NotWritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        detail: String,
+    },
+    /// A file's content makes no sense.
+    #[error("{file} is damaged: {detail}")]
+    Corrupt {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A key is never overwritten.
+    #[error("{0} exists already")]
+    Exists(PathBuf),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    NoRandomness(String),
+}
+
+/// A text that is no recovery phrase. It never repeats the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PhraseError {
+    /// The wrong number of words.
+    #[error("a recovery phrase has 24 words, not {0}")]
+    WordCount(usize),
+    /// A word that is in no phrase.
+    #[error("word {0} of the recovery phrase is not one of the words in use")]
+    UnknownWord(usize),
+    /// All words exist, but not together.
+    #[error("the words do not fit together: one is wrong, or two are swapped")]
+    Checksum,
+}
+
+/// The secret keys of a device. There is deliberately no way to print them.
+#[derive(ZeroizeOnDrop)]
+pub struct DeviceSecrets {
+    seed: [u8; 32],
+    sealing: [u8; 32],
+}
+
+impl DeviceSecrets {
+    /// What the engine signs and is addressed with.
+    #[must_use]
+    pub fn keys(&self) -> DeviceKeys {
+        let secret = x25519_dalek::StaticSecret::from(self.sealing);
+        let sealing = x25519_dalek::PublicKey::from(&secret);
+        DeviceKeys::new(&self.seed, ObjectId(sealing.to_bytes()))
+    }
+
+    /// The libp2p identity.
+    #[must_use]
+    pub fn peer_id(&self) -> String {
+        peer_id_of_device(public_key(&self.seed)).map(|peer| peer.to_string()).unwrap_or_default()
+    }
+
+    /// The Ed25519 seed.
+    #[must_use]
+    pub fn seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.seed)
+    }
+
+    /// The secret X25519 key.
+    #[must_use]
+    pub fn sealing_secret(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.sealing)
+    }
+}
+
+/// Where the node that uses a home can be reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningNode {
+    /// `http://127.0.0.1:PORT`.
+    pub api: String,
+    /// Its process.
+    pub pid: u32,
+}
+
+/// A request to join that the next node on this home sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingJoin {
+    /// The name to be known by.
+    pub agent: String,
+    /// Only this company, by name or id.
+    pub company: Option<String>,
+    /// Multiaddrs of peers to ask.
+    pub peers: Vec<String>,
+}
+
+/// Holds a home until it is dropped.
+#[derive(Debug)]
+pub struct HomeLock {
+    _file: File,
+}
+
+/// A home folder.
+#[derive(Clone, Debug)]
+pub struct Home {
+    path: PathBuf,
+}
+
+impl Home {
+    /// Opens a home, or makes it; nobody else can enter it afterwards.
+    ///
+    /// # Errors
+    /// [`HomeError::NotWritable`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, HomeError> {
+        let path = path.as_ref();
+        let fail = |error: io::Error| not_writable(path, &error);
+        DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(path).map_err(fail)?;
+        tighten(path, PRIVATE_FOLDER)?;
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the store belongs.
+    #[must_use]
+    pub fn db_path(&self) -> PathBuf {
+        self.path.join(STORE_FOLDER)
+    }
+
+    /// Takes the home for this process.
+    ///
+    /// # Errors
+    /// [`HomeError::InUse`] if another process has it.
+    pub fn lock(&self) -> Result<HomeLock, HomeError> {
+        let path = self.path.join(LOCK_FILE);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE);
+        let file = options.open(&path).map_err(|error| not_writable(&path, &error))?;
+        tighten(&path, PRIVATE_FILE)?;
+        match file.try_lock() {
+            Ok(()) => Ok(HomeLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(HomeError::InUse(self.path.clone())),
+            Err(TryLockError::Error(error)) => Err(not_writable(&path, &error)),
+        }
+    }
+
+    /// This device's keys, if it has any.
+    ///
+    /// # Errors
+    /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
+    pub fn device_secrets(&self) -> Result<Option<DeviceSecrets>, HomeError> {
+        let Some(file) = self.read_key::<DeviceFile>(DEVICE_FILE, |file| file.version)? else {
+            return Ok(None);
+        };
+        let secrets = DeviceSecrets {
+            seed: self.key_bytes(DEVICE_FILE, &file.signing)?,
+            sealing: self.key_bytes(DEVICE_FILE, &file.sealing)?,
+        };
+        Ok(Some(secrets))
+    }
+
+    /// Makes this device's keys.
+    ///
+    /// # Errors
+    /// [`HomeError::Exists`] if it has keys already.
+    pub fn create_device_secrets(&self) -> Result<DeviceSecrets, HomeError> {
+        let secrets = DeviceSecrets { seed: *random_key()?, sealing: *random_key()? };
+        let file = DeviceFile {
+            version: KEY_VERSION,
+            signing: HEXLOWER.encode(&secrets.seed),
+            sealing: HEXLOWER.encode(&secrets.sealing),
+        };
+        self.create_key(DEVICE_FILE, &file)?;
+        Ok(secrets)
+    }
+
+    /// The company's root key, if it was founded here.
+    ///
+    /// # Errors
+    /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
+    pub fn root_key(&self) -> Result<Option<Zeroizing<[u8; 32]>>, HomeError> {
+        let Some(file) = self.read_key::<RootFile>(ROOT_FILE, |file| file.version)? else {
+            return Ok(None);
+        };
+        self.key_bytes(ROOT_FILE, &file.signing).map(Zeroizing::new).map(Some)
+    }
+
+    /// Keeps the seed of the company's root key.
+    ///
+    /// # Errors
+    /// [`HomeError::Exists`] if there is one already.
+    pub fn create_root_key(&self, seed: &[u8; 32]) -> Result<(), HomeError> {
+        let file = RootFile { version: KEY_VERSION, signing: HEXLOWER.encode(seed) };
+        self.create_key(ROOT_FILE, &file)
+    }
+
+    /// The token of the local API; made if missing.
+    ///
+    /// # Errors
+    /// [`HomeError`].
+    pub fn api_token(&self) -> Result<Zeroizing<String>, HomeError> {
+        if let Some(token) = self.read_api_token()? {
+            return Ok(token);
+        }
+        let token = Zeroizing::new(HEXLOWER.encode(&*random_key()?));
+        self.write(TOKEN_FILE, token.as_bytes())?;
+        Ok(token)
+    }
+
+    /// The token of the local API, for a client.
+    ///
+    /// # Errors
+    /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
+    pub fn read_api_token(&self) -> Result<Option<Zeroizing<String>>, HomeError> {
+        let Some(bytes) = self.read(TOKEN_FILE)? else { return Ok(None) };
+        let text = std::str::from_utf8(&bytes).map(str::trim_end).unwrap_or_default();
+        self.key_bytes(TOKEN_FILE, text)?;
+        Ok(Some(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Says where the node on this home can be reached.
+    ///
+    /// # Errors
+    /// [`HomeError::NotWritable`].
+    pub fn write_running(&self, node: &RunningNode) -> Result<(), HomeError> {
+        self.write_json(RUNNING_FILE, node)
+    }
+
+    /// Where the node on this home can be reached, if one said so. It may have died since.
+    ///
+    /// # Errors
+    /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
+    pub fn read_running(&self) -> Result<Option<RunningNode>, HomeError> {
+        self.read_json(RUNNING_FILE)
+    }
+
+    /// Takes back what [`Home::write_running`] said.
+    ///
+    /// # Errors
+    /// [`HomeError::NotWritable`].
+    pub fn remove_running(&self) -> Result<(), HomeError> {
+        self.remove(RUNNING_FILE)
+    }
+
+    /// Keeps a request to join.
+    ///
+    /// # Errors
+    /// [`HomeError::NotWritable`].
+    pub fn write_join(&self, join: &PendingJoin) -> Result<(), HomeError> {
+        self.write_json(JOIN_FILE, join)
+    }
+
+    /// The request to join, if there is one.
+    ///
+    /// # Errors
+    /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
+    pub fn read_join(&self) -> Result<Option<PendingJoin>, HomeError> {
+        self.read_json(JOIN_FILE)
+    }
+
+    /// Forgets the request to join.
+    ///
+    /// # Errors
+    /// [`HomeError::NotWritable`].
+    pub fn remove_join(&self) -> Result<(), HomeError> {
+        self.remove(JOIN_FILE)
+    }
+
+    fn create_key(&self, name: &str, file: &impl Serialize) -> Result<(), HomeError> {
+        let path = self.path.join(name);
+        if path.try_exists().map_err(|error| not_writable(&path, &error))? {
+            return Err(HomeError::Exists(path));
+        }
+        self.write_json(name, file)
+    }
+
+    fn read_key<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        version: impl Fn(&T) -> u32,
+    ) -> Result<Option<T>, HomeError> {
+        let file = self.read_json(name)?;
+        match file.as_ref().map(version) {
+            None | Some(KEY_VERSION) => Ok(file),
+            Some(other) => Err(self.corrupt(name, &format!("its version {other} is not known"))),
+        }
+    }
+
+    fn key_bytes(&self, name: &str, hex: &str) -> Result<[u8; 32], HomeError> {
+        let bytes = HEXLOWER.decode(hex.as_bytes()).map(Zeroizing::new);
+        let key = bytes.ok().and_then(|bytes| bytes.as_slice().try_into().ok());
+        key.ok_or_else(|| self.corrupt(name, "it should hold 64 hexadecimal digits"))
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), HomeError> {
+        let bytes = serde_json::to_vec(value).map(Zeroizing::new);
+        let bytes = bytes.map_err(|error| self.corrupt(name, &error.to_string()))?;
+        self.write(name, &bytes)
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, HomeError> {
+        let Some(bytes) = self.read(name)? else { return Ok(None) };
+        // The message of serde_json can quote what it has read, which may be a key.
+        let value = serde_json::from_slice(&bytes);
+        value.map(Some).map_err(|_| self.corrupt(name, "it cannot be read"))
+    }
+
+    /// Replaces a file as a whole.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), HomeError> {
+        let path = self.path.join(name);
+        let temporary = self.path.join(format!(".{name}.{}.new", std::process::id()));
+        let replace = || {
+            match fs::remove_file(&temporary) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(PRIVATE_FILE);
+            let mut file = options.open(&temporary)?;
+            file.set_permissions(Permissions::from_mode(PRIVATE_FILE))?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)?;
+            File::open(&self.path)?.sync_all()
+        };
+        replace().map_err(|error| {
+            // The first error is the one to tell; a leftover is removed by the next write.
+            let _ = fs::remove_file(&temporary);
+            not_writable(&path, &error)
+        })
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, HomeError> {
+        let path = self.path.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let bytes = Zeroizing::new(bytes);
+                tighten(&path, PRIVATE_FILE)?;
+                Ok(Some(bytes))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(not_writable(&path, &error)),
+        }
+    }
+
+    fn remove(&self, name: &str) -> Result<(), HomeError> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(not_writable(&path, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn corrupt(&self, name: &str, detail: &str) -> HomeError {
+        HomeError::Corrupt { file: self.path.join(name), detail: detail.to_owned() }
+    }
+}
+
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+struct DeviceFile {
+    version: u32,
+    signing: String,
+    sealing: String,
+}
+
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+struct RootFile {
+    version: u32,
+    signing: String,
+}
+
+/// A new recovery phrase of twenty-four English words, and the entropy that it stands for.
+///
+/// # Errors
+/// [`HomeError::NoRandomness`].
+pub fn new_recovery() -> Result<(Zeroizing<String>, Zeroizing<[u8; 32]>), HomeError> {
+    let entropy = random_key()?;
+    let mnemonic = Mnemonic::from_entropy_in(Language::English, &*entropy)
+        .map_err(|error| HomeError::NoRandomness(error.to_string()))?;
+    Ok((Zeroizing::new(mnemonic.to_string()), entropy))
+}
+
+/// The entropy that a recovery phrase stands for. Case and the space between words are free.
+///
+/// # Errors
+/// [`PhraseError`].
+pub fn parse_recovery_phrase(text: &str) -> Result<Zeroizing<[u8; 32]>, PhraseError> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.len() != PHRASE_WORDS {
+        return Err(PhraseError::WordCount(words.len()));
+    }
+    let phrase = Zeroizing::new(words.join(" ").to_lowercase());
+    let mnemonic = Mnemonic::parse_in(Language::English, phrase.as_str()).map_err(|error| {
+        match error {
+            bip39::Error::UnknownWord(index) => PhraseError::UnknownWord(index + 1),
+            _ => PhraseError::Checksum,
+        }
+    })?;
+    let (entropy, length) = mnemonic.to_entropy_array();
+    let entropy = Zeroizing::new(entropy);
+    let key = entropy.get(..length).and_then(|bytes| bytes.try_into().ok());
+    key.map(Zeroizing::new).ok_or(PhraseError::Checksum)
+}
+
+fn random_key() -> Result<Zeroizing<[u8; 32]>, HomeError> {
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *key).map_err(|error| HomeError::NoRandomness(error.to_string()))?;
+    Ok(key)
+}
+
+/// Sets exactly these permissions: neither an open umask nor a tight one decides.
+fn tighten(path: &Path, mode: u32) -> Result<(), HomeError> {
+    let fail = |error: io::Error| not_writable(path, &error);
+    let now = fs::metadata(path).map_err(fail)?.permissions().mode() & 0o7777;
+    if now == mode {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(fail)
+}
+
+fn not_writable(path: &Path, error: &io::Error) -> HomeError {
+    HomeError::NotWritable { path: path.to_owned(), detail: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_home_is_private_also_if_it_was_not() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("a/home");
+        let home = Home::open(&path).unwrap();
+        assert_eq!(mode(&path), 0o700);
+        home.create_device_secrets().unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        let key = path.join(DEVICE_FILE);
+        fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+        let home = Home::open(&path).unwrap();
+        home.device_secrets().unwrap().unwrap();
+        assert_eq!((mode(&path), mode(&key)), (0o700, 0o600));
+    }
+
+    #[test]
+    fn a_home_that_is_a_file_is_not_writable() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "").unwrap();
+        assert!(matches!(Home::open(&path), Err(HomeError::NotWritable { .. })));
+    }
+
+    #[test]
+    fn one_holder_at_a_time() {
+        let folder = TempDir::new().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let lock = home.lock().unwrap();
+        assert_eq!(home.lock().unwrap_err(), HomeError::InUse(folder.path().to_owned()));
+        drop(lock);
+        home.lock().unwrap();
+    }
+
+    #[test]
+    fn device_keys_are_made_once_and_read_back() {
+        let folder = TempDir::new().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        assert!(home.device_secrets().unwrap().is_none());
+        let made = home.create_device_secrets().unwrap();
+        assert!(matches!(home.create_device_secrets().err(), Some(HomeError::Exists(_))));
+        let read = home.device_secrets().unwrap().unwrap();
+        assert_eq!(read.seed(), made.seed());
+        assert_eq!(read.sealing_secret(), made.sealing_secret());
+        assert_eq!(read.keys().device(), public_key(&read.seed()));
+        assert_eq!(read.keys().sealing(), made.keys().sealing());
+        assert!(read.peer_id().starts_with("12D3Koo"));
+        assert_eq!(mode(&folder.path().join(DEVICE_FILE)), 0o600);
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "no temporary file stays");
+    }
+
+    #[test]
+    fn a_damaged_key_is_told_and_never_quoted() {
+        let folder = TempDir::new().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let file = folder.path().join(DEVICE_FILE);
+        for bad in [
+            "",
+            "{}",
+            "[\"5ec4e7\"]",
+            r#"{"version":1,"signing":"5ec4e7","sealing":"5ec4e7"}"#,
+            r#"{"version":2,"signing":"5ec4e7","sealing":"5ec4e7"}"#,
+        ] {
+            fs::write(&file, bad).unwrap();
+            let error = home.device_secrets().err().unwrap();
+            assert!(matches!(error, HomeError::Corrupt { .. }), "{bad}");
+            assert!(!error.to_string().contains("5ec4e7"));
+        }
+    }
+
+    #[test]
+    fn root_key_and_token_and_small_files() {
+        let folder = TempDir::new().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        assert!(home.root_key().unwrap().is_none());
+        home.create_root_key(&[5; 32]).unwrap();
+        assert_eq!(*home.root_key().unwrap().unwrap(), [5; 32]);
+        assert!(matches!(home.create_root_key(&[6; 32]), Err(HomeError::Exists(_))));
+
+        assert_eq!(home.read_api_token().unwrap(), None);
+        let token = home.api_token().unwrap();
+        assert_eq!(token.len(), 64);
+        assert_eq!(home.api_token().unwrap(), token);
+        assert_eq!(home.read_api_token().unwrap(), Some(token));
+        assert_eq!(mode(&folder.path().join(TOKEN_FILE)), 0o600);
+
+        let node = RunningNode { api: "http://127.0.0.1:1".to_owned(), pid: 7 };
+        assert_eq!(home.read_running().unwrap(), None);
+        home.write_running(&node).unwrap();
+        assert_eq!(home.read_running().unwrap(), Some(node));
+        home.remove_running().unwrap();
+        home.remove_running().unwrap();
+        assert_eq!(home.read_running().unwrap(), None);
+
+        let join = PendingJoin {
+            agent: "ada".to_owned(),
+            company: None,
+            peers: vec!["/ip4/10.0.0.1/tcp/1".to_owned()],
+        };
+        home.write_join(&join).unwrap();
+        assert_eq!(home.read_join().unwrap(), Some(join));
+        home.remove_join().unwrap();
+        assert_eq!(home.read_join().unwrap(), None);
+    }
+
+    #[test]
+    fn recovery_phrases_round_trip_and_errors_name_the_word() {
+        let (phrase, entropy) = new_recovery().unwrap();
+        assert_eq!(phrase.split(' ').count(), 24);
+        assert_eq!(parse_recovery_phrase(&phrase), Ok(entropy.clone()));
+        let shouted = phrase.to_uppercase().replace(' ', "\n  ");
+        assert_eq!(parse_recovery_phrase(&shouted), Ok(entropy));
+        assert_eq!(parse_recovery_phrase("abandon"), Err(PhraseError::WordCount(1)));
+        let wrong = ["abandon"; 24].join(" ");
+        assert_eq!(parse_recovery_phrase(&wrong), Err(PhraseError::Checksum));
+        let unknown = wrong.replacen("abandon abandon", "abandon conclave", 1);
+        assert_eq!(parse_recovery_phrase(&unknown), Err(PhraseError::UnknownWord(2)));
+    }
+}

@@ -1,0 +1,14 @@
+//! The shell round the Conclave protocol: network, store, local API.
+//!
+//! [`node::Node::start`] wires it all; [`handle::Handle`] is the way into a running node. What
+//! decides anything lives in `conclave-protocol`.
+
+pub mod api;
+mod driver;
+pub mod error;
+pub mod forge;
+pub mod handle;
+pub mod identity;
+pub mod net;
+pub mod node;
+pub mod store;

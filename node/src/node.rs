@@ -1,0 +1,367 @@
+//! Starting and stopping a node: the only wiring.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use conclave_protocol::engine::{Engine, EngineConfig, Event, JoinWish, Reader, Table};
+use conclave_protocol::found::{Founding, found as sign_foundation};
+use conclave_protocol::id::{CompanyId, DeviceId, ObjectId};
+use conclave_protocol::keys::{DeviceKeys, public_key, recovery_hash, recovery_seed};
+use conclave_protocol::name::normalize_name;
+use conclave_protocol::view::{AgentRef, CompanyRef};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+use crate::driver::{Driver, now};
+pub use crate::error::{StartError, StartErrorKind};
+use crate::handle::Handle;
+use crate::identity::{Home, HomeLock, PendingJoin, RunningNode, new_recovery};
+use crate::net::{NetConfig, Network};
+use crate::store::Store;
+
+/// Requests from inside the process that may wait for the driver.
+const REQUESTS_MAX: usize = 256;
+/// Events that a slow listener may be behind before it is told that it missed some.
+const EVENTS_MAX: usize = 4096;
+
+/// How a node is started.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Its home folder.
+    pub home: PathBuf,
+    /// Multiaddrs to listen on; empty means all interfaces, any port.
+    pub listen: Vec<String>,
+    /// Multiaddrs of peers to dial.
+    pub peers: Vec<String>,
+    /// Whether to find peers on the LAN.
+    pub mdns: bool,
+    /// Where the local API listens; loopback only. `None`: no API (the `join` command).
+    pub api: Option<SocketAddr>,
+}
+
+/// What `up` prints when the node is ready.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// Whether this device is a member of a company.
+    pub member: bool,
+    /// libp2p identity.
+    pub peer_id: String,
+    /// Listen addresses with `/p2p/…`.
+    pub listen: Vec<String>,
+    /// `http://127.0.0.1:PORT`.
+    pub api: Option<String>,
+}
+
+/// A founded company.
+#[derive(Clone, Debug)]
+pub struct Founded {
+    /// The company.
+    pub company: CompanyRef,
+    /// Its first agent.
+    pub agent: AgentRef,
+    /// Its first device.
+    pub device: DeviceId,
+    /// That device's libp2p identity.
+    pub peer_id: String,
+    /// Twenty-four words; shown once, stored nowhere.
+    pub recovery_phrase: String,
+}
+
+/// A running node.
+pub struct Node {
+    handle: Handle,
+    ready: Ready,
+    home: Home,
+    failed: watch::Receiver<Option<String>>,
+    stop: oneshot::Sender<()>,
+    stop_api: Option<oneshot::Sender<()>>,
+    tasks: Vec<JoinHandle<()>>,
+    _lock: HomeLock,
+}
+
+impl Node {
+    /// Opens the home, starts network, driver and API; returns once it listens and answers.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running.
+    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+        if config.api.is_some_and(|address| !address.ip().is_loopback()) {
+            return Err(StartError::new(
+                StartErrorKind::Usage,
+                "the local API serves this computer only",
+                "use an address such as `--api 127.0.0.1:0`",
+            ));
+        }
+        let home = existing_home(&config.home)?;
+        let lock = home.lock()?;
+        let secrets = home.device_secrets()?.ok_or_else(|| empty_home(&config.home))?;
+        let store = Arc::new(Store::open(&home.db_path())?);
+        let pending = home.read_join()?;
+        let founded = company_of(&store).is_some();
+        if !founded && pending.is_none() {
+            return Err(empty_home(&config.home));
+        }
+        let api = match config.api {
+            Some(address) => Some(bind_api(address).await?),
+            None => None,
+        };
+
+        let mut peers = config.peers;
+        peers.extend(pending.iter().flat_map(|join| join.peers.clone()));
+        let seed = secrets.seed();
+        let net =
+            NetConfig { seed, listen: config.listen, peers, mdns: config.mdns };
+        let network = Network::start(net).await?;
+
+        let engine = Engine::new(
+            EngineConfig {
+                keys: secrets.keys(),
+                seed: random()?,
+                reader: store.clone(),
+                join: pending.map(|join| JoinWish { agent: join.agent, company: join.company }),
+            },
+            now(),
+        );
+        let (writer, persisted) = store.writer()?;
+        let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
+        let (events, _) = broadcast::channel::<Event>(EVENTS_MAX);
+        let (stop, stopped) = oneshot::channel();
+        let (failed_in, failed) = watch::channel(None);
+        let handle =
+            Handle { requests: requests_in, events: events.clone(), net: network.info.clone() };
+        let driver = Driver {
+            engine,
+            home: home.clone(),
+            inputs: network.inputs,
+            net: network.commands,
+            writer,
+            persisted,
+            requests,
+            events,
+            stop: stopped,
+            failed: failed_in,
+        };
+        let mut tasks = vec![tokio::spawn(driver.run()), network.task];
+
+        let mut ready = Ready {
+            member: handle.query(|engine| engine.status().member).await?,
+            peer_id: secrets.peer_id(),
+            listen: handle.net().listen,
+            api: None,
+        };
+        let mut stop_api = None;
+        if let Some((listener, url)) = api {
+            let (stop, stopped) = oneshot::channel::<()>();
+            let token = home.api_token()?;
+            let serving = crate::api::serve(listener, handle.clone(), token.to_string(), async {
+                // An error means that the node is gone, which is the same news.
+                let _ = stopped.await;
+            });
+            tasks.push(tokio::spawn(async {
+                if let Err(error) = serving.await {
+                    tracing::error!(%error, "the local API stops");
+                }
+            }));
+            home.write_running(&RunningNode { api: url.clone(), pid: std::process::id() })?;
+            ready.api = Some(url);
+            stop_api = Some(stop);
+        }
+        Ok(Self { handle, ready, home, failed, stop, stop_api, tasks, _lock: lock })
+    }
+
+    /// The way in.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// What to print.
+    #[must_use]
+    pub fn ready(&self) -> Ready {
+        self.ready.clone()
+    }
+
+    /// Resolves, with the reason, if the node can no longer work (its disk failed, say).
+    pub async fn failed(&mut self) -> String {
+        match self.failed.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => "the node has stopped".to_owned(),
+        }
+    }
+
+    /// Stops everything; what was acknowledged is durable.
+    pub async fn stop(self) {
+        if let Err(error) = self.home.remove_running() {
+            tracing::warn!(%error, "cannot remove the note of where the API is");
+        }
+        if let Some(stop) = self.stop_api {
+            // Gone already: it has stopped by itself.
+            let _ = stop.send(());
+        }
+        let _ = self.stop.send(());
+        for task in self.tasks {
+            if task.await.is_err() {
+                tracing::error!("a part of the node did not stop cleanly");
+            }
+        }
+    }
+}
+
+/// Founds a company in an empty home.
+///
+/// # Errors
+/// [`StartError`]; a home that already holds keys is a conflict.
+pub fn found(home: &Path, company: &str, agent: &str) -> Result<Founded, StartError> {
+    let company_name = stored_name(company)?;
+    let agent_name = stored_name(agent)?;
+    let (home, _lock) = home_for_setup(home)?;
+    if home.read_join()?.is_some() {
+        return Err(already(&home, "asks to join a company"));
+    }
+    let store = Store::open(&home.db_path())?;
+    if company_of(&store).is_some() {
+        return Err(already(&home, "belongs to a company"));
+    }
+    // Keys without a company are those of an earlier try that did not get to its end.
+    let secrets = match home.device_secrets()? {
+        Some(secrets) => secrets,
+        None => home.create_device_secrets()?,
+    };
+    let root_seed = match home.root_key()? {
+        Some(seed) => seed,
+        None => {
+            let seed = Zeroizing::new(random()?);
+            home.create_root_key(&seed)?;
+            seed
+        }
+    };
+    let (phrase, entropy) = new_recovery()?;
+    let recovery = recovery_hash(public_key(&recovery_seed(&entropy, 1)));
+    let (root, device) =
+        (DeviceKeys::new(&root_seed, ObjectId::default()), secrets.keys());
+    let foundation = sign_foundation(&Founding {
+        company: &company_name,
+        agent: &agent_name,
+        root: &root,
+        recovery,
+        salt: ObjectId(random()?),
+        device: &device,
+    });
+    store.write_now(Engine::founding_writes(&foundation))?;
+    Ok(Founded {
+        company: CompanyRef { id: foundation.company, name: company_name },
+        agent: AgentRef { id: foundation.agent, name: agent_name },
+        device: device.device(),
+        peer_id: secrets.peer_id(),
+        recovery_phrase: phrase.to_string(),
+    })
+}
+
+/// Makes this device's keys and stores the request to join; the next node on this home
+/// sends it. Returns this device and its libp2p identity. Asking again before admission
+/// replaces the request.
+///
+/// # Errors
+/// [`StartError`]; a home that is already a member is a conflict.
+pub fn request_join(
+    home: &Path,
+    agent: &str,
+    company: Option<&str>,
+    peers: &[String],
+) -> Result<(DeviceId, String), StartError> {
+    let agent = stored_name(agent)?;
+    crate::net::check_peers(peers)?;
+    let (home, _lock) = home_for_setup(home)?;
+    let store = Store::open(&home.db_path())?;
+    if company_of(&store).is_some() {
+        return Err(already(&home, "belongs to a company"));
+    }
+    let secrets = match home.device_secrets()? {
+        Some(secrets) => secrets,
+        None => home.create_device_secrets()?,
+    };
+    let company = company.map(str::to_owned);
+    home.write_join(&PendingJoin { agent, company, peers: peers.to_vec() })?;
+    Ok((secrets.keys().device(), secrets.peer_id()))
+}
+
+fn company_of(store: &Store) -> Option<CompanyId> {
+    let bytes = store.get(Table::State, Engine::COMPANY_KEY)?;
+    Some(CompanyId(bytes.try_into().ok()?))
+}
+
+/// A home that exists: a mistyped path must not make a folder.
+fn existing_home(path: &Path) -> Result<Home, StartError> {
+    if path.is_dir() { Ok(Home::open(path)?) } else { Err(empty_home(path)) }
+}
+
+/// A home to found or join in: new, empty, or one that began as a home. Anything else is
+/// somebody's folder, whose permissions are not ours to change.
+fn home_for_setup(path: &Path) -> Result<(Home, HomeLock), StartError> {
+    let entries = std::fs::read_dir(path).map(|mut entries| entries.next().is_some());
+    let foreign = entries.unwrap_or(false) && !path.join("lock").is_file();
+    if foreign {
+        return Err(StartError::new(
+            StartErrorKind::Conflict,
+            format!("the folder {} holds other files", path.display()),
+            "choose a folder that is new or empty with `--home DIR`",
+        ));
+    }
+    let home = Home::open(path)?;
+    let lock = home.lock()?;
+    Ok((home, lock))
+}
+
+async fn bind_api(address: SocketAddr) -> Result<(TcpListener, String), StartError> {
+    let fail = |error: std::io::Error| {
+        StartError::new(
+            StartErrorKind::Failed,
+            format!("the local API cannot listen on {address}: {error}"),
+            "choose a free port with `--api 127.0.0.1:PORT`, or any with `--api 127.0.0.1:0`",
+        )
+    };
+    let listener = TcpListener::bind(address).await.map_err(fail)?;
+    let url = format!("http://{}", listener.local_addr().map_err(fail)?);
+    Ok((listener, url))
+}
+
+fn stored_name(typed: &str) -> Result<String, StartError> {
+    normalize_name(typed).map_err(|error| {
+        StartError::new(
+            StartErrorKind::Usage,
+            error.to_string(),
+            "a name has 1 to 64 characters, no control characters, no '/' and no ':'",
+        )
+    })
+}
+
+fn random() -> Result<[u8; 32], StartError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        StartError::new(
+            StartErrorKind::Failed,
+            format!("the system gives no random numbers: {error}"),
+            "this cannot be repaired from here; restart the computer",
+        )
+    })?;
+    Ok(bytes)
+}
+
+fn empty_home(path: &Path) -> StartError {
+    StartError::new(
+        StartErrorKind::EmptyHome,
+        format!("there is no Conclave node in {}", path.display()),
+        "found a company with `conclave init`, or ask to be let into one with `conclave join`",
+    )
+}
+
+fn already(home: &Home, what: &str) -> StartError {
+    StartError::new(
+        StartErrorKind::Conflict,
+        format!("the node in {} {what} already", home.path().display()),
+        "start it with `conclave up`, or choose another folder with `--home DIR`",
+    )
+}

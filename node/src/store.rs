@@ -1,0 +1,494 @@
+//! What survives: a sled database behind a small surface.
+//!
+//! All tables live in one sled tree, each under a byte of its own, because one `apply_batch` on
+//! one tree is atomic, also across a crash. `flush()` alone does not survive a power cut, since
+//! sled asks the kernel for `sync_file_range` only; so every commit ends with an `fsync` of the
+//! files and their folders, and many batches share one commit to make it cheap.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use conclave_protocol::engine::{Batch, BatchId, Reader, Table, Write};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// The format that this program reads and writes.
+const FORMAT: u32 = 1;
+const FORMAT_FILE: &str = "format";
+const FORMAT_PREFIX: &str = "conclave-store ";
+const DATABASE_FOLDER: &str = "sled";
+/// Sled's memory nears the size of the database under load unless it is told otherwise.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// Bounds of what is committed at once.
+const GROUP_BATCHES_MAX: usize = 4096;
+const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Why the store cannot be opened or written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Written by a newer program; nothing was touched.
+    #[error(
+        "the store in {path} has format {found}; this program knows formats up to {FORMAT} only"
+    )]
+    NewerFormat {
+        /// Where.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// Another process has it open.
+    #[error("another process uses the store in {path}")]
+    InUse {
+        /// Where.
+        path: PathBuf,
+    },
+    /// No room.
+    #[error("the disk is full: cannot write to the store in {path}")]
+    DiskFull {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Not allowed.
+    #[error("no permission to use the store in {path}")]
+    Permission {
+        /// Where.
+        path: PathBuf,
+    },
+    /// What is there makes no sense.
+    #[error("the store in {path} is damaged: {detail}")]
+    Corrupt {
+        /// Where.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// Any other failure of the system.
+    #[error("cannot use the store in {path}: {detail}")]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        detail: String,
+    },
+    /// The writer has failed or has been stopped.
+    #[error("the store accepts no more writes")]
+    Stopped,
+}
+
+/// An open store.
+pub struct Store {
+    folder: PathBuf,
+    database: sled::Db,
+}
+
+impl Store {
+    /// Opens the store in a folder, or makes one.
+    ///
+    /// # Errors
+    /// [`StoreError`]; a store of a newer format is not touched.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let fail = |error: io::Error| from_io(folder, &error);
+        let format = read_format(folder)?;
+        if let Some(found) = format.filter(|found| *found > FORMAT) {
+            return Err(StoreError::NewerFormat { path: folder.to_owned(), found });
+        }
+        fs::create_dir_all(folder).map_err(fail)?;
+        let config = sled::Config::new()
+            .path(folder.join(DATABASE_FOLDER))
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(None);
+        // Sled meets some kinds of damage with a panic.
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+        let database = opened
+            .map_err(|_| corrupt(folder, "it cannot be read"))?
+            .map_err(|error| from_sled(folder, error))?;
+        let store = Self { folder: folder.to_owned(), database };
+        // Last, so that a folder with a format is one with a database.
+        if format.is_none() {
+            store.commit(sled::Batch::default())?;
+            write_format(folder).map_err(fail)?;
+        }
+        Ok(store)
+    }
+
+    /// Starts the one writer of this store, and gives the news of what has become durable: the
+    /// newest batch of each commit, or the error after which nothing is accepted any more.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the system has no thread left.
+    pub fn writer(
+        self: &Arc<Self>,
+    ) -> Result<(StoreWriter, UnboundedReceiver<Result<BatchId, StoreError>>), StoreError> {
+        let (batches, waiting) = mpsc::channel();
+        let (done, news) = unbounded_channel();
+        let store = Arc::clone(self);
+        let thread = thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || write_all(&store, &waiting, &done))
+            .map_err(|error| from_io(&self.folder, &error))?;
+        Ok((StoreWriter { batches: Some(batches), thread: Some(thread) }, news))
+    }
+
+    /// Makes writes durable as one before it returns; for a store that no node uses yet.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then none of them is there.
+    pub fn write_now(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let mut group = sled::Batch::default();
+        add(&mut group, Batch { id: BatchId(0), writes });
+        self.commit(group)
+    }
+
+    /// Applies writes as one, and returns when they will survive a power cut.
+    fn commit(&self, writes: sled::Batch) -> Result<(), StoreError> {
+        let commit = || {
+            self.database.apply_batch(writes)?;
+            self.database.flush()
+        };
+        // An error while sled writes in the background can surface as a panic.
+        catch_unwind(AssertUnwindSafe(commit))
+            .map_err(|_| corrupt(&self.folder, "writing to it failed badly"))?
+            .map_err(|error| from_sled(&self.folder, error))?;
+        sync_folder(&self.folder.join(DATABASE_FOLDER))
+            .map_err(|error| from_io(&self.folder, &error))
+    }
+
+    fn get_checked(&self, key: Vec<u8>) -> Option<sled::IVec> {
+        match catch_unwind(AssertUnwindSafe(|| self.database.get(key))) {
+            Ok(Ok(value)) => value,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "cannot read from the store");
+                None
+            }
+            Err(_) => {
+                tracing::error!("cannot read from the store");
+                None
+            }
+        }
+    }
+}
+
+impl Reader for Store {
+    fn get(&self, table: Table, key: &[u8]) -> Option<Vec<u8>> {
+        self.get_checked(full_key(table, key)).map(|value| value.to_vec())
+    }
+
+    fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
+        for entry in self.database.scan_prefix(full_key(table, prefix)) {
+            match entry {
+                Ok((key, value)) => visit(key.get(1..).unwrap_or_default(), &value),
+                Err(error) => {
+                    tracing::error!(%error, "cannot read from the store");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The way to write. Dropping it, or [`StoreWriter::stop`], waits for what was accepted.
+pub struct StoreWriter {
+    batches: Option<mpsc::Sender<Batch>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl StoreWriter {
+    /// Hands over a batch. Batches become durable in the order of these calls.
+    ///
+    /// # Errors
+    /// [`StoreError::Stopped`] after a failure, which was reported once.
+    pub fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        let batches = self.batches.as_ref().ok_or(StoreError::Stopped)?;
+        batches.send(batch).map_err(|_| StoreError::Stopped)
+    }
+
+    /// Returns when everything that was accepted is durable, or has failed. Blocks.
+    pub fn stop(mut self) {
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        self.batches = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's writer has panicked");
+        }
+    }
+}
+
+impl Drop for StoreWriter {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// The writer's thread: everything that waits goes into one commit, up to a bound.
+fn write_all(
+    store: &Store,
+    waiting: &mpsc::Receiver<Batch>,
+    done: &UnboundedSender<Result<BatchId, StoreError>>,
+) {
+    while let Ok(first) = waiting.recv() {
+        let mut group = sled::Batch::default();
+        let mut newest = first.id;
+        let mut bytes = add(&mut group, first);
+        for _ in 1..GROUP_BATCHES_MAX {
+            if bytes >= GROUP_BYTES_MAX {
+                break;
+            }
+            let Ok(next) = waiting.try_recv() else { break };
+            newest = next.id;
+            bytes += add(&mut group, next);
+        }
+        let result = store.commit(group).map(|()| newest);
+        let failed = result.is_err();
+        // Nobody listens when the node is being torn down; what was accepted is still written.
+        let _ = done.send(result);
+        if failed {
+            return;
+        }
+    }
+}
+
+/// Adds a batch to a group, and returns its size. The later of two writes of one key stays.
+fn add(group: &mut sled::Batch, batch: Batch) -> usize {
+    let mut bytes = 0;
+    for write in batch.writes {
+        bytes += write.key.len() + write.value.as_ref().map_or(0, Vec::len);
+        let key = full_key(write.table, &write.key);
+        match write.value {
+            Some(value) => group.insert(key, value),
+            None => group.remove(key),
+        }
+    }
+    bytes
+}
+
+fn full_key(table: Table, key: &[u8]) -> Vec<u8> {
+    let mut full = Vec::with_capacity(1 + key.len());
+    // Part of the format: never renumber.
+    full.push(match table {
+        Table::Control => 1,
+        Table::Messages => 2,
+        Table::Marks => 3,
+        Table::State => 4,
+    });
+    full.extend_from_slice(key);
+    full
+}
+
+/// `fsync` of every file below a folder, and then of the folders, which name them.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // Sled removes old snapshots and blobs at any time.
+        let synced = match entry.file_type() {
+            Ok(kind) if kind.is_dir() => sync_folder(&entry.path()),
+            Ok(_) => File::open(entry.path()).and_then(|file| file.sync_all()),
+            Err(error) => Err(error),
+        };
+        match synced {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
+    }
+    File::open(folder)?.sync_all()
+}
+
+/// The format of the store in a folder; `None` if there is no store yet.
+fn read_format(folder: &Path) -> Result<Option<u32>, StoreError> {
+    match fs::read_to_string(folder.join(FORMAT_FILE)) {
+        Ok(text) => {
+            let number = text.strip_prefix(FORMAT_PREFIX).map(str::trim_end);
+            let number = number.and_then(|number| number.parse().ok());
+            number.map(Some).ok_or_else(|| corrupt(folder, "its format file cannot be read"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(corrupt(folder, "its format file cannot be read"))
+        }
+        Err(error) => Err(from_io(folder, &error)),
+    }
+}
+
+fn write_format(folder: &Path) -> io::Result<()> {
+    let temporary = folder.join("format.new");
+    let mut file = File::create(&temporary)?;
+    writeln!(file, "{FORMAT_PREFIX}{FORMAT}")?;
+    file.sync_all()?;
+    fs::rename(&temporary, folder.join(FORMAT_FILE))?;
+    File::open(folder)?.sync_all()?;
+    match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+fn corrupt(folder: &Path, detail: &str) -> StoreError {
+    StoreError::Corrupt { path: folder.to_owned(), detail: detail.to_owned() }
+}
+
+fn from_io(folder: &Path, error: &io::Error) -> StoreError {
+    use io::ErrorKind as Kind;
+    let path = folder.to_owned();
+    match error.kind() {
+        Kind::StorageFull | Kind::QuotaExceeded => StoreError::DiskFull { path },
+        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => StoreError::Permission { path },
+        _ => {
+            let detail = error.to_string();
+            // Sled wraps the system's error in text of its own.
+            if detail.contains("could not acquire lock") {
+                StoreError::InUse { path }
+            } else {
+                StoreError::Io { path, detail }
+            }
+        }
+    }
+}
+
+fn from_sled(folder: &Path, error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(error) => from_io(folder, &error),
+        other => corrupt(folder, &other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use conclave_protocol::engine::Write;
+
+    use super::*;
+    use tempfile::TempDir;
+
+    fn put(id: u64, writes: &[(Table, &[u8], &[u8])]) -> Batch {
+        let writes = writes.iter().map(|(table, key, value)| Write {
+            table: *table,
+            key: key.to_vec(),
+            value: (!value.is_empty()).then(|| value.to_vec()),
+        });
+        Batch { id: BatchId(id), writes: writes.collect() }
+    }
+
+    fn scan(store: &Store, table: Table, prefix: &[u8]) -> Vec<Vec<u8>> {
+        let mut keys = Vec::new();
+        store.scan(table, prefix, &mut |key, _| keys.push(key.to_vec()));
+        keys
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_tables_do_not_mix() {
+        let folder = TempDir::new().unwrap();
+        let store = Arc::new(Store::open(folder.path()).unwrap());
+        let (writer, mut news) = store.writer().unwrap();
+        writer
+            .write(put(
+                1,
+                &[
+                    (Table::Messages, b"room-1", b"a"),
+                    (Table::Messages, b"room-2", b"b"),
+                    (Table::Messages, b"ro", b"c"),
+                    (Table::State, b"room-3", b"d"),
+                ],
+            ))
+            .unwrap();
+        assert_eq!(news.blocking_recv(), Some(Ok(BatchId(1))));
+        assert_eq!(store.get(Table::Messages, b"room-1"), Some(b"a".to_vec()));
+        assert_eq!(store.get(Table::State, b"room-1"), None);
+        let rooms = scan(&store, Table::Messages, b"room");
+        assert_eq!(rooms, [b"room-1".to_vec(), b"room-2".to_vec()]);
+        assert_eq!(scan(&store, Table::State, b""), [b"room-3".to_vec()]);
+        writer.write(put(2, &[(Table::Messages, b"room-1", b"")])).unwrap();
+        assert_eq!(news.blocking_recv(), Some(Ok(BatchId(2))));
+        assert_eq!(store.get(Table::Messages, b"room-1"), None);
+    }
+
+    #[test]
+    fn everything_accepted_is_there_after_reopening() {
+        let folder = TempDir::new().unwrap();
+        let store = Arc::new(Store::open(folder.path()).unwrap());
+        let (writer, mut news) = store.writer().unwrap();
+        for id in 1..=500_u64 {
+            let batch = put(
+                id,
+                &[
+                    (Table::Control, &id.to_be_bytes(), &[7; 100]),
+                    (Table::State, b"last", &id.to_be_bytes()),
+                ],
+            );
+            writer.write(batch).unwrap();
+        }
+        writer.stop();
+        let mut newest = BatchId(0);
+        let mut commits = 0;
+        while let Ok(done) = news.try_recv() {
+            assert!(done.clone().unwrap() > newest);
+            newest = done.unwrap();
+            commits += 1;
+        }
+        assert_eq!(newest, BatchId(500));
+        assert!(commits < 500, "batches that wait share a commit");
+        drop(store);
+
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(scan(&store, Table::Control, b"").len(), 500);
+        assert_eq!(store.get(Table::State, b"last"), Some(500_u64.to_be_bytes().to_vec()));
+    }
+
+    #[test]
+    fn a_large_group_is_one_unit() {
+        let folder = TempDir::new().unwrap();
+        let store = Arc::new(Store::open(folder.path()).unwrap());
+        let mut group = sled::Batch::default();
+        for id in 0..300_u64 {
+            let value = vec![1; 32 * 1024];
+            add(&mut group, put(id, &[(Table::Messages, &id.to_be_bytes(), &value)]));
+        }
+        store.commit(group).unwrap();
+        drop(store);
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(scan(&store, Table::Messages, b"").len(), 300);
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_and_not_touched() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("store");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join(FORMAT_FILE), "conclave-store 2\n").unwrap();
+        let refused = Store::open(&path).err();
+        assert_eq!(refused, Some(StoreError::NewerFormat { path: path.clone(), found: 2 }));
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
+        assert_eq!(fs::read_to_string(path.join(FORMAT_FILE)).unwrap(), "conclave-store 2\n");
+    }
+
+    #[test]
+    fn a_store_is_marked_with_its_format() {
+        let folder = TempDir::new().unwrap();
+        drop(Store::open(folder.path()).unwrap());
+        assert_eq!(read_format(folder.path()), Ok(Some(FORMAT)));
+        fs::write(folder.path().join(FORMAT_FILE), "nonsense").unwrap();
+        assert!(matches!(Store::open(folder.path()), Err(StoreError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn a_second_opener_is_told_so() {
+        let folder = TempDir::new().unwrap();
+        let _store = Store::open(folder.path()).unwrap();
+        let path = folder.path().to_owned();
+        assert_eq!(Store::open(folder.path()).err(), Some(StoreError::InUse { path }));
+    }
+
+    #[test]
+    fn errors_of_the_system_are_told_apart() {
+        let path = Path::new("home");
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert!(matches!(from_io(path, &full), StoreError::DiskFull { .. }));
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        assert!(matches!(from_io(path, &denied), StoreError::Permission { .. }));
+    }
+}

@@ -1,0 +1,79 @@
+//! Canonical CBOR: one value, one encoding.
+//!
+//! minicbor alone accepts over-long integers, indefinite lengths and trailing bytes. Here a
+//! value counts as decoded only if encoding it again gives the bytes that arrived.
+
+use minicbor::{Decode, Encode};
+
+/// Bytes that are not the canonical encoding of what was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// More bytes than the bound allows; nothing was decoded.
+    #[error("{size} bytes, at most {max} are allowed")]
+    TooLarge {
+        /// Bytes that arrived.
+        size: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// Not CBOR, or not of the expected shape.
+    #[error("not well formed")]
+    Malformed,
+    /// Another encoding of the same value, or bytes behind it.
+    #[error("not canonical")]
+    NotCanonical,
+}
+
+/// The canonical bytes of a value.
+#[must_use]
+pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Writing to memory has no error, and no `Encode` of this crate makes one of its own.
+    if minicbor::encode(value, &mut bytes).is_err() {
+        unreachable!("encoding to memory cannot fail");
+    }
+    bytes
+}
+
+/// Decodes exactly one canonical value of at most `max` bytes.
+///
+/// # Errors
+/// [`CodecError`], without having allocated more than a small multiple of `max`.
+pub fn decode<'b, T: Decode<'b, ()> + Encode<()>>(
+    bytes: &'b [u8],
+    max: usize,
+) -> Result<T, CodecError> {
+    if bytes.len() > max {
+        return Err(CodecError::TooLarge { size: bytes.len(), max });
+    }
+    let value: T = minicbor::decode(bytes).map_err(|_| CodecError::Malformed)?;
+    if encode(&value) != bytes {
+        return Err(CodecError::NotCanonical);
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_canonical_encoding_is_accepted() {
+        assert_eq!(decode::<u64>(&[0x05], 9), Ok(5));
+        // 5 in two bytes, in nine bytes, and with a trailing byte.
+        assert_eq!(decode::<u64>(&[0x18, 0x05], 9), Err(CodecError::NotCanonical));
+        assert_eq!(
+            decode::<u64>(&[0x1b, 0, 0, 0, 0, 0, 0, 0, 5], 9),
+            Err(CodecError::NotCanonical)
+        );
+        assert_eq!(decode::<u64>(&[0x05, 0x00], 9), Err(CodecError::NotCanonical));
+        // An array of indefinite length.
+        assert_eq!(decode::<Vec<u64>>(&[0x9f, 0x05, 0xff], 9), Err(CodecError::NotCanonical));
+        assert_eq!(decode::<Vec<u64>>(&[0x81, 0x05], 9), Ok(vec![5]));
+        assert_eq!(
+            decode::<u64>(&[0x05, 0x00], 1),
+            Err(CodecError::TooLarge { size: 2, max: 1 })
+        );
+        assert_eq!(decode::<u64>(&[], 9), Err(CodecError::Malformed));
+    }
+}

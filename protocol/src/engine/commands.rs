@@ -1,0 +1,357 @@
+//! What the user asks for: checked in full before anything is signed.
+
+use std::collections::BTreeSet;
+
+use super::Engine;
+use super::authoring::{not_a_member, not_admin};
+use super::command::{Command, Failure, FailureKind, Outcome};
+use super::io::{CommandId, Effect, Table};
+use super::load::READ;
+use crate::control::{Access, Selected};
+use crate::envelope::{EnvelopeKind, check_text};
+use crate::id::{AgentId, ObjectId, RoomId, UnitId};
+use crate::name::normalize_name;
+use crate::object::{
+    Capabilities, HistoryPolicy, MemberGrant, Payload, Permit, Principal, Revoke, RevokeMode,
+    RoomCreate, UnitCreate, UnitKind,
+};
+use crate::view::{AgentRef, UnitView};
+
+impl Engine {
+    pub(super) fn command(&mut self, id: CommandId, command: Command) {
+        let result = match command {
+            Command::Approve { name, code, units } => {
+                match self.approve(id, &name, &code, &units) {
+                    // The answer follows when the newcomer has proved itself.
+                    Ok(()) => return,
+                    Err(failure) => Err(failure),
+                }
+            }
+            Command::NewUnit { kind, name, department } => {
+                self.new_unit(kind, &name, department.as_deref())
+            }
+            Command::AddMember { agent, unit } => self.add_member(&agent, &unit),
+            Command::RemoveMember { agent, unit } => self.remove_member(&agent, &unit),
+            Command::NewRoom { name, permits, history } => self.new_room(&name, &permits, history),
+            Command::Permit { room, unit } => self.permit(&room, &unit),
+            Command::Unpermit { room, unit } => self.unpermit(&room, &unit),
+            Command::Send { room, text } => self.send_text(&room, &text),
+            Command::MarkRead { room } => self.mark_read(&room),
+        };
+        self.emit(Effect::Answer { id, result });
+    }
+
+    fn new_unit(
+        &mut self,
+        kind: UnitKind,
+        name: &str,
+        department: Option<&str>,
+    ) -> Result<Outcome, Failure> {
+        self.require_admin(|may| may.units, "make units")?;
+        let name = stored_name(name)?;
+        if kind == UnitKind::Role && name == "Agent" {
+            return Err(Failure::new(
+                FailureKind::Usage,
+                "the Role \"Agent\" is built in: every agent holds it",
+                "choose another name, or open rooms to `role:Agent`",
+            ));
+        }
+        let parent = match (kind, department) {
+            (UnitKind::Group, Some(department)) => Some(self.find_department(department)?),
+            (UnitKind::Group, None) => {
+                return Err(Failure::new(
+                    FailureKind::Usage,
+                    "a Group belongs to a Department",
+                    "name it with `--department NAME`",
+                ));
+            }
+            (UnitKind::Department | UnitKind::Role, _) => None,
+        };
+        if self.access()?.unit_named(kind, parent, &name).is_some() {
+            return Err(Failure::new(
+                FailureKind::Conflict,
+                format!("there is a {} named \"{name}\" already", kind.word()),
+                format!("choose another name, or see `conclave {} list`", kind.word()),
+            ));
+        }
+        let id = self.author(Payload::UnitCreate(UnitCreate { kind, parent, name }))?;
+        self.control_changed();
+        let label = self.access()?.unit_label(id.into());
+        Ok(Outcome::Unit(UnitView { id: id.into(), kind, label }))
+    }
+
+    fn add_member(&mut self, agent: &str, unit: &str) -> Result<Outcome, Failure> {
+        self.require_admin(|may| may.units, "change memberships")?;
+        let (agent, unit) = (self.find_agent(agent)?, self.find_unit(unit)?);
+        let access = self.access()?;
+        if !access.member_grants(agent.id, unit).is_empty() {
+            return Err(Failure::new(
+                FailureKind::Conflict,
+                format!("{} is a member of {} already", agent.name, access.unit_label(unit)),
+                "nothing needs to be done",
+            ));
+        }
+        let overrides = access.member_revokes(agent.id, unit).into_iter().collect();
+        let grant = MemberGrant { agent: agent.id, unit, overrides };
+        let object = self.author(Payload::MemberGrant(grant))?;
+        self.control_changed();
+        let unit = self.access()?.unit_label(unit);
+        Ok(Outcome::Member { agent, unit, object })
+    }
+
+    fn remove_member(&mut self, agent: &str, unit: &str) -> Result<Outcome, Failure> {
+        self.require_admin(|may| may.units, "change memberships")?;
+        let (agent, unit) = (self.find_agent(agent)?, self.find_unit(unit)?);
+        let access = self.access()?;
+        let label = access.unit_label(unit);
+        // Leaving a Department is leaving its Groups.
+        let held: Vec<UnitId> = access
+            .units_of(agent.id)
+            .filter(|held| {
+                *held == unit
+                    || access.units().get(held).is_some_and(|info| info.parent == Some(unit))
+            })
+            .collect();
+        let grants: BTreeSet<ObjectId> =
+            held.iter().flat_map(|held| access.member_grants(agent.id, *held)).collect();
+        if grants.is_empty() {
+            return Err(Failure::new(
+                FailureKind::NotFound,
+                format!("{} is not a member of {label}", agent.name),
+                "see where an agent belongs with `conclave agent show`",
+            ));
+        }
+        // One `Revoke` strikes a whole pair; the grants of one pair need no second.
+        let mut object = None;
+        let mut struck = BTreeSet::new();
+        for grant in grants {
+            let pair = self.access()?.units_of(agent.id).find(|held| {
+                self.access().is_ok_and(|a| a.member_grants(agent.id, *held).contains(&grant))
+            });
+            if pair.is_some_and(|pair| struck.insert(pair)) {
+                object = Some(self.author(Payload::Revoke(depart(grant)))?);
+            }
+        }
+        self.control_changed();
+        let object = object.unwrap_or_default();
+        Ok(Outcome::Member { agent, unit: label, object })
+    }
+
+    fn new_room(
+        &mut self,
+        name: &str,
+        permits: &[String],
+        history: HistoryPolicy,
+    ) -> Result<Outcome, Failure> {
+        self.require_admin(|may| may.rooms, "make rooms")?;
+        let name = stored_name(name)?;
+        if history == HistoryPolicy::FromJoin {
+            return Err(Failure::new(
+                FailureKind::Failed,
+                "the history policy \"from-join\" rests on end-to-end encryption, which this \
+                 version does not have; no room was made",
+                "use `--history full`, the default",
+            ));
+        }
+        if permits.is_empty() {
+            return Err(Failure::new(
+                FailureKind::Usage,
+                "a room without a permission is open to nobody",
+                "add at least one, such as `--permit department:Support`",
+            ));
+        }
+        let principals: BTreeSet<Principal> =
+            permits.iter().map(|p| self.find_principal(p)).collect::<Result<_, _>>()?;
+        if self.access()?.select_room(&name).is_some() {
+            return Err(Failure::new(
+                FailureKind::Conflict,
+                format!("there is a room named \"{name}\" already"),
+                "choose another name, or see `conclave room list --all`",
+            ));
+        }
+        let id = self.author(Payload::RoomCreate(RoomCreate { name, history }))?;
+        let room = RoomId::from(id);
+        for principal in principals {
+            let permit = Permit { room, principal, overrides: Vec::new() };
+            self.author(Payload::Permit(permit))?;
+        }
+        self.control_changed();
+        Ok(Outcome::Room(self.room_view(room)?))
+    }
+
+    fn permit(&mut self, room: &str, unit: &str) -> Result<Outcome, Failure> {
+        self.require_admin(|may| may.rooms, "change permissions")?;
+        let (room, principal) = (self.find_room(room)?, self.find_principal(unit)?);
+        let access = self.access()?;
+        if !access.permits(room, principal).is_empty() {
+            return Err(Failure::new(
+                FailureKind::Conflict,
+                format!("the room is open to {} already", access.label(principal)),
+                "nothing needs to be done",
+            ));
+        }
+        let overrides = access.permit_revokes(room, principal).into_iter().collect();
+        self.author(Payload::Permit(Permit { room, principal, overrides }))?;
+        self.control_changed();
+        Ok(Outcome::Room(self.room_view(room)?))
+    }
+
+    fn unpermit(&mut self, room: &str, unit: &str) -> Result<Outcome, Failure> {
+        self.require_admin(|may| may.rooms, "change permissions")?;
+        let (room, principal) = (self.find_room(room)?, self.find_principal(unit)?);
+        let access = self.access()?;
+        let Some(permit) = access.permits(room, principal).first().copied() else {
+            return Err(Failure::new(
+                FailureKind::NotFound,
+                format!("the room has no permission for {}", access.label(principal)),
+                "see its permissions with `conclave room show`",
+            ));
+        };
+        self.author(Payload::Revoke(depart(permit)))?;
+        self.control_changed();
+        Ok(Outcome::Room(self.room_view(room)?))
+    }
+
+    fn send_text(&mut self, room: &str, text: &str) -> Result<Outcome, Failure> {
+        let room = self.readable_room(room)?.id;
+        let text = text.replace("\r\n", "\n");
+        check_text(&text).map_err(|error| {
+            Failure::new(
+                FailureKind::Usage,
+                error.to_string(),
+                "a message is 1 byte to 16 KiB of UTF-8 text, without control characters",
+            )
+        })?;
+        let id = self.post(room, EnvelopeKind::Text, text.into_bytes(), None)?;
+        let view = self.message_view(room, id).ok_or_else(not_a_member)?;
+        Ok(Outcome::Message(view))
+    }
+
+    fn mark_read(&mut self, room: &str) -> Result<Outcome, Failure> {
+        let room = self.readable_room(room)?.id;
+        if let Some(state) = self.rooms.get_mut(&room) {
+            let newest = state.log.next_arrival() - 1;
+            if state.log.read < newest {
+                state.log.read = newest;
+                let key = [READ, &room.0].concat();
+                self.write(Table::State, key, newest.to_be_bytes().to_vec());
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    pub(super) fn access(&self) -> Result<&Access, Failure> {
+        let control = self.control.as_ref().filter(|_| self.member);
+        control.map(crate::control::ControlLog::access).ok_or_else(not_a_member)
+    }
+
+    /// Whether this device may let agents in.
+    pub(super) fn may_approve(&self) -> bool {
+        self.is_admin(|may| may.agents)
+    }
+
+    pub(super) fn is_admin(&self, needed: impl Fn(Capabilities) -> bool) -> bool {
+        self.member
+            && self
+                .control
+                .as_ref()
+                .is_some_and(|c| c.admin_grant(self.keys.device(), needed).is_some())
+    }
+
+    pub(super) fn require_admin(
+        &self,
+        needed: impl Fn(Capabilities) -> bool,
+        what: &str,
+    ) -> Result<(), Failure> {
+        self.access()?;
+        if self.is_admin(needed) { Ok(()) } else { Err(not_admin(what)) }
+    }
+
+    pub(super) fn find_agent(&self, typed: &str) -> Result<AgentRef, Failure> {
+        let access = self.access()?;
+        let id = access.select_agent(typed).ok_or_else(|| {
+            Failure::new(
+                FailureKind::NotFound,
+                format!("there is no agent \"{typed}\""),
+                "see `conclave agent list`",
+            )
+        })?;
+        Ok(self.agent_ref(id))
+    }
+
+    pub(super) fn find_room(&self, typed: &str) -> Result<RoomId, Failure> {
+        self.access()?.select_room(typed).ok_or_else(|| {
+            Failure::new(
+                FailureKind::NotFound,
+                format!("there is no room \"{typed}\""),
+                "see `conclave room list`; a name with spaces needs quotes",
+            )
+        })
+    }
+
+    pub(super) fn find_unit(&self, typed: &str) -> Result<UnitId, Failure> {
+        match selected(self.access()?.select_unit(typed), typed)? {
+            UnitId::ROLE_AGENT => Err(Failure::new(
+                FailureKind::Usage,
+                "every agent holds `role:Agent`; nobody can be put into it or taken out",
+                "name a Department, Group or Role that was made with `conclave … new`",
+            )),
+            unit => Ok(unit),
+        }
+    }
+
+    fn find_principal(&self, typed: &str) -> Result<Principal, Failure> {
+        selected(self.access()?.select_principal(typed), typed)
+    }
+
+    fn find_department(&self, typed: &str) -> Result<UnitId, Failure> {
+        let access = self.access()?;
+        let plain = typed.strip_prefix("department:").unwrap_or(typed);
+        let by_id = typed.parse::<UnitId>().ok().filter(|id| {
+            access.units().get(id).is_some_and(|u| u.kind == UnitKind::Department)
+        });
+        by_id.or_else(|| access.unit_named(UnitKind::Department, None, plain)).ok_or_else(|| {
+            Failure::new(
+                FailureKind::NotFound,
+                format!("there is no Department \"{plain}\""),
+                "see `conclave department list`, or make it with `conclave department new`",
+            )
+        })
+    }
+
+    pub(super) fn agent_ref(&self, id: AgentId) -> AgentRef {
+        let info = self.control.as_ref().and_then(|c| c.access().agents().get(&id));
+        AgentRef { id, name: info.map(|a| a.name.clone()).unwrap_or_default() }
+    }
+}
+
+fn selected<T>(selected: Selected<T>, typed: &str) -> Result<T, Failure> {
+    match selected {
+        Selected::One(found) => Ok(found),
+        Selected::None => Err(Failure::new(
+            FailureKind::NotFound,
+            format!("there is no unit or agent \"{typed}\""),
+            "see `conclave department list`, `group list`, `role list` and `agent list`",
+        )),
+        Selected::NotAName => Err(Failure::new(
+            FailureKind::Usage,
+            format!("\"{typed}\" does not name a unit"),
+            "write `department:Support`, `group:Support/Front Line`, `role:Manager` or, for a \
+             permission, `agent:alice`",
+        )),
+    }
+}
+
+fn stored_name(typed: &str) -> Result<String, Failure> {
+    normalize_name(typed).map_err(|error| {
+        Failure::new(
+            FailureKind::Usage,
+            error.to_string(),
+            "a name has 1 to 64 characters, no control characters, no '/' and no ':'",
+        )
+    })
+}
+
+fn depart(target: ObjectId) -> Revoke {
+    Revoke { target, control_cuts: Vec::new(), keep: Vec::new(), mode: RevokeMode::Depart }
+}

@@ -1,0 +1,240 @@
+//! Taking control objects in, and everything that follows from a change of the log.
+
+use std::collections::BTreeSet;
+
+use super::io::{Effect, Event, GossipToken, GossipVerdict, PeerPolicy, Table};
+use super::load::COMPANY;
+use super::{Engine, Room};
+use crate::control::{Added, ControlLog};
+use crate::id::{CompanyId, DeviceId, ObjectId, RoomId, Topic};
+use crate::limits::{HOLD_MS_MAX, SEAL_DELAY_MS_MAX};
+use crate::object::{ControlObject, Genesis, ObjectType};
+use crate::room::Standing;
+use crate::signed::{Trust, Verified, VerifyError, peek_type};
+use crate::sync::Scope;
+
+/// What became of control bytes, for gossip.
+enum Taken {
+    Counts,
+    Duplicate,
+    Parked(ObjectId),
+    Dropped(GossipVerdict),
+}
+
+impl Engine {
+    /// A control object came by gossip.
+    pub(super) fn gossip_control(&mut self, peer: DeviceId, token: GossipToken, bytes: &[u8]) {
+        match self.take_control(bytes) {
+            Taken::Counts => {
+                self.verdict(token, GossipVerdict::Accept);
+                self.control_changed();
+            }
+            Taken::Duplicate => self.verdict(token, GossipVerdict::Ignore),
+            Taken::Parked(id) => {
+                let until = self.now.plus_ms(HOLD_MS_MAX);
+                if let Some((old, _)) = self.parked_verdicts.insert(id, (token, until)) {
+                    self.verdict(old, GossipVerdict::Ignore);
+                }
+                self.want(peer, Scope::Control);
+            }
+            Taken::Dropped(verdict) => self.verdict(token, verdict),
+        }
+    }
+
+    /// Control objects came in an answer or push. Returns whether any counts now.
+    pub(super) fn take_control_objects<'a>(
+        &mut self,
+        objects: impl Iterator<Item = &'a [u8]>,
+    ) -> bool {
+        let mut changed = false;
+        for bytes in objects {
+            changed |= matches!(self.take_control(bytes), Taken::Counts);
+        }
+        if changed {
+            self.control_changed();
+        }
+        changed
+    }
+
+    fn take_control(&mut self, bytes: &[u8]) -> Taken {
+        let Some(control) = self.control.as_mut() else {
+            return Taken::Dropped(GossipVerdict::Ignore);
+        };
+        let company = control.company();
+        let added = if peek_type(bytes) == Some(ObjectType::Genesis) {
+            Verified::<Genesis>::genesis(bytes, Trust::Nothing)
+                .map(|genesis| (genesis.id(), control.add_genesis(genesis)))
+        } else {
+            // What is here already needs no second look at its signature.
+            match crate::signed::peek_id(bytes) {
+                Some(id) if control.counts(id) => Ok((id, Added::Duplicate)),
+                _ => Verified::<ControlObject>::control(bytes, company, Trust::Nothing)
+                    .map(|object| (object.id(), control.add(object))),
+            }
+        };
+        match added {
+            Ok((_, Added::Counts(ids))) => {
+                self.persist_control(&ids);
+                Taken::Counts
+            }
+            Ok((_, Added::Duplicate)) => Taken::Duplicate,
+            Ok((id, Added::Parked { .. })) => Taken::Parked(id),
+            Ok((_, Added::Full)) => {
+                self.count("parked_full");
+                Taken::Dropped(GossipVerdict::Ignore)
+            }
+            Ok((_, Added::Void(reason))) => {
+                self.count(reason.word());
+                Taken::Dropped(GossipVerdict::Ignore)
+            }
+            Err(error) => {
+                self.count(verify_word(error));
+                Taken::Dropped(GossipVerdict::Reject)
+            }
+        }
+    }
+
+    /// Makes counting objects durable, unless the log is that of a company which has not
+    /// certified this device: then nothing is stored before it does.
+    pub(super) fn persist_control(&mut self, ids: &[ObjectId]) {
+        for id in ids {
+            if let Some((token, _)) = self.parked_verdicts.remove(id) {
+                self.verdict(token, GossipVerdict::Accept);
+            }
+        }
+        if !self.member {
+            return;
+        }
+        for id in ids {
+            let bytes = self.control.as_ref().and_then(|c| c.bytes(*id)).map(<[u8]>::to_vec);
+            if let Some(bytes) = bytes {
+                self.write(Table::Control, id.0, bytes);
+            }
+        }
+    }
+
+    /// Everything that follows from a change of the control log.
+    pub(super) fn control_changed(&mut self) {
+        let Some(control) = self.control.as_mut() else { return };
+        control.refresh();
+        let company = control.company();
+        let certified = control.access().agent_of(self.keys.device()).is_some();
+        if certified && !self.member {
+            self.become_member(company);
+        }
+        self.open_rooms(company);
+        self.rejudge_rooms();
+        self.retry_waiting_for_control();
+        let changed = self.update_policy(company);
+        if changed {
+            // Whoever may read more than before has something to fetch.
+            for peer in self.connected_members() {
+                self.summarize(peer);
+            }
+        }
+        self.emit(Effect::Event(Event::Control));
+    }
+
+    fn become_member(&mut self, company: CompanyId) {
+        self.member = true;
+        self.write(Table::State, COMPANY, company.0.to_vec());
+        let all: Vec<ObjectId> =
+            self.control.iter().flat_map(|c| c.order().iter().map(|(_, id)| *id)).collect();
+        self.persist_control(&all);
+        self.joined();
+        self.publish_own_addresses();
+        // Connected before they could be told apart from strangers.
+        for peer in self.connected_members() {
+            self.greet_member(peer);
+        }
+    }
+
+    /// Rooms that this agent may access now.
+    pub(super) fn accessible_rooms(&self) -> BTreeSet<RoomId> {
+        let (Some(control), Some(me)) = (self.control.as_ref(), self.me()) else {
+            return BTreeSet::new();
+        };
+        let access = control.access();
+        access.rooms().keys().copied().filter(|room| access.has_access(me, *room)).collect()
+    }
+
+    fn open_rooms(&mut self, company: CompanyId) {
+        let open = self.accessible_rooms();
+        self.topics = open.iter().map(|room| (Topic::room(company, *room), *room)).collect();
+        for room in open {
+            self.rooms.entry(room).or_insert_with(Room::default);
+        }
+    }
+
+    fn rejudge_rooms(&mut self) {
+        let Some(control) = self.control.as_ref() else { return };
+        let mut shown = Vec::new();
+        for (id, room) in &mut self.rooms {
+            room.refused_enters.clear();
+            let rejudged = room.log.rejudge(|device| standing(control, device, *id));
+            shown.extend(rejudged.accepted.into_iter().map(|message| (*id, message)));
+            if !room.log.unsealed_heads().is_empty() && room.seal_at.is_none() {
+                let delay = self.entropy.below(SEAL_DELAY_MS_MAX);
+                room.seal_at = Some(self.now.plus_ms(delay));
+            }
+        }
+        for (room, message) in shown {
+            self.mark_shown(room, message);
+            self.show(room, message);
+        }
+    }
+
+    /// How a device stands in a room now.
+    pub(super) fn standing_of(&self, device: DeviceId, room: RoomId) -> Standing {
+        self.control.as_ref().map(|c| standing(c, device, room)).unwrap_or_default()
+    }
+
+    /// Returns whether the policy is another than before.
+    fn update_policy(&mut self, company: CompanyId) -> bool {
+        let Some(control) = self.control.as_ref().filter(|_| self.member) else {
+            return false;
+        };
+        let access = control.access();
+        let members: BTreeSet<DeviceId> = access.devices().keys().copied().collect();
+        let mut policy = PeerPolicy { members, ..PeerPolicy::default() };
+        policy.topics.insert(Topic::control(company), policy.members.clone());
+        for (topic, room) in &self.topics {
+            let devices = access
+                .rooms()
+                .get(room)
+                .into_iter()
+                .flat_map(|r| r.with_access())
+                .filter_map(|agent| access.agents().get(agent))
+                .flat_map(|agent| agent.devices.iter().copied())
+                .collect();
+            policy.topics.insert(*topic, devices);
+        }
+        if policy == self.policy {
+            return false;
+        }
+        self.policy = policy.clone();
+        self.emit(Effect::Policy(policy));
+        true
+    }
+}
+
+fn standing(control: &ControlLog, device: DeviceId, room: RoomId) -> Standing {
+    let access = control.access();
+    match access.agent_of(device) {
+        Some(agent) => Standing {
+            agent: Some(agent),
+            live: access.has_access(agent, room),
+            proved: access.is_proved(agent, room),
+        },
+        None => Standing::default(),
+    }
+}
+
+/// The counter of a verification error.
+pub(super) fn verify_word(error: VerifyError) -> &'static str {
+    match error {
+        VerifyError::Malformed(_) => "malformed",
+        VerifyError::BadSignature => "bad_signature",
+        VerifyError::WrongCompany => "wrong_company",
+    }
+}

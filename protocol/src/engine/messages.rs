@@ -1,0 +1,374 @@
+//! Taking messages in: the one path for strangers' and our own.
+
+use super::Engine;
+use super::control::verify_word;
+use super::io::{Effect, Event, GossipToken, GossipVerdict, Table};
+use super::load::{message_key, message_value};
+use crate::envelope::{Envelope, EnvelopeKind};
+use crate::id::{DeviceId, MessageId, RoomId, Topic};
+use crate::limits::{HOLD_MS_MAX, REVOCATIONS_PUSHED_MAX};
+use crate::room::{WaitFor, Waiting};
+use crate::signed::{Trust, Verified};
+use crate::sync::{Request, Scope};
+
+/// How a message came, which decides who is told what about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// By gossip; a verdict is due.
+    Gossip { peer: DeviceId, token: GossipToken },
+    /// In an answer or push of a peer, or a second time after waiting.
+    Sync { peer: DeviceId },
+    /// Written here.
+    Own,
+}
+
+fn state_held(engine: &mut Engine, room: RoomId) -> Option<&mut crate::room::Held> {
+    engine.rooms.get_mut(&room).map(|state| &mut state.log.held)
+}
+
+/// `Enter`s remembered as refused, per room.
+const REFUSED_ENTERS_MAX: usize = 256;
+
+impl Engine {
+    /// A gossip message came.
+    pub(super) fn gossip(
+        &mut self,
+        peer: DeviceId,
+        token: GossipToken,
+        topic: Topic,
+        bytes: &[u8],
+    ) {
+        if !self.is_member(peer) {
+            self.count("unknown_peer");
+            return self.verdict(token, GossipVerdict::Ignore);
+        }
+        let company = self.company();
+        if company.is_some_and(|company| Topic::control(company) == topic) {
+            return self.gossip_control(peer, token, bytes);
+        }
+        let Some(room) = self.topics.get(&topic).copied() else {
+            return self.verdict(token, GossipVerdict::Ignore);
+        };
+        self.take_message(room, bytes, Origin::Gossip { peer, token });
+    }
+
+    /// Judges bytes that claim to be a message of `room`.
+    pub(super) fn take_message(&mut self, room: RoomId, bytes: &[u8], origin: Origin) {
+        let Some(company) = self.company() else { return };
+        // What is here already needs no second look at its signature.
+        if let Some(id) = crate::signed::peek_id(bytes)
+            && let Some(held) = self.rooms.get(&room)
+            && (held.log.get(id).is_some() || held.log.held.contains(id))
+        {
+            return self.refuse(origin, GossipVerdict::Ignore, "duplicate");
+        }
+        let trust = match origin {
+            Origin::Own => crate::signed::peek_id(bytes).map_or(Trust::Nothing, Trust::StoredAs),
+            Origin::Gossip { .. } | Origin::Sync { .. } => Trust::Nothing,
+        };
+        let envelope = match Verified::<Envelope>::envelope(bytes, company, trust) {
+            Ok(envelope) => envelope,
+            Err(error) => return self.refuse(origin, GossipVerdict::Reject, verify_word(error)),
+        };
+        if envelope.value().room != room {
+            return self.refuse(origin, GossipVerdict::Reject, "wrong_room");
+        }
+        if self.me().is_none_or(|me| {
+            self.control.as_ref().is_none_or(|c| !c.access().has_access(me, room))
+        }) {
+            return self.refuse(origin, GossipVerdict::Ignore, "not_our_room");
+        }
+        self.judge_message(room, envelope, origin);
+    }
+
+    /// Judges a verified message of a room that is open here.
+    pub(super) fn judge_message(
+        &mut self,
+        room: RoomId,
+        envelope: Verified<Envelope>,
+        origin: Origin,
+    ) {
+        let message = envelope.value();
+        let standing = self.standing_of(message.device, room);
+        if !standing.proved {
+            return self.judge_outsider(room, envelope, origin);
+        }
+        let Some(state) = self.rooms.get(&room) else { return };
+        let wanted = state.log.held.wants(envelope.id());
+        if !standing.live && !wanted {
+            // Its author has lost access. In an answer to a pull the acknowledgement, if there
+            // is one, comes after it; by gossip it would have to be here already.
+            if let Origin::Sync { .. } = origin {
+                return self.wait(room, envelope, origin, WaitFor::Acknowledgement);
+            }
+            return self.refuse_removed(origin, message.device, room);
+        }
+        let missing = state.log.missing_parents(message);
+        if !missing.is_empty() {
+            return self.wait(room, envelope, origin, WaitFor::Parents(missing));
+        }
+        if !state.log.height_fits(message) {
+            return self.refuse(origin, GossipVerdict::Ignore, "height_mismatch");
+        }
+        let verdict = if standing.live { GossipVerdict::Accept } else { GossipVerdict::Ignore };
+        self.settle(origin, verdict);
+        self.store_message(room, envelope, origin);
+    }
+
+    /// A message whose author no chain of grants that is here leads to the room: either the
+    /// grants are on their way, or it can never fit.
+    fn judge_outsider(&mut self, room: RoomId, envelope: Verified<Envelope>, origin: Origin) {
+        let message = envelope.value();
+        let Some(control) = self.control.as_ref() else { return };
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        let hopeless = match (message.kind, message.standing) {
+            (EnvelopeKind::Enter, _) => message
+                .enter_body()
+                .is_ok_and(|body| body.references().all(|id| control.counts(id))),
+            (_, Some(enter)) => state.refused_enters.contains(&enter),
+            (_, None) => true,
+        };
+        // An accepted message follows it, so its envelope has to be kept; it is never shown.
+        if state.log.held.wants(envelope.id()) {
+            let missing = state.log.missing_parents(message);
+            if !missing.is_empty() {
+                return self.wait(room, envelope, origin, WaitFor::Parents(missing));
+            }
+            if state.log.height_fits(message) {
+                self.settle(origin, GossipVerdict::Ignore);
+                return self.store_message(room, envelope, origin);
+            }
+        }
+        if hopeless {
+            let certified = control.access().agent_of(message.device).is_some();
+            let reason = if certified { "no_membership" } else { "unknown_device" };
+            if message.kind == EnvelopeKind::Enter
+                && state.refused_enters.len() < REFUSED_ENTERS_MAX
+            {
+                state.refused_enters.insert(envelope.id());
+                // Messages that waited for this `Enter` are as hopeless as it is.
+                let waiting = state.log.held.take_for_control();
+                self.refuse(origin, GossipVerdict::Reject, reason);
+                return self.judge_again(room, waiting);
+            }
+            return self.refuse(origin, GossipVerdict::Reject, reason);
+        }
+        self.wait(room, envelope, origin, WaitFor::Control);
+    }
+
+    /// Holds a message, and asks whoever gave it to us for what is missing.
+    fn wait(
+        &mut self,
+        room: RoomId,
+        envelope: Verified<Envelope>,
+        origin: Origin,
+        wait_for: WaitFor,
+    ) {
+        let (peer, verdict) = match origin {
+            Origin::Gossip { peer, token } => {
+                (peer, Some((token, self.now.plus_ms(HOLD_MS_MAX))))
+            }
+            Origin::Sync { peer } => (peer, None),
+            Origin::Own => return,
+        };
+        let enter = envelope.value().standing;
+        let wanted = match &wait_for {
+            WaitFor::Parents(missing) => missing.clone(),
+            WaitFor::Control => enter.into_iter().collect(),
+            WaitFor::Acknowledgement => Vec::new(),
+        };
+        let for_control = wait_for == WaitFor::Control;
+        let waiting = Waiting { envelope, from: peer, verdict, wait_for };
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        if state.log.held.insert(waiting).is_err() {
+            return self.refuse(origin, GossipVerdict::Ignore, "waiting_full");
+        }
+        if for_control {
+            self.want(peer, Scope::Control);
+        }
+        // Some of what is wanted may have waited for just that.
+        let here: Vec<Waiting> =
+            wanted.iter().filter_map(|id| state_held(self, room)?.take_unacknowledged(*id)).collect();
+        let missing = wanted
+            .into_iter()
+            .filter(|id| !here.iter().any(|w| w.envelope.id() == *id))
+            .filter(|id| !self.rooms.get(&room).is_some_and(|r| r.log.held.contains(*id)))
+            .collect();
+        self.want_messages(peer, room, missing);
+        self.judge_again(room, here);
+    }
+
+    /// Refuses what a pull or push brought by authors who have lost access, and that nothing
+    /// it brought acknowledges.
+    pub(super) fn drop_unacknowledged(&mut self, room: RoomId) {
+        let waiting = match self.rooms.get_mut(&room) {
+            Some(state) => state.log.held.take_all_unacknowledged(),
+            None => return,
+        };
+        for Waiting { envelope, from, .. } in waiting {
+            let origin = Origin::Sync { peer: from };
+            self.refuse_removed(origin, envelope.value().device, room);
+        }
+    }
+
+    /// Refuses a message of an author who has lost access; the forwarder, who may be honest
+    /// and behind, is told why.
+    fn refuse_removed(&mut self, origin: Origin, author: DeviceId, room: RoomId) {
+        if let Origin::Gossip { peer, .. } | Origin::Sync { peer } = origin {
+            self.push_revocations(peer, author, room);
+        }
+        self.refuse(origin, GossipVerdict::Ignore, "removed");
+    }
+
+    /// Stores a counting message, shows what it makes visible, and judges what waited for it.
+    fn store_message(&mut self, room: RoomId, envelope: Verified<Envelope>, origin: Origin) {
+        let (id, message) = (envelope.id(), envelope.value().clone());
+        let standing = self.standing_of(message.device, room);
+        let ours = message.device == self.keys.device();
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        let arrival = state.log.next_arrival();
+        let accepted = state.log.insert(id, &message, standing, arrival);
+        let shown = accepted.contains(&id);
+        let value = message_value(shown, arrival, envelope.bytes());
+        self.write(Table::Messages, message_key(room, message.height, id), value);
+        let batch = super::BatchId(self.last_batch.0 + 1);
+        self.in_flight.insert(id, (batch, envelope.bytes().to_vec()));
+        for accepted in accepted {
+            if accepted != id {
+                self.mark_shown(room, accepted);
+            }
+            self.show(room, accepted);
+        }
+        if !ours {
+            self.acknowledged_by(room, &message);
+            if origin != Origin::Own {
+                self.owe_receipt(message.device, room, id);
+            }
+        }
+        let children = match self.rooms.get_mut(&room) {
+            Some(state) => state.log.held.take_children(id),
+            None => Vec::new(),
+        };
+        self.judge_again(room, children);
+    }
+
+    /// Judges messages that had waited.
+    fn judge_again(&mut self, room: RoomId, waiting: Vec<Waiting>) {
+        for Waiting { envelope, from, verdict, .. } in waiting {
+            let origin = match verdict {
+                Some((token, _)) => Origin::Gossip { peer: from, token },
+                None => Origin::Sync { peer: from },
+            };
+            self.judge_message(room, envelope, origin);
+        }
+    }
+
+    /// Judges messages again that wait for control objects.
+    pub(super) fn retry_waiting_for_control(&mut self) {
+        let rooms: Vec<RoomId> = self.topics.values().copied().collect();
+        for room in rooms {
+            let waiting = match self.rooms.get_mut(&room) {
+                Some(state) => state.log.held.take_for_control(),
+                None => continue,
+            };
+            self.judge_again(room, waiting);
+        }
+    }
+
+    /// Gives the verdicts that are due although what was missing has not come.
+    pub(super) fn expire_verdicts(&mut self) {
+        let mut due = Vec::new();
+        for state in self.rooms.values_mut() {
+            due.extend(state.log.held.overdue(self.now));
+        }
+        for (token, _, wait_for) in due {
+            self.verdict(token, GossipVerdict::Ignore);
+            if wait_for == WaitFor::Control {
+                self.count("no_membership");
+            }
+        }
+        let now = self.now;
+        let parked: Vec<_> = self
+            .parked_verdicts
+            .iter()
+            .filter(|(_, (_, until))| *until <= now)
+            .map(|(id, (token, _))| (*id, *token))
+            .collect();
+        for (id, token) in parked {
+            self.parked_verdicts.remove(&id);
+            self.verdict(token, GossipVerdict::Ignore);
+        }
+    }
+
+    /// A message of ours that another device's message follows is held by that device.
+    fn acknowledged_by(&mut self, room: RoomId, message: &Envelope) {
+        for parent in &message.parents {
+            self.held_elsewhere(room, *parent);
+        }
+    }
+
+    /// Another device holds a message.
+    pub(super) fn held_elsewhere(&mut self, room: RoomId, id: MessageId) {
+        let ours = self.keys.device();
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        if state.log.get(id).is_none_or(|entry| entry.device != ours)
+            || !state.log.mark_held_elsewhere(id)
+        {
+            return;
+        }
+        self.write(Table::Marks, [&room.0[..], &id.0].concat(), vec![1]);
+        if let Some(view) = self.message_view(room, id) {
+            self.emit(Effect::Event(Event::MessageState(view)));
+        }
+    }
+
+    /// A message became visible.
+    pub(super) fn show(&mut self, room: RoomId, id: MessageId) {
+        if let Some(view) = self.message_view(room, id) {
+            self.emit(Effect::Event(Event::Message(view)));
+        }
+    }
+
+    /// Notes in the store that a message, stored before, has been shown.
+    pub(super) fn mark_shown(&mut self, room: RoomId, id: MessageId) {
+        let Some(bytes) = self.stored_message(room, id) else { return };
+        let Some(entry) = self.rooms.get(&room).and_then(|state| state.log.get(id)) else {
+            return;
+        };
+        let (height, arrival) = (entry.height, entry.arrival);
+        let value = message_value(true, arrival, &bytes);
+        self.write(Table::Messages, message_key(room, height, id), value);
+    }
+
+    /// Sends the revocations that ended an author's access to a peer that seems not to know.
+    fn push_revocations(&mut self, peer: DeviceId, author: DeviceId, room: RoomId) {
+        let Some(control) = self.control.as_ref() else { return };
+        let Some(agent) = control.access().agent_of(author) else { return };
+        let revokes = control.access().revokes_against(agent, room);
+        let objects: Vec<Vec<u8>> = revokes
+            .iter()
+            .rev()
+            .take(REVOCATIONS_PUSHED_MAX)
+            .filter_map(|id| control.bytes(*id))
+            .map(<[u8]>::to_vec)
+            .collect();
+        let digest = control.digest();
+        // Once per state of the log is enough, however many messages come.
+        let told = self.peers.get_mut(&peer).map(|p| p.told.replace(digest));
+        if !objects.is_empty() && told.is_some_and(|told| told != Some(digest)) {
+            let objects = objects.into_iter().map(crate::sync::Blob).collect();
+            self.ask(peer, Request::Push { scope: Scope::Control, objects });
+        }
+    }
+
+    fn refuse(&mut self, origin: Origin, verdict: GossipVerdict, reason: &'static str) {
+        self.count(reason);
+        self.settle(origin, verdict);
+    }
+
+    fn settle(&mut self, origin: Origin, verdict: GossipVerdict) {
+        if let Origin::Gossip { token, .. } = origin {
+            self.verdict(token, verdict);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The engine: one node's protocol, without IO.
+//!
+//! Grammar of the border. [`Engine::handle`] takes what happened outside; [`Engine::poll`]
+//! gives what is to be done outside, one effect at a time, in order; [`Engine::next_timeout`]
+//! says when to hand in [`Input::Tick`]. All other methods look and change nothing.
+//!
+//! Durable before visible: everything that one `handle` writes is one [`Batch`]. Effects are
+//! stamped with the newest batch at their time and come out only when it is durable; only
+//! [`Effect::Persist`] itself comes out at once, so that a store can commit many at a time.
+
+mod authoring;
+mod command;
+mod commands;
+mod control;
+mod entropy;
+mod io;
+mod joining;
+mod load;
+mod messages;
+mod queries;
+mod serving;
+mod syncing;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+pub use command::{Command, Failure, FailureKind, Outcome};
+pub use io::{
+    Batch, BatchId, CommandId, Effect, Event, GossipToken, GossipVerdict, Input, PeerPolicy,
+    Reader, RequestId, ResponseToken, Table, Write,
+};
+
+use entropy::Entropy;
+use joining::{Approval, JoinClient};
+use syncing::{Asked, Peer};
+
+use crate::control::ControlLog;
+use crate::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId, Topic};
+use crate::join::JoinDesk;
+use crate::keys::DeviceKeys;
+use crate::limits::RECONCILE_EVERY_MS;
+use crate::room::RoomLog;
+use crate::time::Timestamp;
+
+/// What an engine is started with.
+pub struct EngineConfig {
+    /// This device's keys.
+    pub keys: DeviceKeys,
+    /// Fresh randomness.
+    pub seed: [u8; 32],
+    /// What the store holds.
+    pub reader: Arc<dyn Reader>,
+    /// The request to join that the user made, if this device is not a member yet.
+    pub join: Option<JoinWish>,
+}
+
+/// What a user asks for who wants to be let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinWish {
+    /// The name to be known by.
+    pub agent: String,
+    /// Only this company, by name or id.
+    pub company: Option<String>,
+}
+
+/// An open room.
+#[derive(Debug, Default)]
+struct Room {
+    log: RoomLog,
+    /// This device's newest `Enter`, once known.
+    entered: Option<(MessageId, crate::envelope::EnterBody)>,
+    /// When to seal what a removal left without acknowledgement.
+    seal_at: Option<Timestamp>,
+    /// Whether the room has been compared with another device since the start.
+    compared: bool,
+    /// `Enter`s that were refused under the present control log; bounded.
+    refused_enters: BTreeSet<MessageId>,
+}
+
+/// An address record with its bytes.
+#[derive(Clone, Debug)]
+struct KnownAddresses {
+    issued: Timestamp,
+    addresses: Vec<String>,
+    bytes: Vec<u8>,
+}
+
+/// One node's protocol state. See the module's documentation.
+pub struct Engine {
+    now: Timestamp,
+    keys: DeviceKeys,
+    reader: Arc<dyn Reader>,
+    entropy: Entropy,
+    /// The company's log; for a newcomer that has been admitted it is not durable before it
+    /// certifies this device.
+    control: Option<ControlLog>,
+    member: bool,
+    rooms: BTreeMap<RoomId, Room>,
+    /// Rooms that this agent may access, by topic.
+    topics: BTreeMap<Topic, RoomId>,
+    policy: PeerPolicy,
+    peers: BTreeMap<DeviceId, Peer>,
+    /// Who is in which topic, as far as direct connections show.
+    presence: BTreeMap<Topic, BTreeSet<DeviceId>>,
+    listening: Vec<String>,
+    addresses: BTreeMap<DeviceId, KnownAddresses>,
+    join: Option<JoinClient>,
+    desk: JoinDesk,
+    approvals: BTreeMap<RequestId, Approval>,
+    requests: BTreeMap<RequestId, Asked>,
+    last_request: u64,
+    /// Gossip verdicts of parked control objects, each with its deadline.
+    parked_verdicts: BTreeMap<ObjectId, (GossipToken, Timestamp)>,
+    /// Acknowledgements to authors of messages that are held here, and when to send them.
+    receipts: BTreeMap<DeviceId, BTreeMap<RoomId, Vec<MessageId>>>,
+    receipts_at: Option<Timestamp>,
+    reconcile_at: Timestamp,
+    verdicts: BTreeMap<&'static str, u64>,
+    /// Messages whose batch is not durable yet, so not in the reader either.
+    in_flight: BTreeMap<MessageId, (BatchId, Vec<u8>)>,
+    writes: Vec<Write>,
+    staged: Vec<Effect>,
+    batches: VecDeque<Batch>,
+    effects: VecDeque<(BatchId, Effect)>,
+    last_batch: BatchId,
+    persisted: BatchId,
+}
+
+impl Engine {
+    /// Takes in what happened outside at `now`.
+    pub fn handle(&mut self, now: Timestamp, input: Input) {
+        self.now = now;
+        match input {
+            Input::Connected { peer } => self.connected(peer),
+            Input::Disconnected { peer } => self.disconnected(peer),
+            Input::TopicPeer { peer, topic, joined } => self.topic_peer(peer, topic, joined),
+            Input::Gossip { peer, token, topic, bytes } => self.gossip(peer, token, topic, &bytes),
+            Input::Request { peer, token, frame } => self.serve(peer, token, &frame),
+            Input::Response { request, frame } => self.response(request, frame.as_deref()),
+            Input::Listening { addresses } => self.listening_on(addresses),
+            Input::Command { id, command } => self.command(id, command),
+            Input::Persisted { batch } => self.batch_persisted(batch),
+            Input::Tick => self.tick(),
+        }
+        self.commit();
+    }
+
+    /// The next thing to do outside, if there is one.
+    pub fn poll(&mut self) -> Option<Effect> {
+        if let Some(batch) = self.batches.pop_front() {
+            return Some(Effect::Persist(batch));
+        }
+        if self.effects.front().is_some_and(|(after, _)| *after <= self.persisted) {
+            return self.effects.pop_front().map(|(_, effect)| effect);
+        }
+        None
+    }
+
+    /// When [`Input::Tick`] is due at the latest.
+    #[must_use]
+    pub fn next_timeout(&self) -> Timestamp {
+        let rooms = self.rooms.values();
+        let seals = rooms.clone().filter_map(|room| room.seal_at);
+        let verdicts = rooms.filter_map(|room| room.log.held.next_due());
+        let parked = self.parked_verdicts.values().map(|(_, until)| *until);
+        let join = self.join.as_ref().and_then(JoinClient::next_timeout);
+        seals
+            .chain(verdicts)
+            .chain(parked)
+            .chain(join)
+            .chain(self.receipts_at)
+            .min()
+            .map_or(self.reconcile_at, |next| next.min(self.reconcile_at))
+    }
+
+    /// The newest batch; what queries show may depend on it.
+    #[must_use]
+    pub fn last_batch(&self) -> BatchId {
+        self.last_batch
+    }
+
+    /// The newest batch that is known to be durable.
+    #[must_use]
+    pub fn persisted(&self) -> BatchId {
+        self.persisted
+    }
+
+    /// The time of the last input.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// This device.
+    #[must_use]
+    pub fn device(&self) -> DeviceId {
+        self.keys.device()
+    }
+
+    fn tick(&mut self) {
+        self.expire_verdicts();
+        self.seal_what_is_due();
+        self.send_receipts_if_due();
+        self.join_tick();
+        if self.reconcile_at <= self.now {
+            let jitter = self.entropy.below(RECONCILE_EVERY_MS / 2);
+            self.reconcile_at = self.now.plus_ms(RECONCILE_EVERY_MS + jitter);
+            self.reconcile_with_someone();
+        }
+    }
+
+    fn batch_persisted(&mut self, batch: BatchId) {
+        self.persisted = self.persisted.max(batch);
+        let persisted = self.persisted;
+        self.in_flight.retain(|_, (after, _)| *after > persisted);
+    }
+
+    /// Makes one batch of all writes since the last, and stamps the effects with it.
+    fn commit(&mut self) {
+        if !self.writes.is_empty() {
+            self.last_batch = BatchId(self.last_batch.0 + 1);
+            let writes = std::mem::take(&mut self.writes);
+            self.batches.push_back(Batch { id: self.last_batch, writes });
+        }
+        let after = self.last_batch;
+        self.effects.extend(self.staged.drain(..).map(|effect| (after, effect)));
+    }
+
+    fn emit(&mut self, effect: Effect) {
+        self.staged.push(effect);
+    }
+
+    fn write(&mut self, table: Table, key: impl Into<Vec<u8>>, value: Vec<u8>) {
+        self.writes.push(Write { table, key: key.into(), value: Some(value) });
+    }
+
+    fn count(&mut self, reason: &'static str) {
+        *self.verdicts.entry(reason).or_default() += 1;
+    }
+
+    fn verdict(&mut self, token: GossipToken, verdict: GossipVerdict) {
+        self.emit(Effect::Verdict { token, verdict });
+    }
+
+    fn company(&self) -> Option<CompanyId> {
+        self.control.as_ref().map(ControlLog::company)
+    }
+
+    /// This device's agent, if it is a member.
+    fn me(&self) -> Option<AgentId> {
+        let control = self.control.as_ref().filter(|_| self.member)?;
+        control.access().agent_of(self.keys.device())
+    }
+
+    /// Whether the control log certifies a device.
+    fn is_member(&self, device: DeviceId) -> bool {
+        self.member
+            && self.control.as_ref().is_some_and(|c| c.access().agent_of(device).is_some())
+    }
+
+    /// Whether both this device and another may access a room.
+    fn shares_room(&self, device: DeviceId, room: RoomId) -> bool {
+        self.control.as_ref().is_some_and(|control| {
+            control.access().device_has_access(device, room)
+                && control.access().device_has_access(self.keys.device(), room)
+        })
+    }
+
+    fn connected_members(&self) -> Vec<DeviceId> {
+        self.peers.keys().copied().filter(|peer| self.is_member(*peer)).collect()
+    }
+}

@@ -1,0 +1,379 @@
+//! What can be looked at. Nothing here changes anything.
+
+use super::Engine;
+use super::command::{Failure, FailureKind};
+use crate::control::ControlLog;
+use crate::id::{AgentId, MessageId, ObjectId, RoomId, Topic};
+use crate::join::JoinRequest;
+use crate::limits::HISTORY_PAGE_MAX;
+use crate::object::{ControlObject, ObjectType, UnitKind};
+use crate::view::{
+    AccessLine, AgentRef, AgentView, Alarm, CompanyRef, ControlEntry, JoinRequestView, JoinView,
+    MessageState, MessageView, Page, PeerView, RoomLine, RoomRef, RoomStatus, RoomView,
+    StatusView, UnitView,
+};
+
+impl Engine {
+    /// The state of this node.
+    #[must_use]
+    pub fn status(&self) -> StatusView {
+        let control = self.control.as_ref().filter(|_| self.member);
+        StatusView {
+            company: self.company_ref().filter(|_| self.member),
+            agent: self.me().map(|me| self.agent_ref(me)),
+            device: self.keys.device(),
+            member: self.member,
+            join: self.join_view().filter(|_| !self.member),
+            peers: self.peers.keys().map(|peer| self.peer_view(*peer)).collect(),
+            control_digest: control.map(ControlLog::digest).unwrap_or_default(),
+            control_objects: control.map_or(0, |c| c.order().len() as u64),
+            rooms: self.accessible_rooms().into_iter().map(|room| self.room_status(room)).collect(),
+            verdicts: self.verdicts.iter().map(|(reason, count)| (*reason, *count)).collect(),
+            alarms: control.map(alarms).unwrap_or_default(),
+        }
+    }
+
+    /// Our own request to join, if one was made since the start.
+    #[must_use]
+    pub fn join_view(&self) -> Option<JoinView> {
+        self.join.as_ref().map(super::joining::JoinClient::view)
+    }
+
+    /// Devices that ask to be let in.
+    ///
+    /// # Errors
+    /// If this device may not let agents in.
+    pub fn join_requests(&self) -> Result<Vec<JoinRequestView>, Failure> {
+        self.require_admin(|may| may.agents, "let agents in")?;
+        let access = self.access()?;
+        let view = |request: &JoinRequest| JoinRequestView {
+            name: request.newcomer.name.clone(),
+            device: request.newcomer.device,
+            code: request.code().unwrap_or_default().to_owned(),
+            expires: request.expires,
+            name_taken: access.agent_named(&request.newcomer.name).is_some(),
+        };
+        Ok(self.desk.open(self.now).map(view).collect())
+    }
+
+    /// Units of a kind, by name.
+    ///
+    /// # Errors
+    /// If this device is not a member.
+    pub fn units(&self, kind: UnitKind) -> Result<Vec<UnitView>, Failure> {
+        let access = self.access()?;
+        let mut units: Vec<UnitView> = access
+            .units()
+            .iter()
+            .filter(|(_, unit)| unit.kind == kind)
+            .map(|(id, unit)| UnitView { id: *id, kind: unit.kind, label: access.unit_label(*id) })
+            .collect();
+        units.sort_by(|a, b| a.label.cmp(&b.label));
+        Ok(units)
+    }
+
+    /// All agents, by name.
+    ///
+    /// # Errors
+    /// If this device is not a member.
+    pub fn agents(&self) -> Result<Vec<AgentView>, Failure> {
+        let mut agents: Vec<AgentView> =
+            self.access()?.agents().keys().map(|id| self.agent_view(*id)).collect();
+        agents.sort_by(|a, b| a.agent.name.cmp(&b.agent.name));
+        Ok(agents)
+    }
+
+    /// One agent.
+    ///
+    /// # Errors
+    /// If there is none of that name or id.
+    pub fn agent(&self, selector: &str) -> Result<AgentView, Failure> {
+        Ok(self.agent_view(self.find_agent(selector)?.id))
+    }
+
+    /// Rooms that this agent may access, by name; with `all`, for admins, every room.
+    ///
+    /// # Errors
+    /// If this device is not a member, or asks for all without a grant for rooms.
+    pub fn rooms(&self, all: bool) -> Result<Vec<RoomLine>, Failure> {
+        let access = self.access()?;
+        if all {
+            self.require_admin(|may| may.rooms, "see all rooms")?;
+        }
+        let me = self.me();
+        let line = |id: RoomId| {
+            let open = me.is_some_and(|me| access.has_access(me, id));
+            let log = self.rooms.get(&id).filter(|_| open);
+            RoomLine {
+                room: self.room_ref(id),
+                unread: log.map_or(0, |room| room.log.unread(me)),
+                active: true,
+                access: open,
+            }
+        };
+        let mut lines: Vec<RoomLine> =
+            access.rooms().keys().map(|id| line(*id)).filter(|l| all || l.access).collect();
+        lines.sort_by(|a, b| a.room.name.cmp(&b.room.name));
+        Ok(lines)
+    }
+
+    /// A room with its permissions; for those With Access and for admins.
+    ///
+    /// # Errors
+    /// Unknown, or not open to this agent.
+    pub fn room(&self, selector: &str) -> Result<RoomView, Failure> {
+        self.room_view(self.visible_room(selector)?)
+    }
+
+    /// Who has access to a room, and through which permissions; for those With Access and
+    /// for admins.
+    ///
+    /// # Errors
+    /// Unknown, or not open to this agent.
+    pub fn room_access(&self, selector: &str) -> Result<(RoomRef, Vec<AccessLine>), Failure> {
+        let room = self.visible_room(selector)?;
+        let access = self.access()?;
+        let with_access = access.rooms().get(&room).map(|r| r.with_access().clone());
+        let mut lines: Vec<AccessLine> = with_access
+            .unwrap_or_default()
+            .into_iter()
+            .map(|agent| AccessLine {
+                agent: self.agent_ref(agent),
+                via: access.via(agent, room).into_iter().map(|p| access.label(p)).collect(),
+                present: self.is_present(agent, room),
+            })
+            .collect();
+        lines.sort_by(|a, b| a.agent.name.cmp(&b.agent.name));
+        Ok((self.room_ref(room), lines))
+    }
+
+    /// Who is in a room now, as far as this node sees.
+    ///
+    /// # Errors
+    /// Unknown, or not open to this agent.
+    pub fn participants(&self, selector: &str) -> Result<(RoomRef, Vec<AgentRef>), Failure> {
+        let room = self.readable_room(selector)?;
+        let (_, lines) = self.room_access(selector)?;
+        let present = lines.into_iter().filter(|line| line.present).map(|line| line.agent);
+        Ok((room, present.collect()))
+    }
+
+    /// The newest `limit` messages (at most [`HISTORY_PAGE_MAX`]) before message `before`.
+    ///
+    /// # Errors
+    /// Unknown room or message, or not open to this agent.
+    pub fn history(
+        &self,
+        selector: &str,
+        limit: usize,
+        before: Option<&str>,
+    ) -> Result<Page, Failure> {
+        let room = self.readable_room(selector)?.id;
+        let Some(state) = self.rooms.get(&room) else { return Ok(Page::default()) };
+        let log = &state.log;
+        let end = match before {
+            None => (u64::MAX, ObjectId([255; 32])),
+            Some(text) => {
+                let id = text.parse::<MessageId>().ok();
+                let entry = id.and_then(|id| log.get(id).map(|entry| (entry.height, id)));
+                entry.ok_or_else(|| {
+                    Failure::new(
+                        FailureKind::NotFound,
+                        format!("there is no message \"{text}\" in this room"),
+                        "use the `id` of a message that `conclave history --json` shows",
+                    )
+                })?
+            }
+        };
+        let visible = |id: &MessageId| self.is_visible(room, *id);
+        let mut newest = log.order().range(..end).rev().map(|(_, id)| *id).filter(visible);
+        let limit = limit.min(HISTORY_PAGE_MAX);
+        let mut messages: Vec<MessageView> =
+            newest.by_ref().take(limit).filter_map(|id| self.message_view(room, id)).collect();
+        messages.reverse();
+        Ok(Page { messages, more: newest.next().is_some() })
+    }
+
+    /// The room of a name, if this agent may read it.
+    ///
+    /// # Errors
+    /// Unknown, or not open to this agent.
+    pub fn readable_room(&self, selector: &str) -> Result<RoomRef, Failure> {
+        let room = self.find_room(selector)?;
+        let access = self.access()?;
+        if self.me().is_some_and(|me| access.has_access(me, room)) {
+            Ok(self.room_ref(room))
+        } else {
+            Err(self.no_access(room))
+        }
+    }
+
+    /// The counting control objects, in order of (height, id).
+    #[must_use]
+    pub fn control_log(&self) -> Vec<ControlEntry> {
+        let Some(control) = self.control.as_ref().filter(|_| self.member) else {
+            return Vec::new();
+        };
+        let entry = |(height, id): &(u64, ObjectId)| {
+            let object: Option<&ControlObject> = control.get(*id);
+            let author = object.map(|o| o.header.author).or(control.genesis().map(|g| g.root))?;
+            let kind = object.map_or(ObjectType::Genesis, |o| o.payload.object_type()).name();
+            let bytes = control.bytes(*id)?.to_vec();
+            Some(ControlEntry { id: *id, kind, height: *height, author, bytes })
+        };
+        control.order().iter().filter_map(entry).collect()
+    }
+
+    pub(super) fn company_ref(&self) -> Option<CompanyRef> {
+        let control = self.control.as_ref()?;
+        let name = control.genesis()?.name.clone();
+        Some(CompanyRef { id: control.company(), name })
+    }
+
+    pub(super) fn room_view(&self, room: RoomId) -> Result<RoomView, Failure> {
+        let access = self.access()?;
+        let info = access.rooms().get(&room).ok_or_else(|| self.no_access(room))?;
+        Ok(RoomView {
+            room: self.room_ref(room),
+            history: info.history,
+            active: true,
+            permissions: info.principals().map(|p| access.label(p)).collect(),
+        })
+    }
+
+    /// A message as shown, if it is visible.
+    pub(super) fn message_view(&self, room: RoomId, id: MessageId) -> Option<MessageView> {
+        if !self.is_visible(room, id) {
+            return None;
+        }
+        let entry = self.rooms.get(&room)?.log.get(id)?;
+        let text = self.read_message(room, id)?.value().text()?.to_owned();
+        let access = self.control.as_ref()?.access();
+        let author = access.agent_of(entry.device).map(|agent| self.agent_ref(agent))?;
+        let live = access.has_access(author.id, room);
+        let ours = entry.device == self.keys.device();
+        let state = match (live, ours && !entry.held_elsewhere) {
+            (true, true) => MessageState::Pending,
+            (true, false) => MessageState::Accepted,
+            (false, _) => MessageState::Vouched,
+        };
+        Some(MessageView {
+            id,
+            room: self.room_ref(room),
+            author,
+            device: entry.device,
+            height: entry.height,
+            time: entry.claimed_time,
+            text,
+            state,
+        })
+    }
+
+    /// Content that is accepted, or was shown and is about to be sealed by this node.
+    fn is_visible(&self, room: RoomId, id: MessageId) -> bool {
+        let Some(state) = self.rooms.get(&room) else { return false };
+        let sealing = state.seal_at.is_some();
+        state.log.get(id).is_some_and(|entry| {
+            let about_to_be_sealed =
+                sealing && entry.shown && state.log.standing(entry.device).proved;
+            entry.kind.is_content() && (entry.is_accepted() || about_to_be_sealed)
+        })
+    }
+
+    fn visible_room(&self, selector: &str) -> Result<RoomId, Failure> {
+        let room = self.find_room(selector)?;
+        let access = self.access()?;
+        let open = self.me().is_some_and(|me| access.has_access(me, room));
+        if open || self.is_admin(|may| may.rooms) { Ok(room) } else { Err(self.no_access(room)) }
+    }
+
+    /// Says what is missing without saying what only members may know.
+    fn no_access(&self, room: RoomId) -> Failure {
+        Failure::new(
+            FailureKind::NoAccess,
+            format!(
+                "the room \"{}\" is not open to you: none of your units is among its permissions",
+                self.room_ref(room).name
+            ),
+            "ask an admin to add you to one of its units, or to add a permission",
+        )
+    }
+
+    fn room_ref(&self, id: RoomId) -> RoomRef {
+        let info = self.control.as_ref().and_then(|c| c.access().rooms().get(&id));
+        RoomRef { id, name: info.map(|r| r.name.clone()).unwrap_or_default() }
+    }
+
+    fn agent_view(&self, id: AgentId) -> AgentView {
+        let agent = self.agent_ref(id);
+        let Some(access) = self.control.as_ref().map(ControlLog::access) else {
+            return AgentView { agent, units: Vec::new(), devices: Vec::new(), active: false };
+        };
+        let mut units: Vec<String> = access.units_of(id).map(|u| access.unit_label(u)).collect();
+        units.sort();
+        let devices = access.agents().get(&id).map(|a| a.devices.iter().copied().collect());
+        let devices: Vec<_> = devices.unwrap_or_default();
+        let active = !devices.is_empty();
+        AgentView { agent, units, devices, active }
+    }
+
+    fn peer_view(&self, peer: crate::id::DeviceId) -> PeerView {
+        let access = self.control.as_ref().filter(|_| self.member).map(ControlLog::access);
+        let agent = access.and_then(|a| a.agent_of(peer)).map(|agent| self.agent_ref(agent));
+        PeerView { device: peer, agent }
+    }
+
+    fn is_present(&self, agent: AgentId, room: RoomId) -> bool {
+        if self.me() == Some(agent) {
+            return true;
+        }
+        let (Some(company), Some(control)) = (self.company(), self.control.as_ref()) else {
+            return false;
+        };
+        let in_topic = self.presence.get(&Topic::room(company, room));
+        in_topic.is_some_and(|devices| {
+            devices.iter().any(|device| control.access().agent_of(*device) == Some(agent))
+        })
+    }
+
+    fn room_status(&self, id: RoomId) -> RoomStatus {
+        let room = self.room_ref(id);
+        let Some(state) = self.rooms.get(&id) else {
+            let (digest, sync) = (ObjectId::default(), "complete".to_owned());
+            return RoomStatus { room, messages: 0, digest, sync };
+        };
+        let alone = !self.connected_members().iter().any(|peer| self.shares_room(*peer, id));
+        let waiting = state.log.held.len();
+        let sync = if self.is_fetching(id) {
+            format!("fetching, {waiting} waiting")
+        } else if waiting > 0 {
+            format!("{waiting} waiting for what they refer to")
+        } else if state.compared {
+            "complete".to_owned()
+        } else if alone {
+            "complete as far as known: no other member is connected".to_owned()
+        } else {
+            "comparing".to_owned()
+        };
+        let (messages, digest) = (state.log.messages(), state.log.digest());
+        RoomStatus { room, messages, digest, sync }
+    }
+}
+
+fn alarms(control: &ControlLog) -> Vec<Alarm> {
+    let forks = control.equivocations().map(|(device, seq)| Alarm {
+        kind: "equivocation",
+        message: format!(
+            "device {device} signed two control objects at position {seq}: its key may be in \
+             two hands; both objects count, and an admin should replace the device"
+        ),
+    });
+    let disputed = control.access().disputed().iter().map(|device| Alarm {
+        kind: "disputed_device",
+        message: format!(
+            "device {device} is certified for two agents and is live for neither; an admin \
+             should replace it"
+        ),
+    });
+    forks.chain(disputed).collect()
+}

@@ -1,0 +1,138 @@
+//! The side that serves: what a peer may have, checked at every request.
+
+use super::Engine;
+use super::io::{Effect, ResponseToken};
+use super::messages::Origin;
+use crate::id::{DeviceId, ObjectId, RoomId};
+use crate::limits::{OBJECTS_FRAME_BYTES_MAX, SUMMARY_ROOMS_MAX};
+use crate::sync::{Blob, Request, Response, Scope, answer_list, answer_ranges};
+
+impl Engine {
+    /// Answers a request, exactly once.
+    pub(super) fn serve(&mut self, peer: DeviceId, token: ResponseToken, frame: &[u8]) {
+        let response = match Request::decode(frame) {
+            Ok(request) => self.answer(peer, request),
+            Err(_) => {
+                self.count("malformed");
+                Response::Refused
+            }
+        };
+        self.emit(Effect::Respond { token, frame: response.encode() });
+    }
+
+    fn answer(&mut self, peer: DeviceId, request: Request) -> Response {
+        if request.is_join() {
+            return self.answer_join(peer, request);
+        }
+        if !self.is_member(peer) {
+            self.count("unknown_peer");
+            return Response::Refused;
+        }
+        match request {
+            Request::Summary => self.answer_summary(peer),
+            Request::Ranges { scope, lower, upper } => match self.servable(peer, scope) {
+                Some(items) => answer_ranges(items, lower, upper),
+                None => Response::Refused,
+            },
+            Request::List { scope, lower, upper } => match self.servable(peer, scope) {
+                Some(items) => answer_list(items, lower, upper),
+                None => Response::Refused,
+            },
+            Request::Get { scope, ids } => match self.servable(peer, scope) {
+                Some(_) => self.answer_get(scope, &ids),
+                None => Response::Refused,
+            },
+            Request::Push { scope, objects } => self.take_push(peer, scope, &objects),
+            Request::Addresses { records } => {
+                for record in &records {
+                    self.take_address_record(Some(peer), &record.0);
+                }
+                Response::Ack
+            }
+            Request::Held { room, ids } => {
+                if self.shares_room(peer, room) {
+                    for id in ids {
+                        self.held_elsewhere(room, id);
+                    }
+                }
+                Response::Ack
+            }
+            Request::JoinHello { .. }
+            | Request::JoinReveal { .. }
+            | Request::JoinPoll
+            | Request::JoinSign { .. } => Response::Refused,
+        }
+    }
+
+    /// A set, if this peer may read it.
+    fn servable(&self, peer: DeviceId, scope: Scope) -> Option<&crate::sync::Items> {
+        match scope {
+            Scope::Control => {}
+            Scope::Room(room) if self.shares_room(peer, room) => {}
+            Scope::Room(_) => return None,
+        }
+        self.items(scope)
+    }
+
+    fn answer_summary(&self, peer: DeviceId) -> Response {
+        let Some(control) = self.control_summary() else {
+            return Response::Refused;
+        };
+        let rooms = self
+            .topics
+            .values()
+            .filter(|room| self.shares_room(peer, **room))
+            .take(SUMMARY_ROOMS_MAX)
+            .filter_map(|room| self.room_summary(*room))
+            .collect();
+        Response::Summary { control, rooms }
+    }
+
+    fn answer_get(&self, scope: Scope, ids: &[ObjectId]) -> Response {
+        let mut objects = Vec::new();
+        let mut size = 0;
+        let mut done = 0;
+        for id in ids {
+            if let Some(bytes) = self.object_bytes(scope, *id) {
+                if size + bytes.len() > OBJECTS_FRAME_BYTES_MAX {
+                    break;
+                }
+                size += bytes.len();
+                objects.push(Blob(bytes));
+            }
+            done += 1;
+        }
+        Response::Objects { objects, done }
+    }
+
+    fn object_bytes(&self, scope: Scope, id: ObjectId) -> Option<Vec<u8>> {
+        match scope {
+            Scope::Control => self.control.as_ref()?.bytes(id).map(<[u8]>::to_vec),
+            // Read through the hash check: damaged bytes are never passed on.
+            Scope::Room(room) => {
+                self.read_message(room, id).map(|message| message.bytes().to_vec())
+            }
+        }
+    }
+
+    fn take_push(&mut self, peer: DeviceId, scope: Scope, objects: &[Blob]) -> Response {
+        match scope {
+            Scope::Control => {
+                self.take_control_objects(objects.iter().map(|b| b.0.as_slice()));
+                let missing = self.control.as_ref().is_some_and(|c| !c.missing().is_empty());
+                if missing {
+                    self.want(peer, Scope::Control);
+                }
+            }
+            Scope::Room(room) => self.take_pushed_messages(peer, room, objects),
+        }
+        Response::Ack
+    }
+
+    fn take_pushed_messages(&mut self, peer: DeviceId, room: RoomId, objects: &[Blob]) {
+        for object in objects {
+            self.take_message(room, &object.0, Origin::Sync { peer });
+        }
+        self.drop_unacknowledged(room);
+    }
+}

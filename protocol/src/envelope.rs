@@ -1,0 +1,235 @@
+//! Envelopes: the messages of a room's log and what surrounds them.
+
+use minicbor::decode::{Decoder, Error as DecodeError};
+use minicbor::encode::{Encoder, Error as EncodeError, Write};
+use minicbor::{Decode, Encode};
+
+use crate::codec::{self, CodecError};
+use crate::id::{CompanyId, DeviceId, MessageId, ObjectId, RoomId};
+use crate::limits::{
+    ENTER_GRANTS_MAX, HEIGHT_MAX, OBJECT_BYTES_MAX, PARENTS_MAX, TEXT_BYTES_MAX,
+};
+use crate::time::Timestamp;
+
+/// The version of the envelope in this document: provisional, content in plain. End-to-end
+/// encryption brings version 1 with the same fields and refuses 0.
+pub const ENVELOPE_VERSION: u8 = 0;
+
+/// What an envelope is. Reserved: 1 edit, 2 retract, 3 reaction, 4 reply, 5 file reference,
+/// 18 epoch start, 19 epoch keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnvelopeKind {
+    /// A text; shown in the conversation.
+    Text,
+    /// Names the objects that let the author in.
+    Enter,
+    /// Acknowledges its ancestors, says nothing of its own.
+    Seal,
+}
+
+impl EnvelopeKind {
+    /// Whether it is shown in the conversation.
+    #[must_use]
+    pub fn is_content(self) -> bool {
+        self == Self::Text
+    }
+}
+
+impl<C> Encode<C> for EnvelopeKind {
+    fn encode<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        let number = match self {
+            Self::Text => 0,
+            Self::Enter => 16,
+            Self::Seal => 17,
+        };
+        e.u8(number)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for EnvelopeKind {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+        match d.u8()? {
+            0 => Ok(Self::Text),
+            16 => Ok(Self::Enter),
+            17 => Ok(Self::Seal),
+            _ => Err(DecodeError::message("unknown kind of envelope")),
+        }
+    }
+}
+
+/// Why bytes are no envelope that this version accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Not canonical CBOR of the right shape.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// Another version than this one.
+    #[error("version {0} is not known here")]
+    Version(u8),
+    /// Fields that contradict each other or a bound.
+    #[error("{0}")]
+    Shape(&'static str),
+}
+
+/// One signed entry of a room's log.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Envelope {
+    /// [`ENVELOPE_VERSION`].
+    #[n(0)]
+    pub version: u8,
+    /// The company.
+    #[n(1)]
+    pub company: CompanyId,
+    /// The room.
+    #[n(2)]
+    pub room: RoomId,
+    /// The device that signs.
+    #[n(3)]
+    pub device: DeviceId,
+    /// Position in the device's chain in this room, from 1.
+    #[n(4)]
+    pub seq: u64,
+    /// The device's envelope before this one; none at `seq` 1.
+    #[n(5)]
+    pub prev: Option<MessageId>,
+    /// Heads of the log that the author saw, ascending; at most 8.
+    #[n(6)]
+    pub parents: Vec<MessageId>,
+    /// 1 + the largest height of the parents; 1 without parents.
+    #[n(7)]
+    pub height: u64,
+    /// What it is.
+    #[n(8)]
+    pub kind: EnvelopeKind,
+    /// The author's `Enter`; none in an `Enter`.
+    #[n(9)]
+    pub standing: Option<MessageId>,
+    /// Empty in version 0.
+    #[n(10)]
+    pub epoch: Option<ObjectId>,
+    /// Empty in version 0.
+    #[n(11)]
+    #[cbor(with = "minicbor::bytes")]
+    pub nonce: Vec<u8>,
+    /// Text: its UTF-8 bytes. Enter: an encoded [`EnterBody`]. Seal: nothing.
+    #[n(12)]
+    #[cbor(with = "minicbor::bytes")]
+    pub body: Vec<u8>,
+    /// What the author's clock said, in ms since 1970; for people only.
+    #[n(13)]
+    pub claimed_time: Timestamp,
+}
+
+/// What an `Enter` lists: one chain that leads from the device to the room.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct EnterBody {
+    /// The `DeviceCert` of the author's device.
+    #[n(0)]
+    pub device_cert: ObjectId,
+    /// `MemberGrant`s, ascending; empty if the permit names the agent or `role:Agent`.
+    #[n(1)]
+    pub member_grants: Vec<ObjectId>,
+    /// The `Permit`.
+    #[n(2)]
+    pub permit: ObjectId,
+}
+
+impl EnterBody {
+    /// All objects it names.
+    pub fn references(&self) -> impl Iterator<Item = ObjectId> + '_ {
+        [self.device_cert, self.permit].into_iter().chain(self.member_grants.iter().copied())
+    }
+}
+
+/// Whether a text may be posted: not empty, within the bound, no control characters but
+/// line feed and tab.
+///
+/// # Errors
+/// Says which rule it breaks.
+pub fn check_text(text: &str) -> Result<(), EnvelopeError> {
+    if text.trim().is_empty() {
+        return Err(EnvelopeError::Shape("the text is empty"));
+    }
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(EnvelopeError::Shape("the text is longer than 16 KiB"));
+    }
+    if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+        return Err(EnvelopeError::Shape("the text holds control characters"));
+    }
+    Ok(())
+}
+
+impl Envelope {
+    /// The canonical body.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Decodes and checks an envelope on its own, without its surroundings.
+    ///
+    /// # Errors
+    /// [`EnvelopeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        let envelope: Self = codec::decode(bytes, OBJECT_BYTES_MAX)?;
+        if envelope.version != ENVELOPE_VERSION {
+            return Err(EnvelopeError::Version(envelope.version));
+        }
+        envelope.check()?;
+        Ok(envelope)
+    }
+
+    fn check(&self) -> Result<(), EnvelopeError> {
+        let shape = |ok: bool, why| if ok { Ok(()) } else { Err(EnvelopeError::Shape(why)) };
+        shape(
+            (self.seq == 1 && self.prev.is_none()) || (self.seq > 1 && self.prev.is_some()),
+            "sequence number and predecessor do not fit",
+        )?;
+        shape(self.parents.len() <= PARENTS_MAX, "too many parents")?;
+        shape(self.parents.windows(2).all(|p| p[0] < p[1]), "parents are not sorted")?;
+        shape((1..=HEIGHT_MAX).contains(&self.height), "no such height")?;
+        shape(
+            self.parents.is_empty() == (self.height == 1),
+            "height and parents do not fit",
+        )?;
+        shape(self.epoch.is_none() && self.nonce.is_empty(), "version 0 has no epoch")?;
+        shape((self.kind == EnvelopeKind::Enter) == self.standing.is_none(), "no standing")?;
+        match self.kind {
+            EnvelopeKind::Text => {
+                let text = std::str::from_utf8(&self.body)
+                    .map_err(|_| EnvelopeError::Shape("the text is not UTF-8"))?;
+                check_text(text)
+            }
+            EnvelopeKind::Enter => self.enter_body().map(|_| ()),
+            EnvelopeKind::Seal => shape(self.body.is_empty(), "a seal has no body"),
+        }
+    }
+
+    /// The text of a content envelope.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        if self.kind.is_content() { std::str::from_utf8(&self.body).ok() } else { None }
+    }
+
+    /// What an `Enter` lists.
+    ///
+    /// # Errors
+    /// [`EnvelopeError`] if it is no `Enter` or its list is malformed.
+    pub fn enter_body(&self) -> Result<EnterBody, EnvelopeError> {
+        if self.kind != EnvelopeKind::Enter {
+            return Err(EnvelopeError::Shape("not an Enter"));
+        }
+        let body: EnterBody = codec::decode(&self.body, OBJECT_BYTES_MAX)?;
+        let grants = &body.member_grants;
+        if grants.len() > ENTER_GRANTS_MAX || grants.windows(2).any(|p| p[0] >= p[1]) {
+            return Err(EnvelopeError::Shape("the grants are too many or not sorted"));
+        }
+        Ok(body)
+    }
+}

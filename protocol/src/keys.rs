@@ -1,0 +1,77 @@
+//! Keys and the statements that they sign.
+
+use ed25519_dalek::{Signer, SigningKey};
+
+use crate::id::{AgentId, CompanyId, DeviceId, ObjectId};
+
+/// The secret keys of this device, in memory; wiped when dropped. The Ed25519 seed is also
+/// the libp2p identity.
+#[derive(Clone)]
+pub struct DeviceKeys {
+    signing: SigningKey,
+    sealing: ObjectId,
+}
+
+impl DeviceKeys {
+    /// Keys from the Ed25519 seed and the public X25519 key.
+    #[must_use]
+    pub fn new(seed: &[u8; 32], sealing: ObjectId) -> Self {
+        Self { signing: SigningKey::from_bytes(seed), sealing }
+    }
+
+    /// The public Ed25519 key.
+    #[must_use]
+    pub fn device(&self) -> DeviceId {
+        DeviceId(self.signing.verifying_key().to_bytes())
+    }
+
+    /// The public X25519 key.
+    #[must_use]
+    pub fn sealing(&self) -> ObjectId {
+        self.sealing
+    }
+
+    /// Signs a statement.
+    #[must_use]
+    pub fn sign(&self, statement: &[u8]) -> [u8; 64] {
+        self.signing.sign(statement).to_bytes()
+    }
+}
+
+/// What a new device signs to show that it holds the key and wants to belong to the agent:
+/// `"conclave v1 device" ‖ company ‖ agent ‖ device ‖ sealing`.
+#[must_use]
+pub fn device_statement(
+    company: CompanyId,
+    agent: AgentId,
+    device: DeviceId,
+    sealing: ObjectId,
+) -> Vec<u8> {
+    let mut statement = b"conclave v1 device".to_vec();
+    for part in [&company.0, &agent.0, &device.0, &sealing.0] {
+        statement.extend_from_slice(part);
+    }
+    statement
+}
+
+/// What `Genesis` says of the recovery key: the BLAKE3 hash of its public key under the
+/// context `conclave v1 recovery`.
+#[must_use]
+pub fn recovery_hash(recovery: DeviceId) -> ObjectId {
+    ObjectId(blake3::derive_key("conclave v1 recovery", &recovery.0))
+}
+
+/// The seed of the `index`-th recovery key of a phrase: BLAKE3 over the phrase's 32 bytes of
+/// entropy and the index (big-endian), under the context `conclave v1 recovery seed`.
+#[must_use]
+pub fn recovery_seed(entropy: &[u8; 32], index: u32) -> [u8; 32] {
+    let mut material = entropy.to_vec();
+    material.extend_from_slice(&index.to_be_bytes());
+    blake3::derive_key("conclave v1 recovery seed", &material)
+}
+
+/// The public key of an Ed25519 seed.
+#[must_use]
+pub fn public_key(seed: &[u8; 32]) -> DeviceId {
+    DeviceId(SigningKey::from_bytes(seed).verifying_key().to_bytes())
+}

@@ -1,0 +1,69 @@
+//! Every bound of the protocol, in one place.
+//!
+//! A bound that a peer can drive is enforced where bytes enter (`codec`, `sync::frames`)
+//! and again by the queue that holds the result.
+
+/// Largest signed object, in bytes of its body.
+pub const OBJECT_BYTES_MAX: usize = 32 * 1024;
+/// Largest text of a message, in bytes of UTF-8.
+pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Longest name of a company, agent, unit or room, in characters after NFC.
+pub const NAME_CHARS_MAX: usize = 64;
+/// Most parents that one envelope may name.
+pub const PARENTS_MAX: usize = 8;
+/// Most grants that one `Enter` may list.
+pub const ENTER_GRANTS_MAX: usize = 16;
+/// Most overrides that one grant may name; the size of the object bounds it further.
+pub const OVERRIDES_MAX: usize = 512;
+/// Largest height an honest log can reach; anything above is malformed.
+pub const HEIGHT_MAX: u64 = 1 << 48;
+
+/// Largest frame of the request-response protocol, in bytes.
+pub const FRAME_BYTES_MAX: usize = 320 * 1024;
+/// Most bytes of objects in one answer or push; leaves room for the frame's own fields.
+pub const OBJECTS_FRAME_BYTES_MAX: usize = 256 * 1024;
+/// Most ids asked for, or listed, in one frame.
+pub const IDS_FRAME_MAX: usize = 1024;
+/// Into how many parts one range is split when two sides differ.
+pub const RANGE_PARTS: usize = 16;
+/// Most rooms in one summary frame.
+pub const SUMMARY_ROOMS_MAX: usize = 2048;
+
+/// Most control objects that wait for an object they refer to.
+pub const PARKED_CONTROL_MAX: usize = 4096;
+/// Most of those from one author.
+pub const PARKED_CONTROL_PER_DEVICE_MAX: usize = 1024;
+/// Most envelopes of one room that wait for parents or control objects.
+pub const WAITING_PER_ROOM_MAX: usize = 4096;
+/// Most of those by one device.
+pub const WAITING_PER_DEVICE_MAX: usize = 1024;
+/// How long a gossip verdict may be held while missing objects are fetched, in ms.
+pub const HOLD_MS_MAX: u64 = 2_000;
+
+/// Most join requests held at once, and how long each lives, in ms.
+pub const JOIN_REQUESTS_MAX: usize = 32;
+/// How long a join request lives, in ms.
+pub const JOIN_REQUEST_MS: u64 = 15 * 60 * 1000;
+/// Most join frames taken from one device per minute.
+pub const JOIN_FRAMES_PER_MINUTE_MAX: u32 = 120;
+
+/// Most listen addresses in one address record, and characters in each.
+pub const ADDRESSES_MAX: usize = 16;
+/// Longest listen address, in characters.
+pub const ADDRESS_CHARS_MAX: usize = 256;
+/// Most address records kept and sent.
+pub const ADDRESS_RECORDS_MAX: usize = 1024;
+/// Most address records in one frame.
+pub const ADDRESS_RECORDS_FRAME_MAX: usize = 128;
+
+/// How often a node reconciles with a random neighbour, in ms.
+pub const RECONCILE_EVERY_MS: u64 = 10_000;
+/// How long a request to a peer may stay unanswered, in ms.
+pub const REQUEST_MS_MAX: u64 = 10_000;
+/// A node's seal of what a removal left without acknowledgement waits up to this long, in ms,
+/// so that not all members write one.
+pub const SEAL_DELAY_MS_MAX: u64 = 400;
+/// Most recent revocations pushed to a forwarder that seems not to know them.
+pub const REVOCATIONS_PUSHED_MAX: usize = 16;
+/// Largest page of history in one API answer; longer reads take several.
+pub const HISTORY_PAGE_MAX: usize = 1000;

@@ -1,0 +1,91 @@
+//! Names of companies, agents, units and rooms: one rule for all.
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::limits::NAME_CHARS_MAX;
+
+/// Why a text cannot be a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing but white space.
+    #[error("a name cannot be empty")]
+    Empty,
+    /// More than [`NAME_CHARS_MAX`] characters.
+    #[error("a name has at most {NAME_CHARS_MAX} characters")]
+    TooLong,
+    /// A control character, or an invisible one that changes the direction of text.
+    #[error("a name cannot hold control characters")]
+    Control,
+    /// `/` or `:`, which separate the parts of a unit's name.
+    #[error("a name cannot hold '/' or ':'")]
+    Separator,
+    /// White space at either end.
+    #[error("a name cannot begin or end with a space")]
+    Edge,
+    /// Not in Unicode normalisation form C (only for names that arrive from peers).
+    #[error("a name must be in normalisation form C")]
+    NotNormal,
+}
+
+/// A typed name in the form in which it is stored: NFC, without white space at its ends.
+///
+/// # Errors
+/// [`NameError`] says which rule the text breaks.
+pub fn normalize_name(typed: &str) -> Result<String, NameError> {
+    // Bounds the work before normalising: a composed character has at most 18 code points.
+    if typed.chars().nth(NAME_CHARS_MAX * 18).is_some() {
+        return Err(NameError::TooLong);
+    }
+    let name: String = typed.trim().nfc().collect();
+    check_name(&name)?;
+    Ok(name)
+}
+
+/// Checks a name that arrived in a signed object.
+///
+/// # Errors
+/// [`NameError`] says which rule it breaks.
+pub fn check_name(name: &str) -> Result<(), NameError> {
+    if name.trim().is_empty() {
+        return Err(NameError::Empty);
+    }
+    if name.chars().nth(NAME_CHARS_MAX).is_some() {
+        return Err(NameError::TooLong);
+    }
+    if name.chars().any(|c| c.is_control() || is_direction_mark(c)) {
+        return Err(NameError::Control);
+    }
+    if name.contains(['/', ':']) {
+        return Err(NameError::Separator);
+    }
+    if name.trim() != name {
+        return Err(NameError::Edge);
+    }
+    if !unicode_normalization::is_nfc(name) {
+        return Err(NameError::NotNormal);
+    }
+    Ok(())
+}
+
+/// Characters that reorder the text around them and so make one name look like another.
+fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_normalised_and_bounded() {
+        assert_eq!(normalize_name("  Ame\u{301}lie ").as_deref(), Ok("Am\u{e9}lie"));
+        assert_eq!(normalize_name(" \t"), Err(NameError::Empty));
+        assert_eq!(normalize_name("a\u{7}b"), Err(NameError::Control));
+        assert_eq!(normalize_name("a\u{202e}b"), Err(NameError::Control));
+        assert_eq!(normalize_name("Support/Front"), Err(NameError::Separator));
+        assert_eq!(normalize_name("a:b"), Err(NameError::Separator));
+        assert!(normalize_name(&"é".repeat(64)).is_ok());
+        assert_eq!(normalize_name(&"é".repeat(65)), Err(NameError::TooLong));
+        assert_eq!(check_name("e\u{301}"), Err(NameError::NotNormal));
+    }
+}

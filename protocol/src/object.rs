@@ -1,0 +1,687 @@
+//! Control objects: plain data and their canonical encoding.
+//!
+//! A control object is `[header, payload]`; both are CBOR arrays. Its type is not in the
+//! body: it stands beside it on the wire and is bound by id and signature (see [`crate::signed`]).
+
+use minicbor::decode::{Decoder, Error as DecodeError};
+use minicbor::encode::{Encoder, Error as EncodeError, Write};
+use minicbor::{Decode, Encode};
+
+use crate::codec::{self, CodecError};
+use crate::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId, UnitId};
+use crate::limits::{OBJECT_BYTES_MAX, OVERRIDES_MAX};
+use crate::name::{NameError, check_name};
+
+/// The version of the control objects in this document.
+pub const CONTROL_VERSION: u8 = 1;
+
+/// The type of a signed object. The numbers are part of the wire format.
+///
+/// Reserved for what is not built yet: 1 `root-rotate`, 10 `room-cut`, 11 `ratify`,
+/// 12 `set-field`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum ObjectType {
+    /// [`Genesis`].
+    Genesis = 0,
+    /// [`AdminGrant`].
+    AdminGrant = 2,
+    /// [`UnitCreate`].
+    UnitCreate = 3,
+    /// [`AgentCert`].
+    AgentCert = 4,
+    /// [`DeviceCert`].
+    DeviceCert = 5,
+    /// [`MemberGrant`].
+    MemberGrant = 6,
+    /// [`RoomCreate`].
+    RoomCreate = 7,
+    /// [`Permit`].
+    Permit = 8,
+    /// [`Revoke`].
+    Revoke = 9,
+    /// A message of a room: [`crate::envelope::Envelope`].
+    Envelope = 32,
+    /// Where a device listens: [`crate::address::AddressRecord`].
+    AddressRecord = 48,
+}
+
+impl ObjectType {
+    /// All types that this version knows.
+    pub const ALL: [Self; 11] = [
+        Self::Genesis,
+        Self::AdminGrant,
+        Self::UnitCreate,
+        Self::AgentCert,
+        Self::DeviceCert,
+        Self::MemberGrant,
+        Self::RoomCreate,
+        Self::Permit,
+        Self::Revoke,
+        Self::Envelope,
+        Self::AddressRecord,
+    ];
+
+    /// The number on the wire.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The type of a number, if this version knows it.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|t| t.number() == number)
+    }
+
+    /// The name that id and signature are bound to.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Genesis => "genesis",
+            Self::AdminGrant => "admin-grant",
+            Self::UnitCreate => "unit-create",
+            Self::AgentCert => "agent-cert",
+            Self::DeviceCert => "device-cert",
+            Self::MemberGrant => "member-grant",
+            Self::RoomCreate => "room-create",
+            Self::Permit => "permit",
+            Self::Revoke => "revoke",
+            Self::Envelope => "envelope",
+            Self::AddressRecord => "address-record",
+        }
+    }
+}
+
+/// Why bytes are not a control object that this version accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ObjectError {
+    /// Not canonical CBOR of the right shape.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// A name breaks the rules.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Another version than this one.
+    #[error("version {0} is not known here")]
+    Version(u8),
+    /// A list is longer than its bound, or not in strictly ascending order.
+    #[error("a list is too long or not sorted")]
+    List,
+    /// `seq`, `prev` and `height` contradict each other.
+    #[error("sequence number and predecessor do not fit")]
+    Chain,
+    /// Part of the format, but not supported yet by this version.
+    #[error("{0} is not supported by this version")]
+    Unsupported(&'static str),
+}
+
+/// What every control object but `Genesis` begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Header {
+    /// [`CONTROL_VERSION`].
+    #[n(0)]
+    pub version: u8,
+    /// The company.
+    #[n(1)]
+    pub company: CompanyId,
+    /// The key that signs: a device, or the root.
+    #[n(2)]
+    pub author: DeviceId,
+    /// Position in the author's chain, from 1. `Genesis` is the root's first.
+    #[n(3)]
+    pub seq: u64,
+    /// The author's object before this one; none at `seq` 1.
+    #[n(4)]
+    pub prev: Option<ObjectId>,
+    /// The `AdminGrant`, or `Genesis`, under which the author acts.
+    #[n(5)]
+    pub authority: ObjectId,
+    /// 1 + the largest height of all objects referred to.
+    #[n(6)]
+    pub height: u64,
+}
+
+/// The founding of a company. Its id is the company's id.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Genesis {
+    /// [`CONTROL_VERSION`].
+    #[n(0)]
+    pub version: u8,
+    /// The company's name.
+    #[n(1)]
+    pub name: String,
+    /// The root key (rank 0).
+    #[n(2)]
+    pub root: DeviceId,
+    /// Hash of the recovery public key, see [`crate::keys::recovery_hash`].
+    #[n(3)]
+    pub recovery: ObjectId,
+    /// Random, so that two companies of one name and root differ.
+    #[n(4)]
+    pub salt: ObjectId,
+}
+
+/// What an admin may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Capabilities {
+    /// Units and memberships.
+    #[n(0)]
+    pub units: bool,
+    /// Agents and devices.
+    #[n(1)]
+    pub agents: bool,
+    /// Rooms and permissions.
+    #[n(2)]
+    pub rooms: bool,
+    /// Junior admins.
+    #[n(3)]
+    pub admins: bool,
+}
+
+impl Capabilities {
+    /// Everything.
+    pub const ALL: Self = Self { units: true, agents: true, rooms: true, admins: true };
+}
+
+/// Makes a device an admin.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct AdminGrant {
+    /// Whose key.
+    #[n(0)]
+    pub device: DeviceId,
+    /// The agent that uses it.
+    #[n(1)]
+    pub agent: AgentId,
+    /// 1 is the most senior.
+    #[n(2)]
+    pub rank: u32,
+    /// What it may do.
+    #[n(3)]
+    pub may: Capabilities,
+    /// The Department it is limited to, or none for the whole company.
+    #[n(4)]
+    pub scope: Option<UnitId>,
+    /// Revocations that this grant knows and overrides, ascending.
+    #[n(5)]
+    pub overrides: Vec<ObjectId>,
+}
+
+/// What a unit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UnitKind {
+    /// A Department.
+    Department,
+    /// A Group inside one Department.
+    Group,
+    /// A Role.
+    Role,
+}
+
+impl UnitKind {
+    /// The word before the colon in a unit's full name.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Department => "department",
+            Self::Group => "group",
+            Self::Role => "role",
+        }
+    }
+}
+
+/// Makes a Department (kind 0), Group (1) or Role (2).
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct UnitCreate {
+    /// What it is.
+    #[n(0)]
+    pub kind: UnitKind,
+    /// For a Group its Department; it never changes.
+    #[n(1)]
+    pub parent: Option<UnitId>,
+    /// Its name.
+    #[n(2)]
+    pub name: String,
+}
+
+/// Makes an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct AgentCert {
+    /// Its display name.
+    #[n(0)]
+    pub name: String,
+}
+
+/// A signature, 64 bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SignatureBytes(pub [u8; 64]);
+
+/// A live device of the same agent confirms a new one.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Countersignature {
+    /// The confirming device.
+    #[n(0)]
+    pub device: DeviceId,
+    /// Its signature over the same statement as the proof.
+    #[n(1)]
+    pub signature: SignatureBytes,
+}
+
+/// Ties a device to an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct DeviceCert {
+    /// Whose.
+    #[n(0)]
+    pub agent: AgentId,
+    /// The Ed25519 key: signatures and network identity.
+    #[n(1)]
+    pub device: DeviceId,
+    /// The X25519 key, to which room keys will be sealed.
+    #[n(2)]
+    pub sealing: ObjectId,
+    /// None for the agent's first device.
+    #[n(3)]
+    pub countersignature: Option<Countersignature>,
+    /// The new device's signature over [`crate::keys::device_statement`].
+    #[n(4)]
+    pub proof: SignatureBytes,
+}
+
+/// Makes an agent a member of a unit.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct MemberGrant {
+    /// Who.
+    #[n(0)]
+    pub agent: AgentId,
+    /// Of what.
+    #[n(1)]
+    pub unit: UnitId,
+    /// Revocations that this grant knows and overrides, ascending.
+    #[n(2)]
+    pub overrides: Vec<ObjectId>,
+}
+
+/// What newcomers of a room may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryPolicy {
+    /// Everything.
+    Full,
+    /// What is written after they came.
+    FromJoin,
+}
+
+impl HistoryPolicy {
+    /// The word in JSON and on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::FromJoin => "from-join",
+        }
+    }
+}
+
+/// Makes a room. History policy 0 is `full`, 1 `from-join`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct RoomCreate {
+    /// Its name.
+    #[n(0)]
+    pub name: String,
+    /// What newcomers may read.
+    #[n(1)]
+    pub history: HistoryPolicy,
+}
+
+/// Whom a room is open to: `[0, [unit]]` or `[1, [agent]]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum Principal {
+    /// All members of a unit, now and later.
+    #[n(0)]
+    Unit(#[n(0)] UnitId),
+    /// One agent.
+    #[n(1)]
+    Agent(#[n(0)] AgentId),
+}
+
+/// Opens a room to a principal.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Permit {
+    /// Which room.
+    #[n(0)]
+    pub room: RoomId,
+    /// To whom.
+    #[n(1)]
+    pub principal: Principal,
+    /// Revocations that this permit knows and overrides, ascending.
+    #[n(2)]
+    pub overrides: Vec<ObjectId>,
+}
+
+/// How a revocation treats what was written before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevokeMode {
+    /// What members acknowledged stays.
+    Depart,
+    /// Only what the revocation keeps stays.
+    Strict,
+}
+
+/// The last object of a struck device that still counts: `[device, seq, id]`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct ControlCut {
+    /// Whose chain.
+    #[n(0)]
+    pub device: DeviceId,
+    /// Up to here.
+    #[n(1)]
+    pub seq: u64,
+    /// The object there.
+    #[n(2)]
+    pub id: ObjectId,
+}
+
+/// History of one room that stands: `[room, message ids]`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Keep {
+    /// The room.
+    #[n(0)]
+    pub room: RoomId,
+    /// Heads of what stands.
+    #[n(1)]
+    pub messages: Vec<ObjectId>,
+}
+
+/// Ends a grant. This version supports mode `Depart` (0) without cuts and keeps, against a
+/// `MemberGrant` or a `Permit`; anything else is refused as unsupported.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Revoke {
+    /// What ends.
+    #[n(0)]
+    pub target: ObjectId,
+    /// What still counts of the struck devices' control objects.
+    #[n(1)]
+    pub control_cuts: Vec<ControlCut>,
+    /// What stands of rooms' history.
+    #[n(2)]
+    pub keep: Vec<Keep>,
+    /// How what was written before is treated.
+    #[n(3)]
+    pub mode: RevokeMode,
+}
+
+/// The payload of a control object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// See [`AdminGrant`].
+    AdminGrant(AdminGrant),
+    /// See [`UnitCreate`].
+    UnitCreate(UnitCreate),
+    /// See [`AgentCert`].
+    AgentCert(AgentCert),
+    /// See [`DeviceCert`].
+    DeviceCert(DeviceCert),
+    /// See [`MemberGrant`].
+    MemberGrant(MemberGrant),
+    /// See [`RoomCreate`].
+    RoomCreate(RoomCreate),
+    /// See [`Permit`].
+    Permit(Permit),
+    /// See [`Revoke`].
+    Revoke(Revoke),
+}
+
+impl Payload {
+    /// The type that stands beside the body on the wire.
+    #[must_use]
+    pub fn object_type(&self) -> ObjectType {
+        match self {
+            Self::AdminGrant(_) => ObjectType::AdminGrant,
+            Self::UnitCreate(_) => ObjectType::UnitCreate,
+            Self::AgentCert(_) => ObjectType::AgentCert,
+            Self::DeviceCert(_) => ObjectType::DeviceCert,
+            Self::MemberGrant(_) => ObjectType::MemberGrant,
+            Self::RoomCreate(_) => ObjectType::RoomCreate,
+            Self::Permit(_) => ObjectType::Permit,
+            Self::Revoke(_) => ObjectType::Revoke,
+        }
+    }
+
+    /// The objects that the payload refers to. [`UnitId::ROLE_AGENT`] is built in and no
+    /// object.
+    #[must_use]
+    pub fn references(&self) -> Vec<ObjectId> {
+        let mut refs: Vec<ObjectId> = Vec::new();
+        match self {
+            Self::AdminGrant(g) => {
+                refs.push(g.agent.into());
+                refs.extend(g.scope.map(ObjectId::from));
+                refs.extend(&g.overrides);
+            }
+            Self::UnitCreate(u) => refs.extend(u.parent.map(ObjectId::from)),
+            Self::AgentCert(_) | Self::RoomCreate(_) => {}
+            Self::DeviceCert(c) => refs.push(c.agent.into()),
+            Self::MemberGrant(g) => {
+                refs.extend([ObjectId::from(g.agent), g.unit.into()]);
+                refs.extend(&g.overrides);
+            }
+            Self::Permit(p) => {
+                refs.push(p.room.into());
+                match p.principal {
+                    Principal::Unit(UnitId::ROLE_AGENT) => {}
+                    Principal::Unit(unit) => refs.push(unit.into()),
+                    Principal::Agent(agent) => refs.push(agent.into()),
+                }
+                refs.extend(&p.overrides);
+            }
+            Self::Revoke(r) => refs.push(r.target),
+        }
+        refs
+    }
+
+    fn check(&self) -> Result<(), ObjectError> {
+        match self {
+            Self::AdminGrant(g) => {
+                check_ascending(&g.overrides)?;
+                if g.rank == 0 {
+                    return Err(ObjectError::Chain);
+                }
+            }
+            Self::UnitCreate(u) => {
+                check_name(&u.name)?;
+                if (u.kind == UnitKind::Group) != u.parent.is_some() {
+                    return Err(ObjectError::Chain);
+                }
+            }
+            Self::AgentCert(c) => check_name(&c.name)?,
+            Self::DeviceCert(c) => {
+                if c.countersignature.is_some() {
+                    return Err(ObjectError::Unsupported("a second device"));
+                }
+            }
+            Self::MemberGrant(g) => {
+                check_ascending(&g.overrides)?;
+                if g.unit == UnitId::ROLE_AGENT {
+                    return Err(ObjectError::Unsupported("a grant of the built-in role"));
+                }
+            }
+            Self::RoomCreate(r) => {
+                check_name(&r.name)?;
+                if r.history == HistoryPolicy::FromJoin {
+                    return Err(ObjectError::Unsupported("history from-join"));
+                }
+            }
+            Self::Permit(p) => check_ascending(&p.overrides)?,
+            Self::Revoke(r) => {
+                if !r.control_cuts.is_empty() || !r.keep.is_empty() || r.mode != RevokeMode::Depart
+                {
+                    return Err(ObjectError::Unsupported("a revocation with cut or keep"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_ascending(ids: &[ObjectId]) -> Result<(), ObjectError> {
+    if ids.len() > OVERRIDES_MAX || ids.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Err(ObjectError::List);
+    }
+    Ok(())
+}
+
+/// A control object other than `Genesis`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlObject {
+    /// Who, where in its chain, under which authority.
+    pub header: Header,
+    /// What.
+    pub payload: Payload,
+}
+
+impl ControlObject {
+    /// The canonical body.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        fn body<T: Encode<()>>(header: &Header, payload: &T) -> Vec<u8> {
+            codec::encode(&(header, payload))
+        }
+        let header = &self.header;
+        match &self.payload {
+            Payload::AdminGrant(p) => body(header, p),
+            Payload::UnitCreate(p) => body(header, p),
+            Payload::AgentCert(p) => body(header, p),
+            Payload::DeviceCert(p) => body(header, p),
+            Payload::MemberGrant(p) => body(header, p),
+            Payload::RoomCreate(p) => body(header, p),
+            Payload::Permit(p) => body(header, p),
+            Payload::Revoke(p) => body(header, p),
+        }
+    }
+
+    /// Decodes and checks a body on its own, without its surroundings.
+    ///
+    /// # Errors
+    /// [`ObjectError`], also for types that are no control object.
+    pub fn decode(object_type: ObjectType, bytes: &[u8]) -> Result<Self, ObjectError> {
+        fn body<'b, T: Decode<'b, ()> + Encode<()>>(
+            bytes: &'b [u8],
+            wrap: fn(T) -> Payload,
+        ) -> Result<ControlObject, ObjectError> {
+            let (header, payload): (Header, T) = codec::decode(bytes, OBJECT_BYTES_MAX)?;
+            Ok(ControlObject { header, payload: wrap(payload) })
+        }
+        let object = match object_type {
+            ObjectType::AdminGrant => body(bytes, Payload::AdminGrant),
+            ObjectType::UnitCreate => body(bytes, Payload::UnitCreate),
+            ObjectType::AgentCert => body(bytes, Payload::AgentCert),
+            ObjectType::DeviceCert => body(bytes, Payload::DeviceCert),
+            ObjectType::MemberGrant => body(bytes, Payload::MemberGrant),
+            ObjectType::RoomCreate => body(bytes, Payload::RoomCreate),
+            ObjectType::Permit => body(bytes, Payload::Permit),
+            ObjectType::Revoke => body(bytes, Payload::Revoke),
+            ObjectType::Genesis | ObjectType::Envelope | ObjectType::AddressRecord => {
+                Err(CodecError::Malformed.into())
+            }
+        }?;
+        let header = &object.header;
+        if header.version != CONTROL_VERSION {
+            return Err(ObjectError::Version(header.version));
+        }
+        let first = header.seq == 1 && header.prev.is_none();
+        let later = header.seq > 1 && header.prev.is_some();
+        if !(first || later) || header.height < 2 || header.height > crate::limits::HEIGHT_MAX {
+            return Err(ObjectError::Chain);
+        }
+        object.payload.check()?;
+        Ok(object)
+    }
+
+    /// Everything it refers to, header included; may name an object twice.
+    #[must_use]
+    pub fn references(&self) -> Vec<ObjectId> {
+        let mut refs = self.payload.references();
+        refs.push(self.header.authority);
+        refs.extend(self.header.prev);
+        refs
+    }
+}
+
+impl Genesis {
+    /// Decodes and checks the body of a `Genesis`.
+    ///
+    /// # Errors
+    /// [`ObjectError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, ObjectError> {
+        let genesis: Self = codec::decode(bytes, OBJECT_BYTES_MAX)?;
+        if genesis.version != CONTROL_VERSION {
+            return Err(ObjectError::Version(genesis.version));
+        }
+        check_name(&genesis.name)?;
+        Ok(genesis)
+    }
+}
+
+/// Small enumerations are unsigned integers on the wire.
+macro_rules! number_on_wire {
+    ($name:ident { $($number:literal => $variant:ident),* $(,)? }) => {
+        impl<C> Encode<C> for $name {
+            fn encode<W: Write>(
+                &self,
+                e: &mut Encoder<W>,
+                _: &mut C,
+            ) -> Result<(), EncodeError<W::Error>> {
+                e.u8(match self { $(Self::$variant => $number),* })?.ok()
+            }
+        }
+
+        impl<'b, C> Decode<'b, C> for $name {
+            fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+                match d.u8()? {
+                    $($number => Ok(Self::$variant),)*
+                    _ => Err(DecodeError::message("unknown number")),
+                }
+            }
+        }
+    };
+}
+
+number_on_wire!(UnitKind { 0 => Department, 1 => Group, 2 => Role });
+number_on_wire!(HistoryPolicy { 0 => Full, 1 => FromJoin });
+number_on_wire!(RevokeMode { 0 => Depart, 1 => Strict });
+
+impl<C> Encode<C> for SignatureBytes {
+    fn encode<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.bytes(&self.0)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for SignatureBytes {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+        let bytes = d.bytes()?.try_into();
+        Ok(Self(bytes.map_err(|_| DecodeError::message("a signature has 64 bytes"))?))
+    }
+}
+
+impl std::fmt::Debug for SignatureBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SignatureBytes({:02x}{:02x}…)", self.0[0], self.0[1])
+    }
+}

@@ -1,0 +1,348 @@
+//! One room's log: which messages are held, which of them are accepted, in which order.
+//!
+//! A message *counts* once all its parents count and its height is right. A counting message
+//! is accepted if its author is live, or if its author once had access and the message is an
+//! ancestor of a live author's message. Both depend only on the control log and on the set of
+//! counting messages, so nodes that hold the same sets accept the same messages.
+
+mod waiting;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use waiting::{Held, WaitFor, Waiting};
+
+use crate::envelope::{Envelope, EnvelopeKind};
+use crate::id::{AgentId, DeviceId, MessageId, ObjectId};
+use crate::limits::PARENTS_MAX;
+use crate::time::Timestamp;
+
+/// How the author of a message stands in the room now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The author's agent; none if the device is not certified.
+    pub agent: Option<AgentId>,
+    /// The agent has access now.
+    pub live: bool,
+    /// The agent has, or once had, access.
+    pub proved: bool,
+}
+
+/// A counting message that this node holds. Its bytes are in the store.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// 1 + the largest height of its parents.
+    pub height: u64,
+    /// Who signed it.
+    pub device: DeviceId,
+    /// What it is.
+    pub kind: EnvelopeKind,
+    /// What it follows.
+    pub parents: Box<[MessageId]>,
+    /// What the author's clock said.
+    pub claimed_time: Timestamp,
+    /// In which order messages became known to this node, from 1.
+    pub arrival: u64,
+    /// It has been accepted at some time, so people may have seen it.
+    pub shown: bool,
+    /// Another device is known to hold it.
+    pub held_elsewhere: bool,
+    accepted: bool,
+    acknowledged: bool,
+    accepted_children: u32,
+}
+
+impl Entry {
+    /// Whether it is accepted now.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.accepted
+    }
+}
+
+/// What a change of the control log did to a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rejudged {
+    /// Accepted now and not before.
+    pub accepted: Vec<MessageId>,
+    /// Accepted before and not now.
+    pub lost: Vec<MessageId>,
+}
+
+/// The log of one room.
+#[derive(Clone, Debug, Default)]
+pub struct RoomLog {
+    entries: BTreeMap<MessageId, Entry>,
+    order: BTreeSet<(u64, MessageId)>,
+    /// Accepted messages and their ancestors: what is reconciled with other nodes.
+    shared: BTreeSet<(u64, MessageId)>,
+    /// Accepted messages without accepted children.
+    heads: BTreeSet<MessageId>,
+    /// Newest envelope of each device: sequence number and id.
+    tails: BTreeMap<DeviceId, (u64, MessageId)>,
+    /// Content by order of arrival.
+    arrivals: BTreeMap<u64, MessageId>,
+    last_arrival: u64,
+    standings: BTreeMap<DeviceId, Standing>,
+    /// Messages that wait for parents or control objects.
+    pub held: Held,
+    /// Arrival number up to which the user has read.
+    pub read: u64,
+}
+
+impl RoomLog {
+    /// A message that counts.
+    #[must_use]
+    pub fn get(&self, id: MessageId) -> Option<&Entry> {
+        self.entries.get(&id)
+    }
+
+    /// Counting messages in the order of the screen.
+    #[must_use]
+    pub fn order(&self) -> &BTreeSet<(u64, MessageId)> {
+        &self.order
+    }
+
+    /// What is reconciled with other nodes, in the order of the screen.
+    #[must_use]
+    pub fn shared(&self) -> &BTreeSet<(u64, MessageId)> {
+        &self.shared
+    }
+
+    /// The newest envelope of a device: sequence number and id.
+    #[must_use]
+    pub fn tail(&self, device: DeviceId) -> Option<(u64, MessageId)> {
+        self.tails.get(&device).copied()
+    }
+
+    /// The arrival number for the next message.
+    #[must_use]
+    pub fn next_arrival(&self) -> u64 {
+        self.last_arrival + 1
+    }
+
+    /// Number of accepted messages with content.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        let content = |e: &&Entry| e.accepted && e.kind.is_content();
+        self.entries.values().filter(content).count() as u64
+    }
+
+    /// Accepted content of others that arrived since the user last read.
+    #[must_use]
+    pub fn unread(&self, me: Option<AgentId>) -> u64 {
+        let unread = |id: &&MessageId| {
+            self.entries
+                .get(*id)
+                .is_some_and(|e| e.accepted && self.standing(e.device).agent != me)
+        };
+        self.arrivals.range(self.read + 1..).map(|(_, id)| id).filter(unread).count() as u64
+    }
+
+    /// Digest of the accepted set: BLAKE3 over the ids in order of (height, id), under the
+    /// context `conclave v1 room digest`.
+    #[must_use]
+    pub fn digest(&self) -> ObjectId {
+        let mut hasher = blake3::Hasher::new_derive_key("conclave v1 room digest");
+        for (_, id) in &self.order {
+            if self.entries.get(id).is_some_and(|e| e.accepted) {
+                hasher.update(&id.0);
+            }
+        }
+        ObjectId(hasher.finalize().into())
+    }
+
+    /// Parents that are not counting here.
+    #[must_use]
+    pub fn missing_parents(&self, envelope: &Envelope) -> Vec<MessageId> {
+        envelope.parents.iter().filter(|p| !self.entries.contains_key(p)).copied().collect()
+    }
+
+    /// Whether the height is 1 + the largest of the parents, which all count.
+    #[must_use]
+    pub fn height_fits(&self, envelope: &Envelope) -> bool {
+        let heights = envelope.parents.iter().filter_map(|p| self.entries.get(p));
+        heights.map(|e| e.height).max().unwrap_or(0) + 1 == envelope.height
+    }
+
+    /// How the author of a message stands, as of the last [`RoomLog::rejudge`].
+    #[must_use]
+    pub fn standing(&self, device: DeviceId) -> Standing {
+        self.standings.get(&device).copied().unwrap_or_default()
+    }
+
+    /// Adds a message whose parents count and whose height fits. Returns what is accepted now
+    /// and was not before: it, and ancestors of ended authors that it acknowledges.
+    pub fn insert(
+        &mut self,
+        id: MessageId,
+        envelope: &Envelope,
+        standing: Standing,
+        arrival: u64,
+    ) -> Vec<MessageId> {
+        self.standings.insert(envelope.device, standing);
+        self.load(id, envelope, arrival, false);
+        let mut accepted = Vec::new();
+        if standing.live {
+            self.accept(id);
+            accepted.push(id);
+            self.acknowledge_ancestors(id, &mut accepted);
+        }
+        accepted
+    }
+
+    /// Adds a message from the store, in order of height; [`RoomLog::rejudge`] decides about
+    /// it.
+    pub fn load(&mut self, id: MessageId, envelope: &Envelope, arrival: u64, shown: bool) {
+        let entry = Entry {
+            height: envelope.height,
+            device: envelope.device,
+            kind: envelope.kind,
+            parents: envelope.parents.clone().into_boxed_slice(),
+            claimed_time: envelope.claimed_time,
+            arrival,
+            shown,
+            held_elsewhere: false,
+            accepted: false,
+            acknowledged: false,
+            accepted_children: 0,
+        };
+        let tail = self.tails.entry(envelope.device).or_insert((envelope.seq, id));
+        if envelope.seq > tail.0 {
+            *tail = (envelope.seq, id);
+        }
+        if envelope.kind.is_content() {
+            self.arrivals.insert(arrival, id);
+        }
+        self.last_arrival = self.last_arrival.max(arrival);
+        self.order.insert((envelope.height, id));
+        self.entries.insert(id, entry);
+    }
+
+    /// Notes that another device holds a message; false if that was known.
+    pub fn mark_held_elsewhere(&mut self, id: MessageId) -> bool {
+        self.entries
+            .get_mut(&id)
+            .is_some_and(|entry| !std::mem::replace(&mut entry.held_elsewhere, true))
+    }
+
+    /// Judges every message again after a change of the control log.
+    pub fn rejudge(&mut self, standing_of: impl Fn(DeviceId) -> Standing) -> Rejudged {
+        let devices: BTreeSet<DeviceId> = self.entries.values().map(|e| e.device).collect();
+        let standings: BTreeMap<DeviceId, Standing> =
+            devices.into_iter().map(|device| (device, standing_of(device))).collect();
+        if standings == self.standings {
+            return Rejudged::default();
+        }
+        self.standings = standings;
+        let before: BTreeSet<MessageId> =
+            self.entries.iter().filter(|(_, e)| e.accepted).map(|(id, _)| *id).collect();
+        self.shared.clear();
+        self.heads.clear();
+        for entry in self.entries.values_mut() {
+            entry.accepted = false;
+            entry.acknowledged = false;
+            entry.accepted_children = 0;
+        }
+        // Children come before parents, so one pass finds all that live authors acknowledge.
+        let descending: Vec<MessageId> = self.order.iter().rev().map(|(_, id)| *id).collect();
+        for id in descending {
+            let Some(entry) = self.entries.get(&id) else { continue };
+            let standing = self.standing(entry.device);
+            let acknowledged = entry.acknowledged;
+            if standing.live || acknowledged {
+                self.acknowledge_parents(id);
+            }
+            if standing.live || (standing.proved && acknowledged) {
+                self.accept(id);
+            }
+        }
+        let after = || self.entries.iter().filter(|(_, e)| e.accepted).map(|(id, _)| *id);
+        Rejudged {
+            accepted: after().filter(|id| !before.contains(id)).collect(),
+            lost: before.iter().filter(|id| !self.entries[id].accepted).copied().collect(),
+        }
+    }
+
+    /// Messages that people here have seen, that are accepted no longer, and that an
+    /// acknowledgement would keep: those without children among them.
+    #[must_use]
+    pub fn unsealed_heads(&self) -> Vec<MessageId> {
+        let unsealed: BTreeSet<MessageId> = self.unsealed().collect();
+        let mut covered = BTreeSet::new();
+        for id in &unsealed {
+            covered.extend(self.entries[id].parents.iter().copied());
+        }
+        unsealed.difference(&covered).copied().collect()
+    }
+
+    /// See [`RoomLog::unsealed_heads`]; all of them.
+    pub fn unsealed(&self) -> impl Iterator<Item = MessageId> + '_ {
+        self.entries
+            .iter()
+            .filter(|(_, e)| e.shown && !e.accepted && self.standing(e.device).proved)
+            .map(|(id, _)| *id)
+    }
+
+    /// Parents for a new envelope of ours, ascending, with their height: the accepted heads,
+    /// the highest first if there are more than the bound.
+    #[must_use]
+    pub fn parents(&self) -> (Vec<MessageId>, u64) {
+        let mut heads: Vec<(u64, MessageId)> =
+            self.heads.iter().filter_map(|id| Some((self.entries.get(id)?.height, *id))).collect();
+        heads.sort_unstable_by(|a, b| b.cmp(a));
+        heads.truncate(PARENTS_MAX);
+        let height = heads.first().map_or(0, |(height, _)| *height);
+        let mut parents: Vec<MessageId> = heads.into_iter().map(|(_, id)| id).collect();
+        parents.sort_unstable();
+        (parents, height)
+    }
+
+    fn accept(&mut self, id: MessageId) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        if std::mem::replace(&mut entry.accepted, true) {
+            return;
+        }
+        entry.shown = true;
+        let (height, leaf) = (entry.height, entry.accepted_children == 0);
+        let parents = entry.parents.clone();
+        self.shared.insert((height, id));
+        if leaf {
+            self.heads.insert(id);
+        }
+        for parent in &parents {
+            if let Some(entry) = self.entries.get_mut(parent) {
+                entry.accepted_children += 1;
+                self.heads.remove(parent);
+            }
+        }
+    }
+
+    /// Marks the parents of a message as acknowledged; returns those that were not.
+    fn acknowledge_parents(&mut self, id: MessageId) -> Vec<MessageId> {
+        let parents = self.entries.get(&id).map(|e| e.parents.clone()).unwrap_or_default();
+        let mut fresh = Vec::new();
+        for parent in &parents {
+            let Some(entry) = self.entries.get_mut(parent) else { continue };
+            if !std::mem::replace(&mut entry.acknowledged, true) {
+                self.shared.insert((entry.height, *parent));
+                fresh.push(*parent);
+            }
+        }
+        fresh
+    }
+
+    /// Follows the parents of a live author's message down to what is acknowledged already.
+    fn acknowledge_ancestors(&mut self, id: MessageId, accepted: &mut Vec<MessageId>) {
+        let mut stack = vec![id];
+        while let Some(id) = stack.pop() {
+            for parent in self.acknowledge_parents(id) {
+                let Some(entry) = self.entries.get(&parent) else { continue };
+                if !entry.accepted && self.standing(entry.device).proved {
+                    self.accept(parent);
+                    accepted.push(parent);
+                }
+                stack.push(parent);
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Messages of a room that cannot be judged yet: bounded, in all and per device.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::engine::GossipToken;
+use crate::envelope::Envelope;
+use crate::id::{DeviceId, MessageId};
+use crate::limits::{WAITING_PER_DEVICE_MAX, WAITING_PER_ROOM_MAX};
+use crate::signed::Verified;
+use crate::time::Timestamp;
+
+/// What a message waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitFor {
+    /// Parents that are not here.
+    Parents(Vec<MessageId>),
+    /// Control objects, or the `Enter` that would name them.
+    Control,
+    /// A message of a live author that follows it; its own author has lost access.
+    Acknowledgement,
+}
+
+/// A message that waits.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The message.
+    pub envelope: Verified<Envelope>,
+    /// Who gave it to us.
+    pub from: DeviceId,
+    /// The gossip verdict that is still open, and until when.
+    pub verdict: Option<(GossipToken, Timestamp)>,
+    /// What for.
+    pub wait_for: WaitFor,
+}
+
+/// The waiting messages of a room.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    messages: BTreeMap<MessageId, Waiting>,
+    /// Missing parent → those that wait for it.
+    children: BTreeMap<MessageId, BTreeSet<MessageId>>,
+    by_device: BTreeMap<DeviceId, usize>,
+}
+
+impl Held {
+    /// Whether a message waits.
+    #[must_use]
+    pub fn contains(&self, id: MessageId) -> bool {
+        self.messages.contains_key(&id)
+    }
+
+    /// Whether a waiting message names this one as a parent.
+    #[must_use]
+    pub fn wants(&self, id: MessageId) -> bool {
+        self.children.contains_key(&id)
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Holds a message, or gives it back if there is no room.
+    ///
+    /// # Errors
+    /// The message, unchanged.
+    pub fn insert(&mut self, waiting: Waiting) -> Result<(), Box<Waiting>> {
+        let device = waiting.envelope.value().device;
+        let held = self.by_device.get(&device).copied().unwrap_or(0);
+        if self.messages.len() >= WAITING_PER_ROOM_MAX || held >= WAITING_PER_DEVICE_MAX {
+            return Err(Box::new(waiting));
+        }
+        let id = waiting.envelope.id();
+        if let WaitFor::Parents(missing) = &waiting.wait_for {
+            for parent in missing {
+                self.children.entry(*parent).or_default().insert(id);
+            }
+        }
+        self.by_device.insert(device, held + 1);
+        self.messages.insert(id, waiting);
+        Ok(())
+    }
+
+    /// Takes those that wait for a parent which counts now.
+    pub fn take_children(&mut self, parent: MessageId) -> Vec<Waiting> {
+        let children = self.children.remove(&parent).unwrap_or_default();
+        children.into_iter().filter_map(|id| self.take(id)).collect()
+    }
+
+    /// Takes those that wait for control objects.
+    pub fn take_for_control(&mut self) -> Vec<Waiting> {
+        self.take_all(&WaitFor::Control)
+    }
+
+    /// Takes one that waits for an acknowledgement.
+    pub fn take_unacknowledged(&mut self, id: MessageId) -> Option<Waiting> {
+        let waits = self.messages.get(&id)?.wait_for == WaitFor::Acknowledgement;
+        if waits { self.take(id) } else { None }
+    }
+
+    /// Takes all that wait for an acknowledgement.
+    pub fn take_all_unacknowledged(&mut self) -> Vec<Waiting> {
+        self.take_all(&WaitFor::Acknowledgement)
+    }
+
+    /// Gives up the verdicts that are due; the messages go on waiting, without one. Returns
+    /// each with what it waits for.
+    pub fn overdue(&mut self, now: Timestamp) -> Vec<(GossipToken, MessageId, WaitFor)> {
+        let mut due = Vec::new();
+        for (id, waiting) in &mut self.messages {
+            if waiting.verdict.is_some_and(|(_, until)| until <= now)
+                && let Some((token, _)) = waiting.verdict.take()
+            {
+                due.push((token, *id, waiting.wait_for.clone()));
+            }
+        }
+        due
+    }
+
+    /// The earliest moment at which a verdict is due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.messages.values().filter_map(|w| w.verdict.map(|(_, until)| until)).min()
+    }
+
+    fn take_all(&mut self, wait_for: &WaitFor) -> Vec<Waiting> {
+        let waits = |w: &Waiting| w.wait_for == *wait_for;
+        let ids: Vec<MessageId> =
+            self.messages.iter().filter(|(_, w)| waits(w)).map(|(id, _)| *id).collect();
+        ids.into_iter().filter_map(|id| self.take(id)).collect()
+    }
+
+    fn take(&mut self, id: MessageId) -> Option<Waiting> {
+        let waiting = self.messages.remove(&id)?;
+        let device = waiting.envelope.value().device;
+        if let Some(held) = self.by_device.get_mut(&device) {
+            *held -= 1;
+            if *held == 0 {
+                self.by_device.remove(&device);
+            }
+        }
+        if let WaitFor::Parents(missing) = &waiting.wait_for {
+            for parent in missing {
+                if let Some(children) = self.children.get_mut(parent) {
+                    children.remove(&id);
+                    if children.is_empty() {
+                        self.children.remove(parent);
+                    }
+                }
+            }
+        }
+        Some(waiting)
+    }
+}

@@ -1,0 +1,276 @@
+//! What the engine shows: plain data for the API, the command line and tests.
+
+use crate::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId, UnitId};
+use crate::object::{HistoryPolicy, UnitKind};
+use crate::time::Timestamp;
+
+/// An agent by id and display name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentRef {
+    /// The agent.
+    pub id: AgentId,
+    /// Its display name.
+    pub name: String,
+}
+
+/// A room by id and name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomRef {
+    /// The room.
+    pub id: RoomId,
+    /// Its name.
+    pub name: String,
+}
+
+/// A company by id and name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompanyRef {
+    /// The company.
+    pub id: CompanyId,
+    /// Its name.
+    pub name: String,
+}
+
+/// How a message stands on this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageState {
+    /// Accepted here; not yet known to be held by another device.
+    Pending,
+    /// Accepted; its author has access now.
+    Accepted,
+    /// Accepted although its author has lost access: a member acknowledged it.
+    Vouched,
+    /// Not accepted; kept because an accepted message refers to it. Never in a history.
+    Void,
+}
+
+impl MessageState {
+    /// The word in JSON and on screen.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Accepted => "accepted",
+            Self::Vouched => "vouched",
+            Self::Void => "void",
+        }
+    }
+}
+
+/// A message as shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageView {
+    /// The id of its envelope.
+    pub id: MessageId,
+    /// Its room.
+    pub room: RoomRef,
+    /// Who wrote it.
+    pub author: AgentRef,
+    /// On which device.
+    pub device: DeviceId,
+    /// Its height in the room's log; with the id it gives the order on every screen.
+    pub height: u64,
+    /// What the author's clock said.
+    pub time: Timestamp,
+    /// The text.
+    pub text: String,
+    /// How it stands here.
+    pub state: MessageState,
+}
+
+/// A page of messages, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The messages.
+    pub messages: Vec<MessageView>,
+    /// Whether older ones exist.
+    pub more: bool,
+}
+
+/// A Department, Group or Role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitView {
+    /// The unit.
+    pub id: UnitId,
+    /// What it is.
+    pub kind: UnitKind,
+    /// Its full name, such as `group:Support/Front Line`.
+    pub label: String,
+}
+
+/// An agent with its units and devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentView {
+    /// Who.
+    pub agent: AgentRef,
+    /// Full names of the units it belongs to directly.
+    pub units: Vec<String>,
+    /// Its certified devices.
+    pub devices: Vec<DeviceId>,
+    /// Whether it may act (at least one live device).
+    pub active: bool,
+}
+
+/// A room with its permissions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomView {
+    /// Which.
+    pub room: RoomRef,
+    /// What newcomers may read.
+    pub history: HistoryPolicy,
+    /// Whether it is in use.
+    pub active: bool,
+    /// Full names of the principals it is open to.
+    pub permissions: Vec<String>,
+}
+
+/// A line of the room list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomLine {
+    /// Which.
+    pub room: RoomRef,
+    /// Messages of others that this user has not read.
+    pub unread: u64,
+    /// Whether it is in use.
+    pub active: bool,
+    /// Whether this agent may read and write in it.
+    pub access: bool,
+}
+
+/// One agent With Access.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessLine {
+    /// Who.
+    pub agent: AgentRef,
+    /// The permissions that let it in, by full name.
+    pub via: Vec<String>,
+    /// Whether its node is in the room now, as far as this node sees.
+    pub present: bool,
+}
+
+/// A device that asks to be let in, as the admin sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinRequestView {
+    /// The name it asks for.
+    pub name: String,
+    /// Its key.
+    pub device: DeviceId,
+    /// The safety code to compare, `XXXX-XXXX`.
+    pub code: String,
+    /// When the request lapses.
+    pub expires: Timestamp,
+    /// Whether an agent of that name exists already.
+    pub name_taken: bool,
+}
+
+/// How this device's own request to join stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinState {
+    /// Sent or being sent; an admin has not answered.
+    Waiting,
+    /// The company's log certifies this device.
+    Admitted,
+    /// An admin refused.
+    Refused,
+    /// Nobody answered in time; the request is renewed while the node runs.
+    Expired,
+}
+
+impl JoinState {
+    /// The word in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Admitted => "admitted",
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// This device's own request to join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinView {
+    /// How it stands.
+    pub state: JoinState,
+    /// The name asked for.
+    pub agent: String,
+    /// The company that answered.
+    pub company: Option<CompanyRef>,
+    /// The safety code, once both nonces are known.
+    pub code: Option<String>,
+}
+
+/// A connected peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerView {
+    /// Its device key.
+    pub device: DeviceId,
+    /// Its agent, if the control log knows it.
+    pub agent: Option<AgentRef>,
+}
+
+/// A room in the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomStatus {
+    /// Which.
+    pub room: RoomRef,
+    /// Accepted messages held.
+    pub messages: u64,
+    /// Digest of everything accepted; equal on nodes that agree.
+    pub digest: ObjectId,
+    /// `complete`, or how far reconciliation is.
+    pub sync: String,
+}
+
+/// Something an admin should look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// A stable word for scripts.
+    pub kind: &'static str,
+    /// What is the matter and what to do.
+    pub message: String,
+}
+
+/// The state of this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusView {
+    /// The company, once known.
+    pub company: Option<CompanyRef>,
+    /// This device's agent, once a member.
+    pub agent: Option<AgentRef>,
+    /// This device.
+    pub device: DeviceId,
+    /// Whether the control log certifies this device.
+    pub member: bool,
+    /// Our own request to join, if we are not yet a member.
+    pub join: Option<JoinView>,
+    /// Connected peers.
+    pub peers: Vec<PeerView>,
+    /// Digest of the control log.
+    pub control_digest: ObjectId,
+    /// Objects in it.
+    pub control_objects: u64,
+    /// Rooms this agent may access.
+    pub rooms: Vec<RoomStatus>,
+    /// How often each reason led to a refusal since the node started.
+    pub verdicts: Vec<(&'static str, u64)>,
+    /// What needs attention.
+    pub alarms: Vec<Alarm>,
+}
+
+/// One object of the control log, as data for tools.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlEntry {
+    /// Its id.
+    pub id: ObjectId,
+    /// Its type's name, such as `member-grant`.
+    pub kind: &'static str,
+    /// Its height.
+    pub height: u64,
+    /// The device that signed it.
+    pub author: DeviceId,
+    /// The signed bytes.
+    pub bytes: Vec<u8>,
+}
