@@ -32,7 +32,7 @@ First steps:
 /// Roles, by grants that admins sign; nodes find each other on the local network and accept
 /// a message only from someone whom a signed grant lets in.
 #[derive(Debug, Parser)]
-#[command(name = "conclave", version, propagate_version = true, after_help = AFTER_HELP)]
+#[command(name = "conclave", version, after_help = AFTER_HELP)]
 #[command(arg_required_else_help = true, subcommand_required = true)]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -132,7 +132,9 @@ fn parse_problem(rendered: &str) -> Problem {
     });
     let hint = match (tip, usage) {
         (Some(tip), _) => tip.to_owned(),
-        (None, Some(usage)) => usage.trim_end_matches(" For more information, try '--help'.").to_owned(),
+        (None, Some(usage)) => {
+            usage.trim_end_matches(" For more information, try '--help'.").to_owned()
+        }
         (None, None) => "see `conclave --help`".to_owned(),
     };
     Problem::new("usage", message, hint)

@@ -1,5 +1,22 @@
-//! What every Conclave node computes: objects, authority, acceptance, sync.
-#![allow(dead_code)]
+//! What every Conclave node computes, whatever order things arrive in: objects, authority,
+//! acceptance, synchronisation. No IO, no clock, no ambient randomness.
+//!
+//! The same set of signed objects gives the same company, the same rooms, the same access
+//! lists and the same messages on every node, and nobody outside a room's access list can add
+//! to that set.
+//!
+//! From the outside in:
+//!
+//! - [`engine`]: one node's protocol; inputs in, effects out. Everything else serves it.
+//! - [`control`]: the control log, and who may do what because of it.
+//! - [`room`]: the log of one room, and which of its messages are accepted.
+//! - [`sync`]: how two nodes come to hold the same.
+//! - [`join`], [`found`]: how a device comes to be a member.
+//! - [`object`], [`envelope`], [`address`]: what is signed; [`signed`] and [`codec`]: its bytes.
+//! - [`id`], [`name`], [`time`], [`keys`], [`limits`]: the vocabulary; [`view`]: what is shown.
+
+#![warn(missing_docs)]
+
 pub mod address;
 pub mod codec;
 pub mod control;
@@ -8,6 +25,7 @@ pub mod envelope;
 pub mod found;
 pub mod id;
 pub mod join;
+pub mod keys;
 pub mod limits;
 pub mod name;
 pub mod object;
@@ -16,4 +34,3 @@ pub mod signed;
 pub mod sync;
 pub mod time;
 pub mod view;
-pub mod keys;

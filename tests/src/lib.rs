@@ -1,1 +1,11 @@
-//! x
+//! What the suites stand on: a simulated world, forged objects, a model, golden vectors.
+//!
+//! - [`world`]: several engines in one process, with simulated network, disk and clock.
+//! - [`forge`]: signed objects made by hand, honest and not.
+//! - [`model`]: access as the document says it, in sets and fixpoints; slow and plain.
+//! - [`vectors`]: the golden vectors, from fixed seeds.
+
+pub mod forge;
+pub mod model;
+pub mod vectors;
+pub mod world;

@@ -127,11 +127,7 @@ fn requests_text(out: &Output, requests: &JoinRequests) -> String {
 fn agents_text(out: &Output, agents: &Agents) -> String {
     let row = |agent: &Agent| {
         let away = if agent.active { "" } else { "  (inactive)" };
-        vec![
-            format!("{}{away}", escape::line(&agent.name)),
-            list(&agent.units),
-            short(agent.id),
-        ]
+        vec![format!("{}{away}", escape::line(&agent.name)), list(&agent.units), short(agent.id)]
     };
     let rows: Vec<_> = agents.agents.iter().map(row).collect();
     out.table(&["AGENT", "UNITS", "ID"], &rows, "There are no agents yet.")

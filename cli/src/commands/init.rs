@@ -69,9 +69,8 @@ pub(crate) fn run(context: &Context, args: &InitArgs) -> Result<(), CliError> {
 fn numbered(phrase: &str) -> String {
     let words: Vec<_> = phrase.split_whitespace().collect();
     let rows = words.chunks(6).enumerate().map(|(row, words)| {
-        let cells = words.iter().enumerate().map(|(at, word)| {
-            format!("{:>3} {word:<9}", row * 6 + at + 1)
-        });
+        let cells =
+            words.iter().enumerate().map(|(at, word)| format!("{:>3} {word:<9}", row * 6 + at + 1));
         cells.collect::<String>().trim_end().to_owned()
     });
     rows.collect::<Vec<_>>().join("\n")

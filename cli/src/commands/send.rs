@@ -74,10 +74,15 @@ async fn send_lines(
 
 async fn post(context: &Context, client: &Client, room: &str, text: &str) -> Result<(), CliError> {
     let message = client.send(room, text).await?;
-    context.out.done(&message, |message| {
+    let shown = context.out.done(&message, |message| {
         let pending = if message.state == "pending" { " (pending)" } else { "" };
         format!("Sent to {}{pending}.", escape::line(&message.room.name))
-    })
+    });
+    match shown {
+        // That nobody reads the confirmations is no reason to leave the other lines unsent.
+        Err(CliError::OutputClosed) => Ok(()),
+        shown => shown,
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! `conclave completions` and `conclave man`: for shells and for man(1).
 
-use clap::Args;
+use clap::{Arg, Args};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
@@ -33,28 +33,42 @@ pub(crate) fn manual(context: &Context) -> Result<(), CliError> {
 fn render_manual() -> std::io::Result<Vec<u8>> {
     let mut root = description();
     root.build();
+    let man = Man::new(root.clone());
     let mut page = Vec::new();
-    Man::new(root.clone()).render(&mut page)?;
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
     render_commands(&root, &mut page)?;
-    Ok(page)
+    man.render_extra_section(&mut page)?;
+    let page = String::from_utf8_lossy(&page).replace(".SH EXTRA", ".SH NOTES");
+    Ok(page.into_bytes())
 }
 
 fn render_commands(parent: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
     for command in parent.get_subcommands().filter(|command| command.get_name() != "help") {
-        if command.has_subcommands() {
-            render_commands(command, page)?;
-            continue;
+        if !command.is_subcommand_required_set() {
+            render_command(command, page)?;
         }
-        let title = command.get_bin_name().unwrap_or(command.get_name()).to_uppercase();
-        // Its parts are sections of their own; here they belong under the command's name.
-        let man = Man::new(command.clone());
-        let mut section = Vec::new();
-        man.render_synopsis_section(&mut section)?;
-        man.render_description_section(&mut section)?;
-        man.render_options_section(&mut section)?;
-        let section = String::from_utf8_lossy(&section).replace(".SH ", ".SS ");
-        page.extend_from_slice(format!(".SH \"{title}\"\n{section}").as_bytes());
+        render_commands(command, page)?;
     }
+    Ok(())
+}
+
+fn render_command(command: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
+    let title = command.get_bin_name().unwrap_or(command.get_name()).to_uppercase();
+    // What every command understands stands at the top of the page.
+    let common = |arg: &Arg| arg.is_global_set() || arg.get_id() == "help";
+    let own = command.clone().mut_args(|arg| if common(&arg) { arg.hide(true) } else { arg });
+    let man = Man::new(own);
+    let mut section = Vec::new();
+    man.render_synopsis_section(&mut section)?;
+    man.render_description_section(&mut section)?;
+    man.render_options_section(&mut section)?;
+    // Its parts are sections of their own; here they belong under the command's name.
+    let section = String::from_utf8_lossy(&section).replace(".SH ", ".SS ");
+    page.extend_from_slice(format!(".SH \"{title}\"\n{section}").as_bytes());
     Ok(())
 }
 
@@ -65,7 +79,9 @@ mod tests {
     #[test]
     fn the_manual_covers_every_command() {
         let page = String::from_utf8(render_manual().expect("in memory")).expect("text");
-        for title in ["CONCLAVE INIT", "CONCLAVE ROOM NEW", "CONCLAVE AGENT APPROVE"] {
+        for title in
+            ["CONCLAVE INIT", "CONCLAVE ROOM NEW", "CONCLAVE AGENT APPROVE", "CONCLAVE DEVNET"]
+        {
             assert!(page.contains(&format!(".SH \"{title}\"")), "{title}");
         }
         assert!(!page.contains("with-parent"));

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use conclave_node::api::client::{Client, StreamEvent};
+use conclave_node::api::client::Client;
+use conclave_node::api::stream::StreamEvent;
 use conclave_node::api::types::Message;
 use conclave_protocol::id::MessageId;
 use conclave_protocol::limits::HISTORY_PAGE_MAX;

@@ -35,6 +35,17 @@ pub(crate) struct DevNode {
     stdin: Option<ChildStdin>,
 }
 
+impl DevNode {
+    /// The node, for files and reports.
+    pub(crate) fn entry(&self) -> NodeEntry {
+        NodeEntry {
+            agent: self.agent.clone(),
+            home: self.home.clone(),
+            api: self.client.address().to_owned(),
+        }
+    }
+}
+
 /// All nodes of a devnet. Dropping it kills what still runs.
 pub(crate) struct Network {
     dir: PathBuf,
@@ -70,12 +81,7 @@ impl Network {
 
     /// The nodes, for files and reports.
     pub(crate) fn entries(&self) -> Vec<NodeEntry> {
-        let entry = |node: &DevNode| NodeEntry {
-            agent: node.agent.clone(),
-            home: node.home.clone(),
-            api: node.client.address().to_owned(),
-        };
-        self.nodes.iter().map(entry).collect()
+        self.nodes.iter().map(DevNode::entry).collect()
     }
 
     /// All nodes that run.

@@ -1,14 +1,15 @@
 //! Forged messages, and the proof that they are refused.
 
-use std::path::Path;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use conclave_node::api::client::Client;
+use conclave_node::forge::{ForgeConfig, ForgeKind, forge};
+use conclave_protocol::id::RoomId;
 use conclave_protocol::limits::HISTORY_PAGE_MAX;
 
 use super::child::Network;
-use super::state::Devnet;
+use super::state::{Devnet, NodeEntry};
 use super::{ForgeArgs, Progress, Refusal, Report};
 use crate::error::CliError;
 use crate::escape;
@@ -18,29 +19,21 @@ use crate::output::Output;
 const REFUSAL_TIME_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What is wrong with a forged message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ForgeKind {
-    /// Signed with the author's real key, for a room that is not open to the author
-    NoMembership,
-    /// The signature does not belong to the content
-    BadSignature,
+/// Reads the word of a kind on the command line.
+pub(crate) fn kind_parser() -> impl TypedValueParser<Value = ForgeKind> {
+    PossibleValuesParser::new(ForgeKind::ALL.map(ForgeKind::word)).try_map(|word| {
+        let kind = ForgeKind::ALL.into_iter().find(|kind| kind.word() == word);
+        kind.ok_or("not a kind of forgery")
+    })
 }
 
-impl ForgeKind {
-    /// The reason with which a node must refuse it, as its counters name it.
-    fn reason(self) -> &'static str {
-        match self {
-            Self::NoMembership => "no_membership",
-            Self::BadSignature => "bad_signature",
-        }
-    }
-
-    fn described(self) -> &'static str {
-        match self {
-            Self::NoMembership => "correctly signed, but the room is not open to its author",
-            Self::BadSignature => "with a broken signature",
-        }
+/// What is wrong with a message of this kind, for people.
+fn described(kind: ForgeKind) -> &'static str {
+    match kind {
+        ForgeKind::NoMembership => "rightly signed, but the room is not open to its author",
+        ForgeKind::BadSignature => "with a broken signature",
+        ForgeKind::UnknownKey => "rightly signed, but by a key that no admin has certified",
+        ForgeKind::OtherRoom => "made for another room",
     }
 }
 
@@ -55,14 +48,43 @@ struct Forged {
 /// Forges a message with the keys of one home and sends it to the node of another.
 async fn forge_step(
     kind: ForgeKind,
-    author_home: &Path,
-    target_home: &Path,
+    author: &NodeEntry,
+    target: &NodeEntry,
 ) -> Result<Forged, CliError> {
-    let _ = (kind, author_home, target_home);
-    Err(CliError::failed(
-        "forging messages is not available in this build",
-        "everything else of the devnet works",
-    ))
+    let to = Client::open(&target.home)?;
+    let (id, room) = closed_room(author, target).await?;
+    let status = to.status().await?;
+    let address = status.listen.into_iter().next().ok_or_else(|| {
+        CliError::failed(format!("{} listens nowhere", target.agent), "start the devnet again")
+    })?;
+    // The forger is a node that knows the company: only its message is wrong.
+    let entries = to.control().await?.objects;
+    let control = entries.iter().filter_map(|entry| entry.signed_bytes()).collect();
+    // Its own text each time, so that it can be looked for.
+    let text = format!("forged: {} ({})", kind.word(), std::process::id());
+    let home = author.home.clone();
+    let config =
+        ForgeConfig { home, control, target: status.device, address, room: id, text: text.clone() };
+    forge(kind, config).await.map_err(|error| {
+        CliError::failed(
+            format!("the forged message could not be sent: {error}"),
+            "see that both nodes run",
+        )
+    })?;
+    Ok(Forged { room, text })
+}
+
+/// A room that is open to the target and not to the author.
+async fn closed_room(author: &NodeEntry, target: &NodeEntry) -> Result<(RoomId, String), CliError> {
+    let open = Client::open(&author.home)?.rooms(false).await?.rooms;
+    let rooms = Client::open(&target.home)?.rooms(false).await?.rooms;
+    let closed = rooms.into_iter().find(|room| open.iter().all(|other| other.id != room.id));
+    closed.map(|room| (room.id, room.name)).ok_or_else(|| {
+        CliError::usage(
+            format!("every room of {} is open to {} as well", target.agent, author.agent),
+            "choose two agents such as `--as carol --to bob`",
+        )
+    })
 }
 
 /// Carries out `devnet forge` on a devnet that runs.
@@ -71,14 +93,7 @@ pub(crate) async fn run(out: &Output, args: ForgeArgs) -> Result<(), CliError> {
     let author = devnet.node(&args.author)?;
     let target = devnet.node(&args.to)?;
     let client = Client::open(&target.home)?;
-    let attempt = Attempt {
-        kind: args.kind,
-        author: &author.agent,
-        author_home: &author.home,
-        target: &target.agent,
-        target_home: &target.home,
-        client: &client,
-    };
+    let attempt = Attempt { kind: args.kind, author, target, client: &client };
     let (refusal, text) = attempt.run().await?;
     if out.json() { out.document(&refusal) } else { out.print(&text) }
 }
@@ -90,17 +105,11 @@ pub(crate) async fn demonstrate(
     report: &mut Report,
 ) -> Result<(), CliError> {
     progress.heading("Forgeries")?;
-    let author = network.node("carol")?;
-    let target = network.node("bob")?;
+    let author = network.node("carol")?.entry();
+    let target = network.node("bob")?.entry();
+    let client = &network.node("bob")?.client;
     for kind in [ForgeKind::NoMembership, ForgeKind::BadSignature] {
-        let attempt = Attempt {
-            kind,
-            author: &author.agent,
-            author_home: &author.home,
-            target: &target.agent,
-            target_home: &target.home,
-            client: &target.client,
-        };
+        let attempt = Attempt { kind, author: &author, target: &target, client };
         let (refusal, text) = attempt.run().await?;
         report.refused.push(refusal);
         progress.say(&text)?;
@@ -111,10 +120,8 @@ pub(crate) async fn demonstrate(
 /// One forged message from one agent to another.
 struct Attempt<'a> {
     kind: ForgeKind,
-    author: &'a str,
-    author_home: &'a Path,
-    target: &'a str,
-    target_home: &'a Path,
+    author: &'a NodeEntry,
+    target: &'a NodeEntry,
     client: &'a Client,
 }
 
@@ -122,20 +129,20 @@ impl Attempt<'_> {
     /// Sends it and waits for the refusal; gives it with a description for people.
     async fn run(&self) -> Result<(Refusal, String), CliError> {
         let before = self.count().await?;
-        let forged = forge_step(self.kind, self.author_home, self.target_home).await?;
+        let forged = forge_step(self.kind, self.author, self.target).await?;
         let after = self.wait_beyond(before).await?;
         self.check_absent(&forged).await?;
         let reason = self.kind.reason();
         let text = format!(
             "{} sent {} a message for {}, {}.\n  {} refused it: {reason} {before} → {after}; \
              its history does not hold it.",
-            escape::line(self.author),
-            escape::line(self.target),
+            escape::line(&self.author.agent),
+            escape::line(&self.target.agent),
             escape::line(&forged.room),
-            self.kind.described(),
-            escape::line(self.target),
+            described(self.kind),
+            escape::line(&self.target.agent),
         );
-        Ok((Refusal { by: self.target.to_owned(), reason: reason.to_owned() }, text))
+        Ok((Refusal { by: self.target.agent.clone(), reason: reason.to_owned() }, text))
     }
 
     /// How many messages the target has refused for this reason.
@@ -155,7 +162,7 @@ impl Attempt<'_> {
                 return Err(CliError::failed(
                     format!(
                         "{} did not count a refusal for {} within {} s",
-                        self.target,
+                        self.target.agent,
                         self.kind.reason(),
                         REFUSAL_TIME_MAX.as_secs()
                     ),
@@ -170,7 +177,7 @@ impl Attempt<'_> {
         let page = self.client.history(&forged.room, HISTORY_PAGE_MAX, None).await?;
         if page.messages.iter().any(|message| message.text == forged.text) {
             return Err(CliError::failed(
-                format!("{} shows a forged message", self.target),
+                format!("{} shows a forged message", self.target.agent),
                 "report this: it is a fault in the acceptance of messages",
             ));
         }

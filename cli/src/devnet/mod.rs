@@ -9,11 +9,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use conclave_node::api::types::Message;
+use conclave_node::forge::ForgeKind;
 use serde::Serialize;
 
 use crate::args::Context;
 use crate::devnet::child::Network;
-use crate::devnet::forge::ForgeKind;
 use crate::devnet::state::{Devnet, NodeEntry};
 use crate::error::CliError;
 use crate::escape;
@@ -58,7 +58,7 @@ enum DevnetCommand {
 #[derive(Debug, Args)]
 struct ForgeArgs {
     /// What is wrong with the message
-    #[arg(value_enum)]
+    #[arg(value_parser = forge::kind_parser())]
     kind: ForgeKind,
     /// Whose keys sign it
     #[arg(long = "as", value_name = "A")]

@@ -73,7 +73,9 @@ impl Devnet {
 pub(crate) fn make_folder(given: Option<PathBuf>) -> Result<PathBuf, CliError> {
     let dir = match given {
         Some(dir) => {
-            fs::create_dir_all(&dir).map_err(|error| unwritable(&dir, &error))?;
+            // A folder that is there already stays as it is; the homes in it are private.
+            let made = private_builder().recursive(true).create(&dir);
+            made.map_err(|error| unwritable(&dir, &error))?;
             let dir = dir.canonicalize().map_err(|error| unwritable(&dir, &error))?;
             if super::demo::AGENTS.iter().any(|agent| dir.join(agent).exists()) {
                 return Err(CliError::new(
@@ -98,10 +100,14 @@ pub(crate) fn make_folder(given: Option<PathBuf>) -> Result<PathBuf, CliError> {
 
 /// Makes one folder that only this user can use.
 pub(crate) fn make_private(dir: &Path) -> Result<(), CliError> {
+    private_builder().create(dir).map_err(|error| unwritable(dir, &error))
+}
+
+fn private_builder() -> DirBuilder {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(|error| unwritable(dir, &error))
+    builder
 }
 
 fn last_file() -> Option<PathBuf> {

@@ -4,15 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use conclave_protocol::object::UnitKind;
-use futures::StreamExt;
-use futures::stream::BoxStream;
 use reqwest::{RequestBuilder, Response, Url, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::events::KEEP_ALIVE;
 use super::routes::{Approval, Membership, NewRoom, NewUnit, Nothing, Permission, Post, RoomQuery};
-use super::sse::{RawEvent, SseParser};
+use super::stream::Events;
 use super::types::{
     Access, Agent, Agents, Approved, ControlLog, ErrorDocument, JoinRequests, Member, Message,
     Page, Participants, Problem, Room, Rooms, Status, Unit, Units,
@@ -102,7 +99,10 @@ impl Client {
     /// # Errors
     /// See [`Self::status`].
     pub async fn agent(&self, selector: &str) -> Result<Agent, Problem> {
-        self.get(&["agents", selector], &[]).await
+        // As parts of a path these would mean other paths.
+        let special = matches!(selector, "" | "." | "..");
+        let selector = if special { format!("agent:{selector}") } else { selector.to_owned() };
+        self.get(&["agents", &selector], &[]).await
     }
 
     /// Devices that ask to be let in.
@@ -264,8 +264,7 @@ impl Client {
         // Only the beginning is limited: the stream itself has no end.
         let answer = tokio::time::timeout(REQUEST_TIME_MAX, self.call(request));
         let response = answer.await.map_err(|_| silent())?.map_err(only_looked)?;
-        let bytes = response.bytes_stream().map(|piece| piece.map(|bytes| bytes.to_vec())).boxed();
-        Ok(Events { bytes, parser: SseParser::default(), ready: Vec::new().into_iter() })
+        Ok(Events::new(response))
     }
 
     fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
@@ -317,55 +316,6 @@ impl Client {
     }
 }
 
-/// What a stream of events says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StreamEvent {
-    /// A message became visible.
-    Message(Box<Message>),
-    /// The state of a visible message changed.
-    MessageState(Box<Message>),
-    /// Events were lost: read again, then open a new stream.
-    Lagged,
-    /// The room is no longer open.
-    Ended(Problem),
-    /// Another event, by its name.
-    Other(String),
-}
-
-/// An open stream of events.
-pub struct Events {
-    bytes: BoxStream<'static, reqwest::Result<Vec<u8>>>,
-    parser: SseParser,
-    ready: std::vec::IntoIter<RawEvent>,
-}
-
-impl Events {
-    /// The next event, or `None` once the connection is lost or silent for too long.
-    pub async fn next(&mut self) -> Option<StreamEvent> {
-        loop {
-            if let Some(event) = self.ready.next() {
-                return read_event(event);
-            }
-            let piece = tokio::time::timeout(KEEP_ALIVE * 3, self.bytes.next()).await;
-            let bytes = piece.ok()??.ok()?;
-            self.ready = self.parser.feed(&bytes).ok()?.into_iter();
-        }
-    }
-}
-
-fn read_event(event: RawEvent) -> Option<StreamEvent> {
-    Some(match event.name.as_str() {
-        "message" => StreamEvent::Message(serde_json::from_str(&event.data).ok()?),
-        "message_state" => StreamEvent::MessageState(serde_json::from_str(&event.data).ok()?),
-        "lagged" => StreamEvent::Lagged,
-        "error" => {
-            let document: ErrorDocument = serde_json::from_str(&event.data).ok()?;
-            StreamEvent::Ended(document.error)
-        }
-        _ => StreamEvent::Other(event.name),
-    })
-}
-
 async fn read_json<T: DeserializeOwned>(response: Response) -> Result<T, Problem> {
     response.json().await.map_err(|error| lost(&error))
 }
@@ -376,16 +326,16 @@ fn access_of(home: &Path) -> Result<(String, String), Problem> {
     if !home.join("node.json").exists() {
         return Err(not_running(home));
     }
-    let opened = Home::open(home).map_err(unreadable)?;
-    let running = opened.read_running().map_err(unreadable)?;
-    let token = opened.read_api_token().map_err(unreadable)?;
+    let opened = Home::open(home).map_err(|error| unreadable(&error))?;
+    let running = opened.read_running().map_err(|error| unreadable(&error))?;
+    let token = opened.read_api_token().map_err(|error| unreadable(&error))?;
     match (running, token) {
         (Some(running), Some(token)) => Ok((running.api, String::clone(&token))),
         _ => Err(not_running(home)),
     }
 }
 
-fn unreadable(error: HomeError) -> Problem {
+fn unreadable(error: &HomeError) -> Problem {
     Problem::new("failed", error.to_string(), "run as the user who runs the node")
 }
 

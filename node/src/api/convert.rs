@@ -148,6 +148,14 @@ impl From<view::ControlEntry> for ControlEntry {
     }
 }
 
+impl ControlEntry {
+    /// The signed bytes, if the text is hexadecimal as it should be.
+    #[must_use]
+    pub fn signed_bytes(&self) -> Option<Vec<u8>> {
+        HEXLOWER.decode(self.bytes.as_bytes()).ok()
+    }
+}
+
 /// The status document: the engine's view joined with the network's.
 pub(super) fn status(view: view::StatusView, net: NetInfo) -> Status {
     // The two are not read at one moment. A peer that the network has lost meanwhile has no

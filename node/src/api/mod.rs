@@ -12,7 +12,8 @@ mod routes;
 pub mod server;
 #[cfg(test)]
 mod shapes;
-pub mod sse;
+mod sse;
+pub mod stream;
 pub mod text;
 pub mod time;
 pub mod types;

@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request, State};
-use axum::http::request::Parts;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::routing::{get, post};
-use conclave_protocol::engine::{Command, Failure, FailureKind, Outcome};
+use conclave_protocol::engine::{Command, Engine, Failure, FailureKind, Outcome};
 use conclave_protocol::limits::HISTORY_PAGE_MAX;
 use conclave_protocol::object::{HistoryPolicy, UnitKind};
 use serde::de::DeserializeOwned;
@@ -62,7 +62,7 @@ pub(super) fn router() -> ApiRouter {
 }
 
 async fn status(State(app): State<App>) -> Answer<Status> {
-    let view = app.handle.query(|engine| engine.status()).await?;
+    let view = app.handle.query(Engine::status).await?;
     Ok(Json(convert::status(view, app.handle.net())))
 }
 
@@ -97,7 +97,7 @@ async fn new_unit(State(app): State<App>, body: Body<NewUnit>) -> Answer<Unit> {
 }
 
 async fn agents(State(app): State<App>) -> Answer<Agents> {
-    let agents = app.handle.query(|engine| engine.agents()).await??;
+    let agents = app.handle.query(Engine::agents).await??;
     Ok(Json(Agents { agents: agents.into_iter().map(Agent::from).collect() }))
 }
 
@@ -107,7 +107,7 @@ async fn agent(State(app): State<App>, selector: PathText) -> Answer<Agent> {
 }
 
 async fn agent_requests(State(app): State<App>) -> Answer<JoinRequests> {
-    let requests = app.handle.query(|engine| engine.join_requests()).await??;
+    let requests = app.handle.query(Engine::join_requests).await??;
     Ok(Json(JoinRequests { requests: requests.into_iter().map(JoinRequest::from).collect() }))
 }
 
@@ -259,9 +259,7 @@ async fn messages(State(app): State<App>, params: Params<MessagesQuery>) -> Answ
     if !(1..=HISTORY_PAGE_MAX).contains(&limit) {
         return Err(ApiError::usage(format!("limit is a number from 1 to {HISTORY_PAGE_MAX}")));
     }
-    let look = move |engine: &conclave_protocol::engine::Engine| {
-        engine.history(&room, limit, before.as_deref())
-    };
+    let look = move |engine: &Engine| engine.history(&room, limit, before.as_deref());
     let page = app.handle.query(look).await??;
     Ok(Json(page.into()))
 }
@@ -292,7 +290,7 @@ async fn read(State(app): State<App>, body: Body<RoomQuery>) -> Answer<Nothing> 
 }
 
 async fn control(State(app): State<App>) -> Answer<ControlLog> {
-    let entries = app.handle.query(|engine| engine.control_log()).await?;
+    let entries = app.handle.query(Engine::control_log).await?;
     Ok(Json(ControlLog { objects: entries.into_iter().map(ControlEntry::from).collect() }))
 }
 

@@ -60,12 +60,11 @@ pub async fn serve(
             tracing::debug!(%error, "an API connection keeps its delay");
         }
     });
-    let serving = axum::serve(listener, router.into_make_service()).with_graceful_shutdown(
-        async move {
+    let serving =
+        axum::serve(listener, router.into_make_service()).with_graceful_shutdown(async move {
             shutdown.await;
             close.send_replace(true);
-        },
-    );
+        });
     let given_up = async move {
         // An error means that the sender is gone, which is the same news.
         let _ = closing.wait_for(|closing| *closing).await;

@@ -113,11 +113,8 @@ fn message_is_as_documented() {
 #[test]
 fn shapes_are_as_documented() {
     check(Page::from(view::Page { messages: vec![message()], more: true }), "messages more");
-    let unit = view::UnitView {
-        id: UnitId::ROLE_AGENT,
-        kind: UnitKind::Role,
-        label: "role:Agent".into(),
-    };
+    let unit =
+        view::UnitView { id: UnitId::ROLE_AGENT, kind: UnitKind::Role, label: "role:Agent".into() };
     check(Unit::from(unit), "id unit");
     let view = view::AgentView { agent: agent(), units: vec![], devices: vec![], active: true };
     check(Agent::from(view), "id name units devices active");
@@ -186,6 +183,7 @@ fn status_is_as_documented() {
 fn errors_are_as_documented() {
     let failure = Failure::new(FailureKind::NotMember, "not yet", "ask");
     let document = ErrorDocument { error: Problem::from(failure) };
-    let expected = json!({ "error": { "kind": "not_member", "message": "not yet", "hint": "ask" } });
+    let expected =
+        json!({ "error": { "kind": "not_member", "message": "not yet", "hint": "ask" } });
     assert_eq!(serde_json::to_value(document).expect("JSON"), expected);
 }

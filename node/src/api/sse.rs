@@ -5,21 +5,21 @@ const LINE_BYTES_MAX: usize = 1024 * 1024;
 
 /// One event as it arrived.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RawEvent {
+pub(super) struct RawEvent {
     /// Its name; `message` if the stream gave none.
-    pub name: String,
+    pub(super) name: String,
     /// Its data.
-    pub data: String,
+    pub(super) data: String,
 }
 
 /// A line is too long, or not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stream of events is not readable")]
-pub struct SseError;
+pub(super) struct SseError;
 
 /// Takes the stream apart, however the network cut it.
 #[derive(Debug, Default)]
-pub struct SseParser {
+pub(super) struct SseParser {
     line: Vec<u8>,
     name: String,
     data: String,
@@ -31,7 +31,7 @@ impl SseParser {
     ///
     /// # Errors
     /// [`SseError`]; the stream cannot be read on.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<Vec<RawEvent>, SseError> {
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<RawEvent>, SseError> {
         let mut events = Vec::new();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             if self.line.len() + piece.len() > LINE_BYTES_MAX {
@@ -97,8 +97,11 @@ mod tests {
     fn events_survive_any_cut() {
         let stream = ": alive\n\nevent: message\ndata: {\"text\":\"é\"}\n\n\
                       data:a\r\ndata: b\r\n\r\nevent: lagged\n\ndata: {}\n\n";
-        let expected =
-            vec![event("message", "{\"text\":\"é\"}"), event("message", "a\nb"), event("message", "{}")];
+        let expected = vec![
+            event("message", "{\"text\":\"é\"}"),
+            event("message", "a\nb"),
+            event("message", "{}"),
+        ];
         for cut in 1..stream.len() {
             let mut parser = SseParser::default();
             let mut events = Vec::new();

@@ -14,10 +14,8 @@ pub fn check_text(text: &str) -> Result<(), Failure> {
         return usage("the text is empty".into(), "give the text of the message");
     }
     if text.len() > TEXT_BYTES_MAX {
-        let message = format!(
-            "the text has {} bytes; a message holds at most {TEXT_BYTES_MAX}",
-            text.len()
-        );
+        let message =
+            format!("the text has {} bytes; a message holds at most {TEXT_BYTES_MAX}", text.len());
         return usage(message, "send it in several messages");
     }
     if let Some(c) = text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t')) {

@@ -4,9 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use conclave_protocol::id::{
-    AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId, UnitId,
-};
+use conclave_protocol::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId, UnitId};
 use serde::{Deserialize, Serialize};
 
 use super::time::Time;

@@ -16,7 +16,9 @@ use libp2p::{PeerId, Swarm, SwarmBuilder, connection_limits, mdns, noise, ping, 
 
 use super::NetError;
 use super::framing::{FrameCodec, PROTOCOL};
-use super::gate::{DIAL_TIMEOUT, Gate, Gossip, TOPICS_MAX};
+use super::gate::Gate;
+use super::rivals::DIAL_TIMEOUT;
+use super::subscriptions::{Gossip, TOPICS_MAX};
 
 /// How often the task polls the swarm at least. Gossipsub re-arms its heartbeat only when it
 /// is polled again, so an idle swarm would stop beating.
@@ -29,7 +31,7 @@ const CONNECTIONS_PER_PEER_MAX: u32 = 4;
 /// Streams with one peer, both directions; `requests` opens at most a quarter of them.
 const STREAMS_MAX: usize = 16;
 /// Members stay connected, whether or not gossipsub has them in a mesh.
-const IDLE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const IDLE_MAX: Duration = Duration::from_hours(365 * 24);
 /// Of the object id, how much names a message in gossip.
 const MESSAGE_ID_BYTES: usize = 20;
 

@@ -13,7 +13,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// A connection that ends sooner counts as a failure; else a peer that lets us in and throws us
 /// out at once would be dialled without end.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
-/// Both sides find each other by mDNS at once; the lower PeerId dials, the other waits.
+/// Both sides find each other by mDNS at once; the lower `PeerId` dials, the other waits.
 const DISCOVERED_COURTESY: Duration = Duration::from_secs(2);
 /// The same for addresses that members exchange.
 const MEMBER_COURTESY: Duration = Duration::from_millis(300);
@@ -284,10 +284,10 @@ impl Dialler {
             }
             let Some(state) = self.targets.get(&target) else { continue };
             let wanted = self.is_wanted(&target, state);
-            if !wanted && !(self.is_newcomer_wish(state) && newcomer_room > 0) {
-                continue;
-            }
             if !wanted {
+                if newcomer_room == 0 || !self.is_newcomer_wish(state) {
+                    continue;
+                }
                 newcomer_room -= 1;
             }
             let mut addresses: Vec<Multiaddr> = Vec::new();

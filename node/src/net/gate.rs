@@ -9,17 +9,13 @@
 //!    to stand would hear nothing. When a connection replaces another, the inner behaviour is
 //!    told that the old one has closed before it hears of the new one.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::mem;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use libp2p::core::transport::PortUse;
 use libp2p::core::{ConnectedPoint, Endpoint};
-use libp2p::gossipsub::{
-    self, AllowAllSubscriptionFilter, IdentTopic, IdentityTransform, MaxCountSubscriptionFilter,
-    TopicHash, TopicSubscriptionFilter,
-};
+use libp2p::gossipsub::{self, IdentTopic, TopicHash};
 use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished};
 use libp2p::swarm::derive_prelude::Either;
 use libp2p::swarm::{
@@ -29,21 +25,17 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, PeerId};
 
 use super::names::device_id_of_peer;
+use super::rivals::replaces;
+use super::subscriptions::{FromHandler, Gossip, Subscriptions};
 
-/// How long a dial may take, up to the end of the handshakes.
-pub(super) const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Most topics that one peer may be in, or ask for.
-pub(super) const TOPICS_MAX: usize = 4096;
 /// Most strangers that may be connected by a dial of their own.
 const STRANGERS_MAX: usize = 32;
+/// For how many ticks a connection may bring nothing, not even an answer to a ping. Ticks and
+/// not time: after this process has been stopped for a minute, its peers have done no wrong.
+const SILENT_TICKS_MAX: u32 = 15 * 4;
 /// A stranger that has asked nothing for this long is disconnected.
 const STRANGER_IDLE_MAX: Duration = Duration::from_secs(60);
 
-/// Gossipsub as the gate wraps it.
-pub(super) type Gossip =
-    gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<AllowAllSubscriptionFilter>>;
-/// What a gossipsub handler reports. Gossipsub does not export the type by name.
-type FromHandler = THandlerOutEvent<Gossip>;
 type Action = ToSwarm<GateEvent, THandlerInEvent<Gate>>;
 
 /// What the gate reports.
@@ -89,10 +81,9 @@ struct Link {
     member: bool,
     /// When a stranger last asked something.
     asked: Instant,
-    /// Topics whose subscription the inner behaviour has been told of.
-    passed: HashSet<TopicHash>,
-    /// Subscriptions that the policy does not allow yet, each as an event of its own.
-    held: HashMap<TopicHash, FromHandler>,
+    /// Ticks since anything came in.
+    silent_ticks: u32,
+    subscriptions: Subscriptions,
 }
 
 /// See the module.
@@ -140,15 +131,28 @@ impl Gate {
         }
     }
 
-    /// Disconnects strangers that came by themselves and ask nothing.
+    /// Notes that something has come in on a connection.
+    pub(super) fn heard(&mut self, peer: &PeerId, connection: ConnectionId) {
+        if let Some(link) = self.links.get_mut(peer).filter(|link| link.connection == connection) {
+            link.silent_ticks = 0;
+        }
+    }
+
+    /// Disconnects peers that are silent, and strangers that came by themselves and ask nothing.
+    /// To be called on each tick on which the swarm was free to report what came in.
     pub(super) fn sweep(&mut self, now: Instant) {
-        let idle = |link: &Link| {
-            !link.member
+        let mut peers = Vec::new();
+        for (peer, link) in &mut self.links {
+            link.silent_ticks += 1;
+            let idle = !link.member
                 && link.endpoint.is_listener()
-                && now.saturating_duration_since(link.asked) > STRANGER_IDLE_MAX
-        };
-        let peers = self.links.iter().filter(|(_, link)| idle(link)).map(|(peer, _)| *peer);
-        for peer in peers.collect::<Vec<_>>() {
+                && now.saturating_duration_since(link.asked) > STRANGER_IDLE_MAX;
+            if idle || link.silent_ticks > SILENT_TICKS_MAX {
+                tracing::debug!(%peer, idle, "closing a connection on which nothing comes");
+                peers.push(*peer);
+            }
+        }
+        for peer in peers {
             self.close(&peer);
         }
     }
@@ -194,7 +198,7 @@ impl Gate {
     /// connection starts with none.
     fn fits(&self, peer: &PeerId, link: &Link) -> bool {
         let lost = |topic| self.topics.get(topic).is_some_and(|allowed| !allowed.contains(peer));
-        link.member == self.members.contains(peer) && !link.passed.iter().any(lost)
+        link.member == self.members.contains(peer) && !link.subscriptions.passed().any(lost)
     }
 
     /// Subscribes to exactly the topics of the policy.
@@ -215,12 +219,9 @@ impl Gate {
     fn release(&mut self) {
         let topics = &self.topics;
         for (peer, link) in &mut self.links {
-            let allowed = |topic: &TopicHash| {
-                topics.get(topic).is_some_and(|allowed| allowed.contains(peer))
-            };
-            let due: Vec<_> = link.held.extract_if(|topic, _| allowed(topic)).collect();
-            for (topic, event) in due {
-                link.passed.insert(topic);
+            let allowed =
+                |topic: &TopicHash| topics.get(topic).is_some_and(|allowed| allowed.contains(peer));
+            for event in link.subscriptions.release(allowed) {
                 self.inner.on_connection_handler_event(*peer, link.connection, event);
             }
         }
@@ -228,49 +229,13 @@ impl Gate {
 
     /// Takes out of what a member sent the subscriptions that the policy does not allow.
     fn sift(&mut self, peer: &PeerId, event: FromHandler) -> FromHandler {
-        let FromHandler::Message { mut rpc, invalid_messages } = event else { return event };
-        let Some(link) = self.links.get_mut(peer) else {
-            return FromHandler::Message { rpc, invalid_messages };
-        };
-        // The last word on each topic counts, so that gossipsub and `passed` cannot come to
-        // differ by several in one message, which gossipsub would cancel out.
-        let mut wishes = HashMap::new();
-        for subscription in rpc.subscriptions.drain(..) {
-            wishes.insert(subscription.topic_hash.clone(), subscription);
+        let topics = &self.topics;
+        let allowed =
+            |topic: &TopicHash| topics.get(topic).is_some_and(|allowed| allowed.contains(peer));
+        match self.links.get_mut(peer) {
+            Some(link) => link.subscriptions.sift(event, allowed),
+            None => event,
         }
-        // Gossipsub does not export the type of an action. A filter that has no room for any
-        // topic refuses a subscription and lets the end of one pass.
-        let mut no_room = MaxCountSubscriptionFilter {
-            filter: AllowAllSubscriptionFilter::default(),
-            max_subscribed_topics: 0,
-            max_subscriptions_per_request: 1,
-        };
-        let messages = mem::take(&mut rpc.messages);
-        let control_msgs = mem::take(&mut rpc.control_msgs);
-        let empty = rpc.clone();
-        for (topic, wish) in wishes {
-            let one = std::slice::from_ref(&wish);
-            let enters = no_room.filter_incoming_subscriptions(one, &BTreeSet::new()).is_err();
-            let allowed = self.topics.get(&topic).is_some_and(|allowed| allowed.contains(peer));
-            if !enters {
-                link.held.remove(&topic);
-                if link.passed.remove(&topic) {
-                    rpc.subscriptions.push(wish);
-                }
-            } else if allowed {
-                if link.passed.insert(topic) {
-                    rpc.subscriptions.push(wish);
-                }
-            } else if link.held.len() < TOPICS_MAX && !link.passed.contains(&topic) {
-                let mut alone = empty.clone();
-                alone.subscriptions.push(wish);
-                let event = FromHandler::Message { rpc: alone, invalid_messages: Vec::new() };
-                link.held.insert(topic, event);
-            }
-        }
-        rpc.messages = messages;
-        rpc.control_msgs = control_msgs;
-        FromHandler::Message { rpc, invalid_messages }
     }
 
     /// Decides whether a new connection counts; if so, any older one of the peer is closed.
@@ -306,8 +271,8 @@ impl Gate {
             up: false,
             member,
             asked: now,
-            passed: HashSet::new(),
-            held: HashMap::new(),
+            silent_ticks: 0,
+            subscriptions: Subscriptions::default(),
         };
         self.links.insert(peer, link);
         Ok(member)
@@ -393,20 +358,6 @@ impl Gate {
     }
 }
 
-/// Which of two connections with one peer counts: both sides must come to the same answer, and
-/// a peer whose old connection is dead must get through.
-///
-/// - Dialled by the same side: the newer one.
-/// - Dialled by each side: the one of the lower PeerId; normally both have dialled at once. But
-///   a dial cannot take longer than [`DIAL_TIMEOUT`], so if the peer's new connection comes
-///   later than that, the peer no longer has the old one.
-fn replaces(lower: bool, old_outbound: bool, new_outbound: bool, old_age: Duration) -> bool {
-    let dialled_by_lower = lower == new_outbound;
-    old_outbound == new_outbound
-        || dialled_by_lower
-        || (!new_outbound && old_age > DIAL_TIMEOUT)
-}
-
 impl NetworkBehaviour for Gate {
     type ConnectionHandler = Either<THandler<Gossip>, dummy::ConnectionHandler>;
     type ToSwarm = GateEvent;
@@ -471,6 +422,7 @@ impl NetworkBehaviour for Gate {
         if !self.is_current(&peer, connection) {
             return;
         }
+        self.heard(&peer, connection);
         match event {
             Either::Left(event) => {
                 let event = self.sift(&peer, event);
@@ -485,40 +437,5 @@ impl NetworkBehaviour for Gate {
             Some(action) => Poll::Ready(action),
             None => self.poll_inner(context),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_sides_keep_the_same_of_two_connections() {
-        // `x` is dialled by the lower peer, `y` by the other; each side may see either first.
-        let young = Duration::from_millis(5);
-        for first_at_lower in ["x", "y"] {
-            for first_at_higher in ["x", "y"] {
-                let kept = |lower: bool, first: &str| {
-                    let outbound = |name: &str| (name == "x") == lower;
-                    let second = if first == "x" { "y" } else { "x" };
-                    let new_wins = replaces(lower, outbound(first), outbound(second), young);
-                    if new_wins { second.to_owned() } else { first.to_owned() }
-                };
-                assert_eq!(kept(true, first_at_lower), "x");
-                assert_eq!(kept(false, first_at_higher), "x");
-            }
-        }
-    }
-
-    #[test]
-    fn a_peer_that_comes_back_replaces_a_dead_connection() {
-        let old = DIAL_TIMEOUT + Duration::from_secs(1);
-        for lower in [true, false] {
-            for old_outbound in [true, false] {
-                assert!(replaces(lower, old_outbound, false, old));
-            }
-        }
-        // Our own dial that ends while we are connected is no sign of a dead connection.
-        assert!(!replaces(false, false, true, old));
     }
 }

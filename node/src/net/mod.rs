@@ -10,7 +10,10 @@ mod dial;
 mod framing;
 mod gate;
 mod names;
+mod orders;
 mod requests;
+mod rivals;
+mod subscriptions;
 mod task;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use libp2p::gossipsub::{IdentTopic, TopicHash};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
-/// What stands before the Ed25519 key in a PeerId: an identity multihash (0x00) of 36 bytes
+/// What stands before the Ed25519 key in a `PeerId`: an identity multihash (0x00) of 36 bytes
 /// that hold a protobuf with the key type Ed25519 (1) and 32 bytes of key.
 const PEER_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
 const TOPIC_PREFIX: &str = "conclave/1/";

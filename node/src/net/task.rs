@@ -1,27 +1,23 @@
 //! The task that owns the swarm.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use conclave_protocol::engine::{GossipToken, GossipVerdict, Input, PeerPolicy, RequestId};
-use conclave_protocol::id::{DeviceId, ObjectId, Topic};
+use conclave_protocol::engine::{GossipToken, Input};
 use futures::StreamExt;
 use libp2p::core::transport::ListenerId;
-use libp2p::gossipsub::{self, MessageAcceptance, MessageId, PublishError};
+use libp2p::gossipsub::{self, MessageId};
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, mdns, ping, request_response};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::behaviour::{NodeBehaviour, NodeBehaviourEvent, TICK};
-use super::dial::{Dial, Dialler, Target};
+use super::dial::{Dialler, Target};
 use super::gate::GateEvent;
-use super::names::{
-    device_id_of_peer, gossip_topic, is_dialable, peer_id_of_device, split_peer, topic_of_hash,
-};
+use super::names::{device_id_of_peer, is_dialable, split_peer, topic_of_hash};
 use super::requests::Requests;
 use super::{NetCommand, NetError, failed};
 use crate::handle::NetInfo;
@@ -33,17 +29,17 @@ type RequestEvent = request_response::Event<Vec<u8>, Vec<u8>>;
 
 /// See the module.
 pub(super) struct Task {
-    swarm: Swarm<NodeBehaviour>,
+    pub(super) swarm: Swarm<NodeBehaviour>,
     me: PeerId,
     inputs: mpsc::Sender<Input>,
     commands: mpsc::Receiver<NetCommand>,
     info: Arc<RwLock<NetInfo>>,
     /// Inputs for which the channel had no room yet. While there are any, the swarm rests.
-    pending: VecDeque<Input>,
-    dialler: Dialler,
-    dials: HashMap<ConnectionId, Target>,
-    requests: Requests,
-    verdicts: BTreeMap<GossipToken, (MessageId, PeerId)>,
+    pub(super) pending: VecDeque<Input>,
+    pub(super) dialler: Dialler,
+    pub(super) dials: HashMap<ConnectionId, Target>,
+    pub(super) requests: Requests,
+    pub(super) verdicts: BTreeMap<GossipToken, (MessageId, PeerId)>,
     last_token: u64,
     listen: BTreeSet<Multiaddr>,
 }
@@ -133,136 +129,14 @@ impl Task {
 
     fn on_tick(&mut self) {
         let now = Instant::now();
-        self.swarm.behaviour_mut().gate.sweep(now);
+        if self.pending.is_empty() {
+            self.swarm.behaviour_mut().gate.sweep(now);
+        }
         for (peer, request) in self.requests.expire(now) {
             self.no_answer(request);
             self.pump(peer);
         }
         self.dial();
-    }
-
-    fn on_command(&mut self, command: NetCommand) {
-        let now = Instant::now();
-        match command {
-            NetCommand::Verdict { token, verdict } => self.verdict(token, verdict),
-            NetCommand::Publish { topic, id, bytes } => self.publish(topic, id, bytes),
-            NetCommand::Send { peer, request, frame } => self.send(peer, request, frame, now),
-            NetCommand::Respond { token, frame } => {
-                let channel = self.requests.take(token);
-                let requests = &mut self.swarm.behaviour_mut().requests;
-                if channel.is_none_or(|channel| requests.send_response(channel, frame).is_err()) {
-                    tracing::debug!(?token, "the peer no longer waits for this answer");
-                }
-            }
-            NetCommand::Policy(policy) => self.policy(&policy, now),
-            NetCommand::Addresses { peer, addresses } => {
-                if let Some(peer) = peer_id_of_device(peer) {
-                    self.dialler.exchanged(peer, parse_all(&addresses), now);
-                    self.dial();
-                }
-            }
-            NetCommand::Referral { peer, addresses } => {
-                if let Some(peer) = peer_id_of_device(peer) {
-                    self.dialler.referred(peer, parse_all(&addresses), now);
-                    self.dial();
-                }
-            }
-            NetCommand::Disconnect { peer } => {
-                if let Some(peer) = peer_id_of_device(peer) {
-                    self.swarm.behaviour_mut().gate.close(&peer);
-                }
-            }
-            NetCommand::Stop => {}
-        }
-    }
-
-    fn verdict(&mut self, token: GossipToken, verdict: GossipVerdict) {
-        let Some((message, source)) = self.verdicts.remove(&token) else { return };
-        let acceptance = match verdict {
-            GossipVerdict::Accept => MessageAcceptance::Accept,
-            GossipVerdict::Reject => MessageAcceptance::Reject,
-            GossipVerdict::Ignore => MessageAcceptance::Ignore,
-        };
-        let gossip = self.swarm.behaviour_mut().gate.gossip();
-        if !gossip.report_message_validation_result(&message, &source, acceptance) {
-            tracing::debug!(%message, "the verdict came too late");
-        }
-    }
-
-    fn publish(&mut self, topic: Topic, id: ObjectId, bytes: Vec<u8>) {
-        let gossip = self.swarm.behaviour_mut().gate.gossip();
-        match gossip.publish(gossip_topic(topic), bytes) {
-            Ok(_) => {}
-            // Gossip is a hint; whoever is not there now gets it by reconciliation.
-            Err(error @ (PublishError::Duplicate | PublishError::NoPeersSubscribedToTopic)) => {
-                tracing::debug!(?id, %error, "not published");
-            }
-            Err(error) => tracing::warn!(?id, %error, "not published"),
-        }
-    }
-
-    fn send(&mut self, device: DeviceId, request: RequestId, frame: Vec<u8>, now: Instant) {
-        let peer = peer_id_of_device(device);
-        let connected = |peer: &PeerId| self.swarm.behaviour().gate.is_connected(peer);
-        match peer.filter(connected) {
-            Some(peer) if self.requests.push(peer, request, frame, now) => self.pump(peer),
-            _ => self.no_answer(request),
-        }
-    }
-
-    /// Sends the requests that wait for a peer, as far as there is room.
-    fn pump(&mut self, peer: PeerId) {
-        let requests = &mut self.swarm.behaviour_mut().requests;
-        self.requests.pump(peer, |frame| requests.send_request(&peer, frame));
-    }
-
-    fn no_answer(&mut self, request: RequestId) {
-        self.pending.push_back(Input::Response { request, frame: None });
-    }
-
-    fn policy(&mut self, policy: &PeerPolicy, now: Instant) {
-        let members: HashSet<PeerId> = peers(&policy.members);
-        let topics = policy.topics.iter();
-        let topics =
-            topics.map(|(topic, devices)| (gossip_topic(*topic).hash(), peers(devices))).collect();
-        self.dialler.set_members(members.clone());
-        for peer in self.swarm.behaviour_mut().gate.set_policy(members, topics) {
-            // The gate's report of this is still to come, and must not delay the next dial.
-            self.dialler.disconnected(peer, now);
-            self.dialler.again(peer, now);
-        }
-        self.dial();
-    }
-
-    fn dial(&mut self) {
-        let now = Instant::now();
-        for Dial { target, addresses } in self.dialler.poll(now) {
-            let options = match (&target, addresses.first()) {
-                (Target::Peer(peer), _) => DialOpts::peer_id(*peer)
-                    // Whether there is a connection is decided by the gate, not the swarm.
-                    .condition(PeerCondition::Always)
-                    .addresses(addresses)
-                    // Both sides dialling from their listen ports would meet in one TCP
-                    // connection on which nobody is the listener.
-                    .allocate_new_port()
-                    .build(),
-                (Target::Address(_), Some(address)) => DialOpts::unknown_peer_id()
-                    .address(address.clone())
-                    .allocate_new_port()
-                    .build(),
-                (Target::Address(_), None) => continue,
-            };
-            let connection = options.connection_id();
-            match self.swarm.dial(options) {
-                Ok(()) => {
-                    self.dials.insert(connection, target);
-                }
-                Err(error) => {
-                    tracing::debug!(?target, %error, "cannot dial");
-                    self.dialler.failed(&target, None, now);
-                }
-            }
-        }
     }
 
     fn on_swarm_event(&mut self, event: SwarmEvent<NodeBehaviourEvent>) {
@@ -388,30 +262,36 @@ impl Task {
     fn on_request(&mut self, event: RequestEvent, now: Instant) {
         use request_response::Message;
         match event {
-            RequestEvent::Message { peer, connection_id, message } => match message {
-                Message::Request { request_id, request, channel } => {
-                    let gate = &mut self.swarm.behaviour_mut().gate;
-                    gate.asked(&peer, now);
-                    // The engine thinks of the peer by the connection that counts.
-                    let current = gate.is_current(&peer, connection_id);
-                    let Some(device) = device_id_of_peer(&peer).filter(|_| current) else { return };
-                    match self.requests.asked(peer, request_id, channel) {
-                        Some(token) => self.pending.push_back(Input::Request {
-                            peer: device,
-                            token,
-                            frame: request,
-                        }),
-                        None => tracing::debug!(%peer, "too many requests; one is dropped"),
-                    }
+            RequestEvent::Message {
+                peer,
+                connection_id,
+                message: Message::Request { request_id, request, channel },
+            } => {
+                let gate = &mut self.swarm.behaviour_mut().gate;
+                gate.heard(&peer, connection_id);
+                gate.asked(&peer, now);
+                // The engine thinks of the peer by the connection that counts.
+                let current = gate.is_current(&peer, connection_id);
+                let Some(device) = device_id_of_peer(&peer).filter(|_| current) else { return };
+                if let Some(token) = self.requests.asked(peer, request_id, channel) {
+                    let input = Input::Request { peer: device, token, frame: request };
+                    self.pending.push_back(input);
+                } else {
+                    tracing::debug!(%peer, "too many requests; one is dropped");
                 }
-                Message::Response { request_id, response } => {
-                    if let Some(request) = self.requests.ended(request_id) {
-                        let frame = Some(response);
-                        self.pending.push_back(Input::Response { request, frame });
-                    }
-                    self.pump(peer);
+            }
+            RequestEvent::Message {
+                peer,
+                connection_id,
+                message: Message::Response { request_id, response },
+            } => {
+                self.swarm.behaviour_mut().gate.heard(&peer, connection_id);
+                if let Some(request) = self.requests.ended(request_id) {
+                    let frame = Some(response);
+                    self.pending.push_back(Input::Response { request, frame });
                 }
-            },
+                self.pump(peer);
+            }
             RequestEvent::OutboundFailure { peer, request_id, error, .. } => {
                 tracing::debug!(%peer, %error, "a request failed");
                 if let Some(request) = self.requests.ended(request_id) {
@@ -427,18 +307,12 @@ impl Task {
         }
     }
 
+    /// Libp2p's ping passes over the first failure, so that a dead link would stand for half a
+    /// minute. Only answers count here; the gate closes what stays silent.
     fn on_ping(&mut self, event: &ping::Event) {
-        // Whoever speaks no ping is no node of ours; how long strangers may stay is another rule.
-        let Err(failure @ (ping::Failure::Timeout | ping::Failure::Other { .. })) = &event.result
-        else {
-            return;
-        };
-        tracing::debug!(peer = %event.peer, %failure, "a peer does not answer");
-        let gate = &mut self.swarm.behaviour_mut().gate;
-        if gate.is_current(&event.peer, event.connection) {
-            gate.close(&event.peer);
-        } else {
-            self.swarm.close_connection(event.connection);
+        match &event.result {
+            Ok(_) => self.swarm.behaviour_mut().gate.heard(&event.peer, event.connection),
+            Err(failure) => tracing::debug!(peer = %event.peer, %failure, "no answer to a ping"),
         }
     }
 
@@ -462,9 +336,9 @@ impl Task {
         let listen: Vec<&Multiaddr> =
             self.listen.iter().filter(|address| is_dialable(address)).collect();
         let addresses = listen.iter().map(ToString::to_string).collect();
-        let with_peer = listen.into_iter().map(|address| {
-            address.clone().with(Protocol::P2p(self.me)).to_string()
-        });
+        let with_peer = listen
+            .into_iter()
+            .map(|address| address.clone().with(Protocol::P2p(self.me)).to_string());
         let with_peer = with_peer.collect();
         self.with_info(|info| info.listen = with_peer);
         // Only the last list matters.
@@ -475,13 +349,4 @@ impl Task {
     fn with_info<T>(&self, change: impl FnOnce(&mut NetInfo) -> T) {
         change(&mut self.info.write().unwrap_or_else(PoisonError::into_inner));
     }
-}
-
-fn peers(devices: &BTreeSet<DeviceId>) -> HashSet<PeerId> {
-    devices.iter().filter_map(|device| peer_id_of_device(*device)).collect()
-}
-
-/// Addresses come from other members; what cannot be read is left out.
-fn parse_all(addresses: &[String]) -> Vec<Multiaddr> {
-    addresses.iter().filter_map(|address| address.parse().ok()).collect()
 }

@@ -69,8 +69,10 @@ impl Node {
     }
 
     async fn connected(&mut self, other: DeviceId) {
-        self.wait(|input| matches!(input, Input::Connected { peer } if peer == other).then_some(()))
-            .await;
+        self.wait(|input| {
+            matches!(input, Input::Connected { peer } if peer == other).then_some(())
+        })
+        .await;
     }
 
     async fn disconnected(&mut self, other: DeviceId) {
@@ -353,38 +355,54 @@ async fn strangers_become_members_and_cease_to_be() {
     assert_eq!(a.heard_so_far(), Vec::<String>::new());
 }
 
+/// Lets two nodes exchange requests until many in a row are answered. A connection that loses
+/// against another takes its requests with it. Returns how often each was disconnected.
+async fn settle(a: &mut Node, b: &mut Node) -> [u32; 2] {
+    let mut lost = [0; 2];
+    let mut up = [false; 2];
+    let mut answered = 0;
+    let mut open = None;
+    while answered < 50 {
+        if open.is_none() && up == [true; 2] {
+            open = Some(a.send(b.device, b"ab".to_vec()).await);
+        }
+        let (side, input) = tokio::select! {
+            input = a.next() => (0, input),
+            input = b.next() => (1, input),
+        };
+        match input {
+            Input::Connected { .. } => {
+                assert!(!std::mem::replace(&mut up[side], true), "connected twice");
+            }
+            Input::Disconnected { .. } => {
+                assert!(std::mem::replace(&mut up[side], false), "disconnected twice");
+                lost[side] += 1;
+                answered = 0;
+            }
+            Input::Request { token, frame, .. } => {
+                b.order(NetCommand::Respond { token, frame }).await;
+            }
+            Input::Response { request, frame } => {
+                assert_eq!(open.take(), Some(request), "each ends once");
+                answered = if frame.is_some() { answered + 1 } else { 0 };
+            }
+            _ => {}
+        }
+    }
+    lost
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_that_dial_at_once_keep_one_connection() {
-    let mut a = Node::start(1, &[]).await;
-    let mut b = Node::start(2, &[]).await;
-    let (at_a, at_b) = (a.plain_address(), b.plain_address());
-    for round in 0..5 {
-        let to_b = NetCommand::Referral { peer: b.device, addresses: vec![at_b.clone()] };
-        let to_a = NetCommand::Referral { peer: a.device, addresses: vec![at_a.clone()] };
-        if round == 0 {
-            tokio::join!(a.order(to_b), b.order(to_a));
-        }
-        a.connected(b.device).await;
-        b.connected(a.device).await;
-        // A request on the connection that loses ends without answer; the next one has one.
-        loop {
-            let request = a.send(b.device, b"ab".to_vec()).await;
-            let served = async { tokio::time::timeout(PATIENCE, b.serve()).await };
-            tokio::select! {
-                _ = served => {}
-                None = a.answer(request) => continue,
-            }
-            if a.answer(request).await.is_some() {
-                break;
-            }
-        }
-        for _ in 0..5 {
-            exchange(&mut a, &mut b).await;
-        }
-        assert!(a.heard_so_far().is_empty() && b.heard_so_far().is_empty());
-        a.order(NetCommand::Disconnect { peer: b.device }).await;
-        a.disconnected(b.device).await;
-        b.disconnected(a.device).await;
+    for n in 1..=5 {
+        let mut a = Node::start(2 * n, &[]).await;
+        let mut b = Node::start(2 * n + 1, &[]).await;
+        let (at_a, at_b) = (vec![a.plain_address()], vec![b.plain_address()]);
+        let to_b = NetCommand::Referral { peer: b.device, addresses: at_b };
+        let to_a = NetCommand::Referral { peer: a.device, addresses: at_a };
+        tokio::join!(a.order(to_b), b.order(to_a));
+        let lost = settle(&mut a, &mut b).await;
+        assert!(lost.iter().all(|times| *times <= 1), "disconnected {lost:?} times");
     }
 }
 
@@ -414,6 +432,25 @@ fn a_peer_that_comes_back_replaces_its_frozen_self() {
         a.hear("thanks").await;
     });
     drop(before);
+}
+
+#[test]
+fn a_frozen_peer_is_disconnected_and_its_requests_end() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let frozen = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut a = runtime.block_on(Node::start(1, &[]));
+    let peer = frozen.block_on(async {
+        let mut peer = Node::start(2, &[a.address()]).await;
+        peer.connected(a.device).await;
+        peer
+    });
+    runtime.block_on(async {
+        a.connected(device(2)).await;
+        let request = a.send(device(2), vec![1]).await;
+        assert_eq!(a.answer(request).await, None);
+        a.disconnected(device(2)).await;
+    });
+    drop(peer);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -505,4 +542,19 @@ async fn listens_everywhere_by_default_and_says_where() {
     assert_eq!(info.listen, with_peer);
     node.order(NetCommand::Stop).await;
     tokio::time::timeout(PATIENCE, node.network.task).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a network that passes multicast"]
+async fn newcomers_find_each_other_on_the_local_network() {
+    let mut nodes = Vec::new();
+    for n in 1..=2 {
+        let network = Network::start(NetConfig { mdns: true, ..config(n, &[], &[]) });
+        let network = network.await.unwrap();
+        nodes.push(Node { device: device(n), network, last_request: 0 });
+    }
+    let [a, b] = &mut nodes[..] else { unreachable!() };
+    a.connected(b.device).await;
+    b.connected(a.device).await;
+    exchange(a, b).await;
 }

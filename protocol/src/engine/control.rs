@@ -162,7 +162,7 @@ impl Engine {
         let open = self.accessible_rooms();
         self.topics = open.iter().map(|room| (Topic::room(company, *room), *room)).collect();
         for room in open {
-            self.rooms.entry(room).or_insert_with(Room::default);
+            self.rooms.entry(room).or_default();
         }
     }
 
@@ -203,7 +203,7 @@ impl Engine {
                 .rooms()
                 .get(room)
                 .into_iter()
-                .flat_map(|r| r.with_access())
+                .flat_map(crate::control::RoomInfo::with_access)
                 .filter_map(|agent| access.agents().get(agent))
                 .flat_map(|agent| agent.devices.iter().copied())
                 .collect();

@@ -174,7 +174,7 @@ impl Engine {
                 damaged += 1;
                 return;
             };
-            let log = &mut rooms.entry(room).or_insert_with(Room::default).log;
+            let log = &mut rooms.entry(room).or_default().log;
             if log.missing_parents(envelope.value()).is_empty() {
                 log.load(envelope.id(), envelope.value(), arrival, shown);
             } else {

@@ -50,7 +50,8 @@ impl Engine {
                 Response::Ack
             }
             Request::Held { room, ids } => {
-                if self.shares_room(peer, room) {
+                // Also from or to someone who has lost access meanwhile: what is held is held.
+                if self.standing_of(peer, room).proved {
                     for id in ids {
                         self.held_elsewhere(room, id);
                     }

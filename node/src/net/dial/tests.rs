@@ -54,7 +54,7 @@ fn a_typed_address_rests_while_its_peer_is_connected() {
     let now = Instant::now();
     let mut dialler = newcomer(1, &[address(1)], now);
     let target = Target::Address(address(1));
-    assert_eq!(targets(&dialler.poll(now)), [target.clone()]);
+    assert_eq!(targets(&dialler.poll(now)), std::slice::from_ref(&target));
     dialler.reached(&target, peer(2));
     assert_eq!(dialler.poll(now), vec![], "between success and report");
     dialler.connected(peer(2), true, now);
@@ -92,11 +92,11 @@ fn members_are_dialled_and_others_only_by_referral() {
     dialler.discovered(peer(4), address(4), now);
     dialler.referred(peer(5), vec![address(5)], now);
     let later = now + Duration::from_secs(5);
-    let mut dialled = targets(&dialler.poll(later));
-    dialled.sort();
+    let mut found = targets(&dialler.poll(later));
+    found.sort();
     let mut expected = [Target::Peer(peer(2)), Target::Peer(peer(5))];
     expected.sort();
-    assert_eq!(dialled, expected);
+    assert_eq!(found, expected);
     dialler.failed(&Target::Peer(peer(5)), None, later);
     assert_eq!(dialler.poll(later + REFERRAL_LIFE), vec![], "a referral ends");
 }
@@ -146,10 +146,8 @@ fn new_addresses_are_tried_at_once() {
     dialler.exchanged(peer(high), vec![address(1)], later);
     assert_eq!(dialler.poll(later), vec![], "nothing new");
     dialler.exchanged(peer(high), vec![address(2), address(1)], later);
-    let expected = Dial {
-        target: Target::Peer(peer(high)),
-        addresses: vec![address(2), address(1)],
-    };
+    let expected =
+        Dial { target: Target::Peer(peer(high)), addresses: vec![address(2), address(1)] };
     assert_eq!(dialler.poll(later), vec![expected]);
 }
 
@@ -162,7 +160,7 @@ fn never_dials_itself_or_what_cannot_be_dialled() {
     dialler.referred(peer(1), vec![address(1)], now);
     dialler.discovered(peer(2), "/ip4/0.0.0.0/tcp/5".parse().unwrap(), now);
     let target = Target::Address(address(7));
-    assert_eq!(targets(&dialler.poll(now + Duration::from_secs(3))), [target.clone()]);
+    assert_eq!(targets(&dialler.poll(now + Duration::from_secs(3))), std::slice::from_ref(&target));
     dialler.reached_self(&target);
     assert_eq!(dialler.poll(now + Duration::from_secs(100)), vec![]);
 }

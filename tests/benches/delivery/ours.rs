@@ -1,0 +1,192 @@
+//! Conclave with everything on: grants, our signature, checks, a durable store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use conclave_node::handle::Handle;
+use conclave_node::node::{Node, NodeConfig, found, request_join};
+use conclave_protocol::engine::{Command, Event};
+use conclave_protocol::object::HistoryPolicy;
+use tempfile::TempDir;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::{Figures, PACED_PER_SECOND, PACED_SECONDS, PATIENCE, age_ms, cpu, text};
+
+/// Messages that are not durable yet, at most: as a program that posts many would do.
+const WINDOW: usize = 256;
+
+struct Company {
+    nodes: Vec<Node>,
+    _homes: Vec<TempDir>,
+}
+
+struct Receiver {
+    received: Arc<AtomicU64>,
+    latencies: mpsc::UnboundedReceiver<f64>,
+}
+
+pub(crate) async fn run(nodes: usize, messages: u64) -> Figures {
+    let company = start(nodes).await;
+    let mut receivers: Vec<Receiver> =
+        company.nodes[1..].iter().map(|node| listen(&node.handle())).collect();
+    let sender = company.nodes[0].handle();
+    let expected_each = receivers.len() as u64;
+
+    send(&sender, text(0)).await;
+    wait_for(&receivers, 0, expected_each).await;
+
+    let base = total(&receivers);
+    let (started, cpu_before) = (Instant::now(), cpu::seconds());
+    let window = Arc::new(Semaphore::new(WINDOW));
+    for number in 0..messages {
+        let permit = window.clone().acquire_owned().await.expect("the window is open");
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            send(&sender, text(number)).await;
+            drop(permit);
+        });
+    }
+    let expected = messages * expected_each;
+    let (delivered, last) = wait_for(&receivers, base, expected).await;
+    let seconds = last.duration_since(started).as_secs_f64();
+    let cpu_seconds = cpu::seconds() - cpu_before;
+
+    for receiver in &mut receivers {
+        while receiver.latencies.try_recv().is_ok() {}
+    }
+    let base = total(&receivers);
+    let mut tick = tokio::time::interval(Duration::from_micros(1_000_000 / PACED_PER_SECOND));
+    let paced = PACED_PER_SECOND * PACED_SECONDS;
+    for number in 0..paced {
+        tick.tick().await;
+        let sender = sender.clone();
+        tokio::spawn(async move { send(&sender, text(number)).await });
+    }
+    let (paced_delivered, _) = wait_for(&receivers, base, paced * expected_each).await;
+    let mut latencies_ms = Vec::new();
+    for receiver in &mut receivers {
+        while let Ok(ms) = receiver.latencies.try_recv() {
+            latencies_ms.push(ms);
+        }
+    }
+    latencies_ms.sort_by(f64::total_cmp);
+    for node in company.nodes {
+        node.stop().await;
+    }
+    Figures {
+        name: "Conclave",
+        sent: messages,
+        expected,
+        delivered,
+        seconds,
+        cpu_seconds,
+        latencies_ms,
+        paced_lost: paced * expected_each - paced_delivered,
+    }
+}
+
+async fn send(handle: &Handle, text: String) {
+    let command = Command::Send { room: "Bench".to_owned(), text };
+    handle.command(command).await.expect("the message is durable");
+}
+
+fn total(receivers: &[Receiver]) -> u64 {
+    receivers.iter().map(|r| r.received.load(Ordering::Relaxed)).sum()
+}
+
+async fn wait_for(receivers: &[Receiver], base: u64, expected: u64) -> (u64, Instant) {
+    let deadline = Instant::now() + PATIENCE;
+    let (mut newest, mut last) = (0, Instant::now());
+    loop {
+        let now = total(receivers) - base;
+        if now > newest {
+            (newest, last) = (now, Instant::now());
+        }
+        if now >= expected || Instant::now() > deadline {
+            return (newest, last);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn listen(handle: &Handle) -> Receiver {
+    let mut events = handle.events();
+    let received = Arc::new(AtomicU64::new(0));
+    let (latency, latencies) = mpsc::unbounded_channel();
+    let counter = received.clone();
+    tokio::spawn(async move {
+        loop {
+            match events.recv().await {
+                Ok(Event::Message(message)) => {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    if let Some(ms) = age_ms(&message.text) {
+                        let _ = latency.send(ms);
+                    }
+                }
+                Ok(_) => {}
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
+                    panic!("the benchmark's reader missed {missed} events");
+                }
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    });
+    Receiver { received, latencies }
+}
+
+/// A company of connected nodes with one room for all.
+async fn start(count: usize) -> Company {
+    let homes: Vec<TempDir> = (0..count).map(|_| TempDir::new().expect("a folder")).collect();
+    let path = |n: usize| homes[n].path().join("home");
+    found(&path(0), "Bench", "agent 0").expect("founds");
+    let mut nodes = vec![up(path(0), Vec::new()).await];
+    let admin = nodes[0].handle();
+    let address = admin.net().listen.first().cloned().expect("listens");
+    for n in 1..count {
+        let peers = [address.clone()];
+        request_join(&path(n), &format!("agent {n}"), None, &peers).expect("asks to join");
+        nodes.push(up(path(n), Vec::new()).await);
+        let request = until(async || {
+            let requests = admin.query(conclave_protocol::engine::Engine::join_requests).await;
+            requests.ok()?.ok()?.into_iter().next()
+        })
+        .await;
+        let units = Vec::new();
+        let approve = Command::Approve { name: request.name, code: request.code, units };
+        admin.command(approve).await.expect("approves");
+    }
+    let room = Command::NewRoom {
+        name: "Bench".to_owned(),
+        permits: vec!["role:Agent".to_owned()],
+        history: HistoryPolicy::Full,
+    };
+    admin.command(room).await.expect("makes the room");
+    for node in &nodes {
+        let handle = node.handle();
+        until(async || {
+            let present = handle.query(|engine| engine.participants("Bench")).await;
+            present.ok()?.ok().filter(|(_, agents)| agents.len() == count)
+        })
+        .await;
+    }
+    Company { nodes, _homes: homes }
+}
+
+async fn up(home: std::path::PathBuf, peers: Vec<String>) -> Node {
+    let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
+    let config = NodeConfig { home, listen, peers, mdns: false, api: None };
+    Node::start(config).await.expect("starts")
+}
+
+/// Waits, for as long as it is reasonable, until `look` finds something.
+async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "the company did not come together");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

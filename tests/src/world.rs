@@ -1,0 +1,467 @@
+//! A world of several engines in one process, under simulated time, network and disk.
+//!
+//! Everything is decided by the seed. One step takes the earliest thing that is due (a
+//! delivery, or a node's timer), hands it to the engine and carries its effects out.
+//! [`checks`] looks at every effect on the way. A failure prints the seed.
+//!
+//! To extend it: what can be under way is one enum ([`Due`]); what a network may do to it is
+//! decided in [`World::send_later`] and [`World::linked`]; what a disk may do, in [`Disk`].
+
+pub mod checks;
+pub mod disk;
+mod effects;
+pub mod helpers;
+pub mod node;
+pub mod puppet;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use conclave_protocol::engine::{
+    BatchId, Command, CommandId, Engine, GossipToken, Input, RequestId, ResponseToken,
+};
+use conclave_protocol::id::{DeviceId, ObjectId, Topic};
+use conclave_protocol::time::Timestamp;
+
+use disk::Disk;
+pub use node::Node;
+use puppet::Puppet;
+
+/// A node, by its place in the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NodeId(pub usize);
+
+/// What the world does to what passes through it.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Longest way of a frame or gossip message, in ms; the shortest is 1.
+    pub latency_ms_max: u64,
+    /// Longest time until a batch is durable, in ms; 0: at once.
+    pub disk_ms_max: u64,
+    /// Of 100 gossip messages, how many are lost.
+    pub gossip_lost_percent: u64,
+    /// Of 100 gossip messages, how many come a second time, later, past the de-duplication.
+    pub gossip_twice_percent: u64,
+    /// Of 100 gossip messages, how many come up to three seconds late.
+    pub gossip_late_percent: u64,
+}
+
+impl Options {
+    /// Nothing is lost; the order of arrival still varies.
+    pub const CALM: Self = Self {
+        latency_ms_max: 5,
+        disk_ms_max: 3,
+        gossip_lost_percent: 0,
+        gossip_twice_percent: 0,
+        gossip_late_percent: 0,
+    };
+    /// Gossip is lost, doubled and late.
+    pub const ROUGH: Self = Self {
+        latency_ms_max: 40,
+        disk_ms_max: 30,
+        gossip_lost_percent: 30,
+        gossip_twice_percent: 20,
+        gossip_late_percent: 20,
+    };
+}
+
+/// What is under way.
+#[derive(Clone, Debug)]
+pub(crate) enum Due {
+    Persisted { node: NodeId, life: u32, batch: BatchId },
+    Gossip { from: DeviceId, to: NodeId, topic: Topic, id: ObjectId, bytes: Vec<u8> },
+    Request { from: DeviceId, to: DeviceId, request: RequestId, frame: Vec<u8> },
+    Response { to: NodeId, life: u32, request: RequestId, frame: Option<Vec<u8>> },
+}
+
+/// See the module's documentation.
+pub struct World {
+    /// Decides everything.
+    pub seed: u64,
+    /// What happens to what is under way. May be changed at any time.
+    pub options: Options,
+    pub(crate) now: Timestamp,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) puppets: BTreeMap<DeviceId, Puppet>,
+    links: BTreeSet<(DeviceId, DeviceId)>,
+    due: BTreeMap<(Timestamp, u64), Due>,
+    drawn: u64,
+    numbered: u64,
+    pub(crate) ledger: checks::Ledger,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the world's seed was {}, the time {} ms", self.seed, self.now.0);
+        }
+    }
+}
+
+impl World {
+    /// An empty world.
+    #[must_use]
+    pub fn new(seed: u64, options: Options) -> Self {
+        Self {
+            seed,
+            options,
+            now: Timestamp(1_700_000_000_000),
+            nodes: Vec::new(),
+            puppets: BTreeMap::new(),
+            links: BTreeSet::new(),
+            due: BTreeMap::new(),
+            drawn: 0,
+            numbered: 0,
+            ledger: checks::Ledger::default(),
+        }
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// A number below `bound` (or 0), drawn from the seed.
+    pub fn random(&mut self, bound: u64) -> u64 {
+        self.drawn += 1;
+        let mut hasher = blake3::Hasher::new_derive_key("conclave tests world");
+        hasher.update(&self.seed.to_be_bytes());
+        hasher.update(&self.drawn.to_be_bytes());
+        let mut bytes = [0; 8];
+        hasher.finalize_xof().fill(&mut bytes);
+        if bound == 0 { 0 } else { u64::from_be_bytes(bytes) % bound }
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        percent > 0 && self.random(100) < percent
+    }
+
+    pub(crate) fn number(&mut self) -> u64 {
+        self.numbered += 1;
+        self.numbered
+    }
+
+    /// A node.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// All nodes.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len()).map(NodeId)
+    }
+
+    /// The engine of a node that is up.
+    #[must_use]
+    pub fn engine(&self, id: NodeId) -> &Engine {
+        let node = self.node(id);
+        node.engine.as_ref().unwrap_or_else(|| panic!("{} is down", node.name))
+    }
+
+    /// Whether a node is up.
+    #[must_use]
+    pub fn is_up(&self, id: NodeId) -> bool {
+        self.node(id).engine.is_some()
+    }
+
+    pub(crate) fn by_device(&self, device: DeviceId) -> Option<NodeId> {
+        self.ids().find(|id| self.node(*id).device() == device)
+    }
+
+    /// Makes a node that is down.
+    pub fn add(&mut self, name: &str) -> NodeId {
+        // Both kinds of store exist: reads may or may not show what is not durable yet.
+        let shows_pending = self.random(2) == 0;
+        self.nodes.push(Node::new(name, self.seed, shows_pending));
+        NodeId(self.nodes.len() - 1)
+    }
+
+    /// Starts a node from what its disk holds.
+    pub fn start(&mut self, id: NodeId) {
+        assert!(!self.is_up(id), "{} is up already", self.node(id).name);
+        let now = self.now;
+        self.nodes[id.0].start(now);
+        self.carry_out(id);
+    }
+
+    /// Ends a node's process at once; what is not durable is lost.
+    pub fn crash(&mut self, id: NodeId) {
+        let device = self.node(id).device();
+        for peer in self.peers_of(device) {
+            self.disconnect_devices(device, peer);
+        }
+        self.nodes[id.0].stop();
+    }
+
+    /// Connects two nodes that are up.
+    pub fn connect(&mut self, a: NodeId, b: NodeId) {
+        let (a, b) = (self.node(a).device(), self.node(b).device());
+        self.connect_devices(a, b);
+    }
+
+    /// Connects all nodes that are up with each other.
+    pub fn connect_all(&mut self) {
+        let up: Vec<NodeId> = self.ids().filter(|id| self.is_up(*id)).collect();
+        for (n, a) in up.iter().enumerate() {
+            for b in &up[n + 1..] {
+                self.connect(*a, *b);
+            }
+        }
+    }
+
+    /// Ends the connection of two nodes.
+    pub fn disconnect(&mut self, a: NodeId, b: NodeId) {
+        let (a, b) = (self.node(a).device(), self.node(b).device());
+        self.disconnect_devices(a, b);
+    }
+
+    /// Ends all connections of a node.
+    pub fn isolate(&mut self, id: NodeId) {
+        let device = self.node(id).device();
+        for peer in self.peers_of(device) {
+            self.disconnect_devices(device, peer);
+        }
+    }
+
+    /// Whether frames and gossip pass from one device to another.
+    #[must_use]
+    pub fn linked(&self, from: DeviceId, to: DeviceId) -> bool {
+        self.links.contains(&(from, to))
+    }
+
+    fn peers_of(&self, device: DeviceId) -> Vec<DeviceId> {
+        self.links.iter().filter(|(from, _)| *from == device).map(|(_, to)| *to).collect()
+    }
+
+    pub(crate) fn connect_devices(&mut self, a: DeviceId, b: DeviceId) {
+        if a == b || self.linked(a, b) {
+            return;
+        }
+        self.links.extend([(a, b), (b, a)]);
+        for (end, peer) in [(a, b), (b, a)] {
+            if let Some(id) = self.by_device(end) {
+                self.input(id, Input::Connected { peer });
+            }
+        }
+        self.update_presence();
+    }
+
+    pub(crate) fn disconnect_devices(&mut self, a: DeviceId, b: DeviceId) {
+        if !self.links.remove(&(a, b)) {
+            return;
+        }
+        self.links.remove(&(b, a));
+        for (end, peer) in [(a, b), (b, a)] {
+            let Some(id) = self.by_device(end) else { continue };
+            self.input(id, Input::Disconnected { peer });
+            // Requests under way fail, and the engine hears of it some time later: maybe
+            // when the peer is back.
+            let failed: Vec<RequestId> = self.nodes[id.0]
+                .asked
+                .iter()
+                .filter(|(_, to)| **to == peer)
+                .map(|(request, _)| *request)
+                .collect();
+            let life = self.node(id).life;
+            for request in failed {
+                self.nodes[id.0].asked.remove(&request);
+                self.send_later(Due::Response { to: id, life, request, frame: None });
+            }
+        }
+        self.update_presence();
+    }
+
+    /// Who hears whom in which topic: both are connected, and each allows the other.
+    pub(crate) fn in_topic(&self, one: NodeId, other: DeviceId, topic: Topic) -> bool {
+        let allows = |id: NodeId, device: DeviceId| {
+            self.node(id).policy.topics.get(&topic).is_some_and(|d| d.contains(&device))
+        };
+        let (node, device) = (self.node(one), self.node(one).device());
+        node.engine.is_some()
+            && self.linked(device, other)
+            && allows(one, other)
+            && self.by_device(other).is_none_or(|other| allows(other, device))
+    }
+
+    /// Tells every node who joined or left a topic since it was told last.
+    pub(crate) fn update_presence(&mut self) {
+        for id in self.ids().collect::<Vec<_>>() {
+            if !self.is_up(id) {
+                continue;
+            }
+            let mut present = BTreeSet::new();
+            for peer in self.peers_of(self.node(id).device()) {
+                for topic in self.node(id).policy.topics.keys() {
+                    if self.in_topic(id, peer, *topic) {
+                        present.insert((peer, *topic));
+                    }
+                }
+            }
+            let before = std::mem::replace(&mut self.nodes[id.0].presence, present.clone());
+            for (joined, changes) in [
+                (false, before.difference(&present).copied().collect::<Vec<_>>()),
+                (true, present.difference(&before).copied().collect()),
+            ] {
+                for (peer, topic) in changes {
+                    self.input(id, Input::TopicPeer { peer, topic, joined });
+                }
+            }
+        }
+    }
+
+    /// Puts something under way.
+    pub(crate) fn send_later(&mut self, due: Due) {
+        let ms = match &due {
+            Due::Persisted { .. } => self.random(self.options.disk_ms_max + 1),
+            _ => 1 + self.random(self.options.latency_ms_max),
+        };
+        let late = matches!(due, Due::Gossip { .. }) && self.chance(self.options.gossip_late_percent);
+        let ms = if late { ms + self.random(3_000) } else { ms };
+        let at = (self.now.plus_ms(ms), self.number());
+        self.due.insert(at, due);
+    }
+
+    pub(crate) fn send_gossip(&mut self, due: Due) {
+        if self.chance(self.options.gossip_lost_percent) {
+            return;
+        }
+        if self.chance(self.options.gossip_twice_percent) {
+            self.send_later(due.clone());
+        }
+        self.send_later(due);
+    }
+
+    /// Hands an input to a node that is up and carries out what follows.
+    pub fn input(&mut self, id: NodeId, input: Input) {
+        let now = self.now;
+        if let Some(engine) = self.nodes[id.0].engine.as_mut() {
+            engine.handle(now, input);
+            self.carry_out(id);
+        }
+    }
+
+    /// Gives a command; its answer is in [`Node::answers`] later.
+    pub fn give(&mut self, id: NodeId, command: Command) -> CommandId {
+        let number = CommandId(self.number());
+        self.input(id, Input::Command { id: number, command });
+        number
+    }
+
+    /// When something is due next: a delivery, or a timer.
+    fn next(&self) -> (Option<Timestamp>, Option<(Timestamp, NodeId)>) {
+        let delivery = self.due.keys().next().map(|(at, _)| *at);
+        let timers = self.ids().filter_map(|id| {
+            let engine = self.node(id).engine.as_ref()?;
+            Some((engine.next_timeout().max(self.now), id))
+        });
+        (delivery, timers.min())
+    }
+
+    /// Whether nothing is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.due.is_empty()
+    }
+
+    pub(crate) fn next_timer(&self) -> Option<Timestamp> {
+        self.next().1.map(|(at, _)| at)
+    }
+
+    /// Does the next thing that is due, if it is due by `until`; else moves the time there.
+    pub(crate) fn step(&mut self, until: Timestamp) -> bool {
+        let (delivery, timer) = self.next();
+        let delivery_first = delivery.is_some_and(|at| timer.is_none_or(|(timer, _)| at <= timer));
+        if delivery_first && delivery.is_some_and(|at| at <= until) {
+            let Some(((at, _), due)) = self.due.pop_first() else { return false };
+            self.now = self.now.max(at);
+            self.deliver(due);
+            return true;
+        }
+        let Some((at, id)) = timer.filter(|(at, _)| !delivery_first && *at <= until) else {
+            self.now = self.now.max(until);
+            return false;
+        };
+        self.now = at;
+        self.input(id, Input::Tick);
+        let next = self.engine(id).next_timeout();
+        assert!(next > at, "{}'s timer stands still at {next:?}", self.node(id).name);
+        true
+    }
+
+    fn deliver(&mut self, due: Due) {
+        match due {
+            Due::Persisted { node, life, batch } => {
+                if self.node(node).life == life && self.is_up(node) {
+                    self.node(node).disk.make_durable(batch);
+                    self.input(node, Input::Persisted { batch });
+                }
+            }
+            Due::Gossip { from, to, topic, id, bytes } => {
+                if self.in_topic(to, from, topic) {
+                    self.gossip_arrives(from, to, topic, id, bytes);
+                }
+            }
+            Due::Request { from, to, request, frame } => self.request_arrives(from, to, request, frame),
+            Due::Response { to, life, request, frame } => {
+                if self.node(to).life == life {
+                    self.nodes[to.0].asked.remove(&request);
+                    self.input(to, Input::Response { request, frame });
+                }
+            }
+        }
+    }
+
+    fn gossip_arrives(
+        &mut self,
+        from: DeviceId,
+        to: NodeId,
+        topic: Topic,
+        id: ObjectId,
+        bytes: Vec<u8>,
+    ) {
+        // A second copy that the options sent comes after the de-duplication forgot the first.
+        let fresh = self.nodes[to.0].seen.insert(id);
+        if fresh || self.options.gossip_twice_percent > 0 {
+            self.hand_gossip(from, to, topic, id, bytes);
+        }
+    }
+
+    pub(crate) fn hand_gossip(
+        &mut self,
+        peer: DeviceId,
+        to: NodeId,
+        topic: Topic,
+        id: ObjectId,
+        bytes: Vec<u8>,
+    ) -> GossipToken {
+        let token = GossipToken(self.number());
+        let at = self.now;
+        let arrived =
+            node::Arrived { from: peer, topic, id, bytes: bytes.clone(), at };
+        self.nodes[to.0].gossip.insert(token, arrived);
+        self.input(to, Input::Gossip { peer, token, topic, bytes });
+        token
+    }
+
+    fn request_arrives(&mut self, from: DeviceId, to: DeviceId, request: RequestId, frame: Vec<u8>) {
+        if !self.linked(from, to) {
+            return;
+        }
+        if let Some(id) = self.by_device(to) {
+            let token = ResponseToken(self.number());
+            self.nodes[id.0].serving.insert(token, (from, request));
+            self.input(id, Input::Request { peer: from, token, frame });
+        } else if let Some(asker) = self.by_device(from) {
+            let answer = self.puppets.get_mut(&to).map(|puppet| puppet.answer(&frame));
+            self.nodes[asker.0].sent_outside.push((to, request, frame));
+            let life = self.node(asker).life;
+            self.send_later(Due::Response { to: asker, life, request, frame: answer });
+        }
+    }
+
+    /// The disk of a node.
+    #[must_use]
+    pub fn disk(&self, id: NodeId) -> &Disk {
+        &self.node(id).disk
+    }
+}

@@ -1,0 +1,141 @@
+//! A store in memory with a durable half. A crash leaves only that half.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use conclave_protocol::engine::{Batch, BatchId, Reader, Table, Write};
+use conclave_protocol::id::ObjectId;
+
+/// All rows, by table and key.
+pub type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Disk {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What reads show.
+    visible: Rows,
+    /// What a crash leaves.
+    durable: Rows,
+    /// Written, not durable.
+    pending: VecDeque<Batch>,
+    /// Whether reads show what is written before it is durable, as some stores do.
+    shows_pending: bool,
+    /// Objects in the durable half.
+    ids: BTreeSet<ObjectId>,
+    last: u64,
+}
+
+impl Disk {
+    /// An empty store.
+    pub fn new(shows_pending: bool) -> Self {
+        Self { state: Mutex::new(State { shows_pending, ..State::default() }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a batch; it is not durable yet. Batches come in the order of their numbers.
+    pub fn write(&self, batch: Batch) {
+        let mut state = self.state();
+        assert_eq!(batch.id.0, state.last + 1, "batches have a gap or come out of order");
+        state.last = batch.id.0;
+        if state.shows_pending {
+            apply(&mut state.visible, &batch.writes);
+        }
+        state.pending.push_back(batch);
+    }
+
+    /// Makes this batch and all before it durable.
+    pub fn make_durable(&self, up_to: BatchId) {
+        let mut state = self.state();
+        while state.pending.front().is_some_and(|b| b.id <= up_to) {
+            let Some(batch) = state.pending.pop_front() else { break };
+            apply(&mut state.durable, &batch.writes);
+            state.index(&batch.writes);
+            if !state.shows_pending {
+                apply(&mut state.visible, &batch.writes);
+            }
+        }
+    }
+
+    /// Power off: what is not durable is gone, and the next engine numbers from 1 again.
+    pub fn crash(&self) {
+        let mut state = self.state();
+        state.pending.clear();
+        state.visible = state.durable.clone();
+        state.last = 0;
+    }
+
+    /// Puts a row in, durable at once.
+    pub fn put(&self, table: Table, key: &[u8], value: &[u8]) {
+        let mut state = self.state();
+        let write = Write { table, key: key.to_vec(), value: Some(value.to_vec()) };
+        state.index(&[write]);
+        state.durable.insert((table, key.to_vec()), value.to_vec());
+        state.visible.insert((table, key.to_vec()), value.to_vec());
+    }
+
+    /// A copy of the durable half.
+    pub fn durable(&self) -> Rows {
+        self.state().durable.clone()
+    }
+
+    /// Whether a control object or message is durable.
+    pub fn holds(&self, id: ObjectId) -> bool {
+        self.state().ids.contains(&id)
+    }
+}
+
+impl State {
+    fn index(&mut self, writes: &[Write]) {
+        for write in writes {
+            let at = match write.table {
+                Table::Control => 0,
+                Table::Messages => 40,
+                Table::Marks | Table::State => continue,
+            };
+            let Some(id) = write.key.get(at..at + 32).and_then(|id| id.try_into().ok()) else {
+                continue;
+            };
+            if write.value.is_some() {
+                self.ids.insert(ObjectId(id));
+            } else {
+                self.ids.remove(&ObjectId(id));
+            }
+        }
+    }
+}
+
+fn apply(rows: &mut Rows, writes: &[Write]) {
+    for write in writes {
+        let key = (write.table, write.key.clone());
+        match &write.value {
+            Some(value) => drop(rows.insert(key, value.clone())),
+            None => drop(rows.remove(&key)),
+        }
+    }
+}
+
+impl Reader for Disk {
+    fn get(&self, table: Table, key: &[u8]) -> Option<Vec<u8>> {
+        self.state().visible.get(&(table, key.to_vec())).cloned()
+    }
+
+    fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
+        let state = self.state();
+        let from = (table, prefix.to_vec());
+        for ((_, key), value) in state
+            .visible
+            .range(from..)
+            .take_while(|((t, key), _)| *t == table && key.starts_with(prefix))
+        {
+            visit(key, value);
+        }
+    }
+}

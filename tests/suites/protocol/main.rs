@@ -1,0 +1,3 @@
+//! The protocol through simulated worlds, forged objects and golden vectors.
+
+mod rooms;
