@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::entropy::Entropy;
 use super::io::{BatchId, Effect, PeerPolicy, Table, Write};
 use super::joining::JoinClient;
-use super::{Engine, EngineConfig, KnownAddresses, Room};
+use super::{Engine, EngineConfig, KnownAddresses};
 use crate::address::AddressRecord;
 use crate::control::ControlLog;
 use crate::envelope::Envelope;
