@@ -125,7 +125,7 @@ impl Driver {
                     continue;
                 }
                 Effect::Event(event) => {
-                    self.forget_join_when_admitted(&event);
+                    self.settle_join_when_admitted(&event);
                     // Nobody listens: nothing is lost, events are news and not state.
                     let _ = self.events.send(event);
                     continue;
@@ -157,12 +157,12 @@ impl Driver {
         Ok(())
     }
 
-    fn forget_join_when_admitted(&self, event: &Event) {
+    fn settle_join_when_admitted(&self, event: &Event) {
         let Event::Join(join) = event else { return };
         if join.state == JoinState::Admitted
-            && let Err(error) = self.home.remove_join()
+            && let Err(error) = self.home.settle_join()
         {
-            tracing::warn!(%error, "cannot remove the request to join");
+            tracing::warn!(%error, "cannot settle the request to join");
         }
     }
 }

@@ -24,7 +24,9 @@ use crate::identity::Home;
 use crate::net::{NetCommand, NetConfig, Network};
 
 /// How long the receiving node may take to connect, to show its topic and to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
+/// How long the connection must go on after everything was offered.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// What is wrong with the forged message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,23 +141,28 @@ async fn offer(
     let topics = BTreeMap::from([(forged.topic, members.clone())]);
     send(NetCommand::Policy(PeerPolicy { members, topics })).await?;
 
-    let (mut pushed, mut published) = (false, false);
-    let mut answered = false;
-    while !(answered && published) {
-        match network.inputs.recv().await.ok_or_else(gone)? {
+    let (mut pushed, mut answered, mut published) = (false, false, false);
+    loop {
+        // Done when the connection has lasted long enough for everything to be on its way.
+        let limit = if answered && published { LINGER } else { PATIENCE };
+        let Ok(input) = tokio::time::timeout(limit, network.inputs.recv()).await else {
+            return Ok(());
+        };
+        match input.ok_or_else(gone)? {
             Input::Connected { peer } if peer == config.target && !pushed => {
                 pushed = true;
                 let objects = forged.objects.iter().map(|(_, bytes)| Blob(bytes.clone()));
                 let push =
                     Request::Push { scope: Scope::Room(config.room), objects: objects.collect() };
-                let (peer, request, frame) = (peer, RequestId(1), push.encode());
+                let (request, frame) = (RequestId(1), push.encode());
                 send(NetCommand::Send { peer, request, frame }).await?;
             }
-            Input::Response { frame, .. } => {
-                // The connection may have been replaced meanwhile: offer it again.
-                answered = frame.is_some();
-                pushed = answered;
+            // The author's own node, if it runs, has taken the connection back: once more.
+            Input::Disconnected { peer } if peer == config.target => {
+                (pushed, answered, published) = (false, false, false);
             }
+            // Whether it was taken or refused is for the node's counters to say.
+            Input::Response { frame, .. } => answered = frame.is_some(),
             Input::TopicPeer { peer, topic, joined: true }
                 if peer == config.target && topic == forged.topic && !published =>
             {
@@ -168,7 +175,6 @@ async fn offer(
             _ => {}
         }
     }
-    Ok(())
 }
 
 fn forge_objects(

@@ -24,6 +24,7 @@ const ROOT_FILE: &str = "root.key";
 const TOKEN_FILE: &str = "api-token";
 const RUNNING_FILE: &str = "node.json";
 const JOIN_FILE: &str = "join.json";
+const PEERS_FILE: &str = "peers.json";
 const STORE_FOLDER: &str = "store";
 const KEY_VERSION: u32 = 1;
 const PRIVATE_FILE: u32 = 0o600;
@@ -303,6 +304,27 @@ impl Home {
     /// [`HomeError::NotWritable`].
     pub fn remove_join(&self) -> Result<(), HomeError> {
         self.remove(JOIN_FILE)
+    }
+
+    /// Forgets a request to join that was granted, and keeps the addresses that it went to:
+    /// until members have told theirs, nothing else leads back to the company.
+    ///
+    /// # Errors
+    /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
+    pub fn settle_join(&self) -> Result<(), HomeError> {
+        let Some(join) = self.read_join()? else { return Ok(()) };
+        if !join.peers.is_empty() {
+            self.write_json(PEERS_FILE, &join.peers)?;
+        }
+        self.remove_join()
+    }
+
+    /// The addresses through which this device was let in.
+    ///
+    /// # Errors
+    /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
+    pub fn read_peers(&self) -> Result<Vec<String>, HomeError> {
+        Ok(self.read_json(PEERS_FILE)?.unwrap_or_default())
     }
 
     fn create_key(&self, name: &str, file: &impl Serialize) -> Result<(), HomeError> {

@@ -99,8 +99,12 @@ impl Node {
         let lock = home.lock()?;
         let secrets = home.device_secrets()?.ok_or_else(|| empty_home(&config.home))?;
         let store = Arc::new(Store::open(&home.db_path())?);
-        let pending = home.read_join()?;
         let founded = company_of(&store).is_some();
+        if founded {
+            // A node that was killed between admission and this has left its request behind.
+            home.settle_join()?;
+        }
+        let pending = home.read_join()?;
         if !founded && pending.is_none() {
             return Err(empty_home(&config.home));
         }
@@ -111,6 +115,7 @@ impl Node {
 
         let mut peers = config.peers;
         peers.extend(pending.iter().flat_map(|join| join.peers.clone()));
+        peers.extend(home.read_peers()?);
         let seed = secrets.seed();
         let net =
             NetConfig { seed, listen: config.listen, peers, mdns: config.mdns };

@@ -117,26 +117,20 @@ impl Store {
 
     /// Starts the one writer of this store, and gives the news of what has become durable: the
     /// newest batch of each commit, or the error after which nothing is accepted any more.
-    #[must_use]
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the system has no thread left.
     pub fn writer(
         self: &Arc<Self>,
-    ) -> (StoreWriter, UnboundedReceiver<Result<BatchId, StoreError>>) {
+    ) -> Result<(StoreWriter, UnboundedReceiver<Result<BatchId, StoreError>>), StoreError> {
         let (batches, waiting) = mpsc::channel();
         let (done, news) = unbounded_channel();
         let store = Arc::clone(self);
-        let failed = done.clone();
-        let spawned = thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || write_all(&store, &waiting, &done));
-        let thread = match spawned {
-            Ok(thread) => Some(thread),
-            // The system has no thread left; `waiting` is gone, so nothing is accepted.
-            Err(error) => {
-                let _ = failed.send(Err(from_io(&self.folder, &error)));
-                None
-            }
-        };
-        (StoreWriter { batches: Some(batches), thread }, news)
+            .spawn(move || write_all(&store, &waiting, &done))
+            .map_err(|error| from_io(&self.folder, &error))?;
+        Ok((StoreWriter { batches: Some(batches), thread: Some(thread) }, news))
     }
 
     /// Makes writes durable as one before it returns; for a store that no node uses yet.
@@ -390,7 +384,7 @@ mod tests {
     fn what_is_written_is_read_and_tables_do_not_mix() {
         let folder = TempDir::new().unwrap();
         let store = Arc::new(Store::open(folder.path()).unwrap());
-        let (writer, mut news) = store.writer();
+        let (writer, mut news) = store.writer().unwrap();
         writer
             .write(put(
                 1,
@@ -417,7 +411,7 @@ mod tests {
     fn everything_accepted_is_there_after_reopening() {
         let folder = TempDir::new().unwrap();
         let store = Arc::new(Store::open(folder.path()).unwrap());
-        let (writer, mut news) = store.writer();
+        let (writer, mut news) = store.writer().unwrap();
         for id in 1..=500_u64 {
             let batch = put(
                 id,

@@ -1,0 +1,160 @@
+//! Signed objects made by hand, honest and not.
+
+use conclave_protocol::codec;
+use conclave_protocol::engine::{Engine, Reader, Table};
+use conclave_protocol::envelope::{ENVELOPE_VERSION, EnterBody, Envelope, EnvelopeKind};
+use conclave_protocol::id::{CompanyId, DeviceId, MessageId, ObjectId, RoomId};
+use conclave_protocol::keys::DeviceKeys;
+use conclave_protocol::object::{
+    CONTROL_VERSION, ControlObject, Header, ObjectType, Payload, SignatureBytes,
+};
+use conclave_protocol::signed::{Trust, Verified, sign};
+use conclave_protocol::time::Timestamp;
+
+use crate::world::{NodeId, World};
+
+/// Signed bytes with their id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forged {
+    /// The object's id.
+    pub id: ObjectId,
+    /// Its bytes on the wire.
+    pub bytes: Vec<u8>,
+}
+
+/// An envelope to be signed; the fields may be changed before.
+#[must_use]
+pub fn envelope(
+    company: CompanyId,
+    room: RoomId,
+    device: DeviceId,
+    parents: &[(MessageId, u64)],
+) -> Envelope {
+    let mut ids: Vec<MessageId> = parents.iter().map(|(id, _)| *id).collect();
+    ids.sort_unstable();
+    let height = parents.iter().map(|(_, height)| *height).max().unwrap_or(0) + 1;
+    Envelope {
+        version: ENVELOPE_VERSION,
+        company,
+        room,
+        device,
+        seq: 1,
+        prev: None,
+        parents: ids,
+        height,
+        kind: EnvelopeKind::Text,
+        standing: Some(ObjectId([1; 32])),
+        epoch: None,
+        nonce: Vec::new(),
+        body: b"forged".to_vec(),
+        claimed_time: Timestamp(1),
+    }
+}
+
+/// Makes an envelope an `Enter`.
+#[must_use]
+pub fn entering(mut envelope: Envelope, body: &EnterBody) -> Envelope {
+    envelope.kind = EnvelopeKind::Enter;
+    envelope.standing = None;
+    envelope.body = codec::encode(body);
+    envelope
+}
+
+/// Signs an envelope.
+#[must_use]
+pub fn signed(keys: &DeviceKeys, envelope: &Envelope) -> Forged {
+    let (id, bytes) = sign(keys, ObjectType::Envelope, envelope.company, &envelope.encode());
+    Forged { id, bytes }
+}
+
+/// Signs a control object.
+#[must_use]
+pub fn control(
+    keys: &DeviceKeys,
+    company: CompanyId,
+    (seq, prev): (u64, Option<ObjectId>),
+    authority: ObjectId,
+    height: u64,
+    payload: Payload,
+) -> Forged {
+    let author = keys.device();
+    let version = CONTROL_VERSION;
+    let header = Header { version, company, author, seq, prev, authority, height };
+    let (id, bytes) = ControlObject { header, payload }.sign(keys);
+    Forged { id, bytes }
+}
+
+/// `[type, body, signature]` of any parts.
+#[must_use]
+pub fn parts(number: u8, body: &[u8], signature: &SignatureBytes) -> Vec<u8> {
+    let mut bytes = vec![0x83];
+    bytes.extend(codec::encode(&number));
+    let mut encoder = minicbor_bytes(body);
+    bytes.append(&mut encoder);
+    bytes.extend(codec::encode(signature));
+    bytes
+}
+
+fn minicbor_bytes(body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let mut bytes = match length {
+        0..=23 => vec![0x40 + u8::try_from(length).unwrap_or_default()],
+        24..=255 => vec![0x58, u8::try_from(length).unwrap_or_default()],
+        _ => {
+            let length = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+            vec![0x59, length[0], length[1]]
+        }
+    };
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// The type number, body and signature of signed bytes.
+#[must_use]
+pub fn split(bytes: &[u8]) -> (u8, Vec<u8>, SignatureBytes) {
+    // 83, type (one byte below 24, else two), byte string, 58 40 and the signature.
+    let after_type = if bytes[1] < 24 { 2 } else { 3 };
+    let number = bytes[after_type - 1];
+    let (start, end) = match bytes[after_type] {
+        n @ 0x40..=0x57 => (after_type + 1, after_type + 1 + usize::from(n - 0x40)),
+        0x58 => (after_type + 2, after_type + 2 + usize::from(bytes[after_type + 1])),
+        _ => {
+            let length = u16::from_be_bytes([bytes[after_type + 1], bytes[after_type + 2]]);
+            (after_type + 3, after_type + 3 + usize::from(length))
+        }
+    };
+    let mut signature = [0; 64];
+    signature.copy_from_slice(&bytes[end + 2..]);
+    (number, bytes[start..end].to_vec(), SignatureBytes(signature))
+}
+
+/// A message that a node's disk holds durably.
+#[must_use]
+pub fn stored(world: &World, node: NodeId, id: MessageId) -> Option<Verified<Envelope>> {
+    let mut found = None;
+    world.disk(node).scan(Table::Messages, &[], &mut |key, value| {
+        if key[40..] == id.0 {
+            found = Verified::envelope(&value[9..], world.ledger().company, Trust::Nothing).ok();
+        }
+    });
+    found
+}
+
+/// Every message of a room that a node's disk holds durably, by height.
+#[must_use]
+pub fn all_stored(world: &World, node: NodeId, room: RoomId) -> Vec<Verified<Envelope>> {
+    let mut found = Vec::new();
+    world.disk(node).scan(Table::Messages, &room.0, &mut |_, value| {
+        found.extend(Verified::envelope(&value[9..], world.ledger().company, Trust::Nothing));
+    });
+    found
+}
+
+/// A room's id by name.
+#[must_use]
+pub fn room_id(engine: &Engine, name: &str) -> RoomId {
+    match engine.room(name) {
+        Ok(view) => view.room.id,
+        Err(failure) => panic!("no room {name}: {failure:?}"),
+    }
+}

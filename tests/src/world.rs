@@ -173,7 +173,10 @@ impl World {
     pub fn add(&mut self, name: &str) -> NodeId {
         // Both kinds of store exist: reads may or may not show what is not durable yet.
         let shows_pending = self.random(2) == 0;
-        self.nodes.push(Node::new(name, self.seed, shows_pending));
+        // Two people may have one name; they do not have one key.
+        let namesakes = self.nodes.iter().filter(|n| n.name == name).count() as u64;
+        let salt = self.seed.wrapping_add(namesakes << 48);
+        self.nodes.push(Node::new(name, salt, shows_pending));
         NodeId(self.nodes.len() - 1)
     }
 
@@ -281,7 +284,9 @@ impl World {
         node.engine.is_some()
             && self.linked(device, other)
             && allows(one, other)
-            && self.by_device(other).is_none_or(|other| allows(other, device))
+            && self.by_device(other).is_none_or(|other| {
+                self.puppets.contains_key(&self.node(other).device()) || allows(other, device)
+            })
     }
 
     /// Tells every node who joined or left a topic since it was told last.
@@ -447,7 +452,7 @@ impl World {
         if !self.linked(from, to) {
             return;
         }
-        if let Some(id) = self.by_device(to) {
+        if let Some(id) = self.by_device(to).filter(|id| self.is_up(*id)) {
             let token = ResponseToken(self.number());
             self.nodes[id.0].serving.insert(token, (from, request));
             self.input(id, Input::Request { peer: from, token, frame });
@@ -457,6 +462,12 @@ impl World {
             let life = self.node(asker).life;
             self.send_later(Due::Response { to: asker, life, request, frame: answer });
         }
+    }
+
+    /// What left the nodes.
+    #[must_use]
+    pub fn ledger(&self) -> &checks::Ledger {
+        &self.ledger
     }
 
     /// The disk of a node.

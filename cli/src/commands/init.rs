@@ -75,3 +75,36 @@ fn numbered(phrase: &str) -> String {
     });
     rows.collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_is_as_documented() {
+        let founded = Founded {
+            company: Named { id: CompanyId([1; 32]), name: "Example".into() },
+            agent: Named { id: AgentId([2; 32]), name: "alice".into() },
+            device: DeviceId([3; 32]),
+            peer_id: "12D3".into(),
+            recovery_phrase: "abandon ability".into(),
+        };
+        let id = |byte: &str| byte.repeat(32);
+        let expected = serde_json::json!({
+            "company": { "id": id("01"), "name": "Example" },
+            "agent": { "id": id("02"), "name": "alice" },
+            "device": id("03"),
+            "peer_id": "12D3",
+            "recovery_phrase": "abandon ability",
+        });
+        assert_eq!(serde_json::to_value(founded).expect("JSON"), expected);
+    }
+
+    #[test]
+    fn words_are_numbered() {
+        let phrase = ["word"; 7].join(" ");
+        let rows = numbered(&phrase);
+        assert_eq!(rows.lines().count(), 2);
+        assert!(rows.ends_with("  7 word"), "{rows}");
+    }
+}

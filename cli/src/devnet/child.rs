@@ -165,17 +165,16 @@ impl Network {
 
     /// Ends all nodes, cleanly where they let themselves be ended.
     pub(crate) async fn stop(&mut self) {
-        for node in &mut self.nodes {
-            node.stdin = None;
-        }
-        let deadline = tokio::time::Instant::now() + STOP_TIME_MAX;
-        for node in &mut self.nodes {
-            if tokio::time::timeout_at(deadline, node.process.wait()).await.is_err() {
-                // It may have ended this very moment, which is as good.
-                let _ = node.process.kill().await;
-            }
-        }
+        stop_all(&mut self.nodes).await;
         self.nodes.clear();
+    }
+
+    /// Ends the node of one agent; it can be started again.
+    pub(crate) async fn stop_node(&mut self, agent: &str) {
+        let (mut ending, others) =
+            std::mem::take(&mut self.nodes).into_iter().partition(|node| node.agent == agent);
+        self.nodes = others;
+        stop_all(&mut ending).await;
     }
 
     fn command(&self, agent: &str, peer: Option<&str>) -> std::io::Result<Command> {
@@ -215,5 +214,19 @@ impl Network {
             }
         }
         Ok(())
+    }
+}
+
+/// Asks all to end before it waits for any.
+async fn stop_all(nodes: &mut [DevNode]) {
+    for node in nodes.iter_mut() {
+        node.stdin = None;
+    }
+    let deadline = tokio::time::Instant::now() + STOP_TIME_MAX;
+    for node in nodes {
+        if tokio::time::timeout_at(deadline, node.process.wait()).await.is_err() {
+            // It may have ended this very moment, which is as good.
+            let _ = node.process.kill().await;
+        }
     }
 }

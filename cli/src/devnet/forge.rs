@@ -74,17 +74,20 @@ async fn forge_step(
     Ok(Forged { room, text })
 }
 
-/// A room that is open to the target and not to the author.
+/// A room that is open to the target and not to the author, as the target sees it: the
+/// author's node need not run.
 async fn closed_room(author: &NodeEntry, target: &NodeEntry) -> Result<(RoomId, String), CliError> {
-    let open = Client::open(&author.home)?.rooms(false).await?.rooms;
-    let rooms = Client::open(&target.home)?.rooms(false).await?.rooms;
-    let closed = rooms.into_iter().find(|room| open.iter().all(|other| other.id != room.id));
-    closed.map(|room| (room.id, room.name)).ok_or_else(|| {
-        CliError::usage(
-            format!("every room of {} is open to {} as well", target.agent, author.agent),
-            "choose two agents such as `--as carol --to bob`",
-        )
-    })
+    let to = Client::open(&target.home)?;
+    for room in to.rooms(false).await?.rooms {
+        let agents = to.access(&room.id.to_string()).await?.agents;
+        if agents.iter().all(|agent| agent.name != author.agent) {
+            return Ok((room.id, room.name));
+        }
+    }
+    Err(CliError::usage(
+        format!("every room of {} is open to {} as well", target.agent, author.agent),
+        "choose two agents such as `--as carol --to bob`",
+    ))
 }
 
 /// Carries out `devnet forge` on a devnet that runs.
@@ -98,18 +101,33 @@ pub(crate) async fn run(out: &Output, args: ForgeArgs) -> Result<(), CliError> {
     if out.json() { out.document(&refusal) } else { out.print(&text) }
 }
 
-/// The forgeries of the demonstration.
+/// The forgeries of the demonstration. Meanwhile carol's own node is off: two nodes with one
+/// key would keep taking each other's connections.
 pub(crate) async fn demonstrate(
     progress: &Progress,
-    network: &Network,
+    network: &mut Network,
     report: &mut Report,
 ) -> Result<(), CliError> {
     progress.heading("Forgeries")?;
+    progress.say("carol's node ends; a program without its checks takes its place and key.")?;
     let author = network.node("carol")?.entry();
     let target = network.node("bob")?.entry();
-    let client = &network.node("bob")?.client;
+    network.stop_node("carol").await;
+    let forged = forge_all(progress, &author, &target, report).await;
+    let peer = network.node("bob")?.listen.clone();
+    network.start("carol", peer.as_deref()).await?;
+    forged
+}
+
+async fn forge_all(
+    progress: &Progress,
+    author: &NodeEntry,
+    target: &NodeEntry,
+    report: &mut Report,
+) -> Result<(), CliError> {
+    let client = &Client::open(&target.home)?;
     for kind in [ForgeKind::NoMembership, ForgeKind::BadSignature] {
-        let attempt = Attempt { kind, author: &author, target: &target, client };
+        let attempt = Attempt { kind, author, target, client };
         let (refusal, text) = attempt.run().await?;
         report.refused.push(refusal);
         progress.say(&text)?;

@@ -115,10 +115,11 @@ async fn start(out: &Output, args: StartArgs) -> Result<(), CliError> {
 async fn show(out: &Output, network: &mut Network, exit: bool) -> Result<(), CliError> {
     let progress = Progress { out: *out, stdout: !out.json() };
     let mut report = demo::run(&progress, network).await?;
-    let devnet = Devnet { pid: std::process::id(), nodes: network.entries() };
-    devnet.store(network.dir())?;
     let forged = forge::demonstrate(&progress, network, &mut report).await;
     report.ok = forged.is_ok();
+    report.nodes = network.entries();
+    let devnet = Devnet { pid: std::process::id(), nodes: network.entries() };
+    devnet.store(network.dir())?;
     network.set_complete();
     if exit {
         if out.json() {
@@ -170,5 +171,31 @@ impl Progress {
 
     pub(crate) fn out(&self) -> &Output {
         &self.out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_is_as_documented() {
+        let report = Report {
+            ok: true,
+            nodes: vec![NodeEntry {
+                agent: "alice".into(),
+                home: "/d/alice".into(),
+                api: "http://127.0.0.1:1".into(),
+            }],
+            accepted: Vec::new(),
+            refused: vec![Refusal { by: "bob".into(), reason: "no_membership".into() }],
+        };
+        let expected = serde_json::json!({
+            "ok": true,
+            "nodes": [{ "agent": "alice", "home": "/d/alice", "api": "http://127.0.0.1:1" }],
+            "accepted": [],
+            "refused": [{ "by": "bob", "reason": "no_membership" }],
+        });
+        assert_eq!(serde_json::to_value(report).expect("JSON"), expected);
     }
 }

@@ -62,8 +62,13 @@ impl Engine {
         };
         let company = control.company();
         let added = if peek_type(bytes) == Some(ObjectType::Genesis) {
-            Verified::<Genesis>::genesis(bytes, Trust::Nothing)
-                .map(|genesis| (genesis.id(), control.add_genesis(genesis)))
+            Verified::<Genesis>::genesis(bytes, Trust::Nothing).and_then(|genesis| {
+                if CompanyId::from(genesis.id()) == company {
+                    Ok((genesis.id(), control.add_genesis(genesis)))
+                } else {
+                    Err(VerifyError::WrongCompany)
+                }
+            })
         } else {
             // What is here already needs no second look at its signature.
             match crate::signed::peek_id(bytes) {

@@ -95,6 +95,8 @@ impl Engine {
             reconcile_at: now.plus_ms(RECONCILE_EVERY_MS),
             verdicts: BTreeMap::new(),
             in_flight: BTreeMap::new(),
+            to_judge: VecDeque::new(),
+            judging: false,
             writes: Vec::new(),
             staged: Vec::new(),
             batches: VecDeque::new(),
@@ -105,7 +107,11 @@ impl Engine {
         engine.load_control();
         engine.load_rooms();
         engine.load_addresses();
-        if engine.control.is_some() {
+        if let Some(control) = engine.control.as_mut() {
+            // What is in the store was written when this device was certified: nothing of it
+            // is news, or to be written again.
+            control.refresh();
+            engine.member = control.access().agent_of(engine.keys.device()).is_some();
             engine.control_changed();
         }
         if !engine.member

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::control::verify_word;
-use super::io::{Effect, Event, GossipToken, GossipVerdict, Table};
+use super::io::{Effect, Event, GossipToken, GossipVerdict, Table, Write};
 use super::load::{message_key, message_value};
 use crate::envelope::{Envelope, EnvelopeKind};
 use crate::id::{DeviceId, MessageId, RoomId, Topic};
@@ -10,20 +10,17 @@ use crate::limits::{HOLD_MS_MAX, REVOCATIONS_PUSHED_MAX};
 use crate::room::{WaitFor, Waiting};
 use crate::signed::{Trust, Verified};
 use crate::sync::{Request, Scope};
+use crate::time::Timestamp;
 
 /// How a message came, which decides who is told what about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// By gossip; a verdict is due.
-    Gossip { peer: DeviceId, token: GossipToken },
+    /// By gossip; a verdict is due, at the latest `until`.
+    Gossip { peer: DeviceId, token: GossipToken, until: Timestamp },
     /// In an answer or push of a peer, or a second time after waiting.
     Sync { peer: DeviceId },
     /// Written here.
     Own,
-}
-
-fn state_held(engine: &mut Engine, room: RoomId) -> Option<&mut crate::room::Held> {
-    engine.rooms.get_mut(&room).map(|state| &mut state.log.held)
 }
 
 /// `Enter`s remembered as refused, per room.
@@ -49,7 +46,8 @@ impl Engine {
         let Some(room) = self.topics.get(&topic).copied() else {
             return self.verdict(token, GossipVerdict::Ignore);
         };
-        self.take_message(room, bytes, Origin::Gossip { peer, token });
+        let until = self.now.plus_ms(HOLD_MS_MAX);
+        self.take_message(room, bytes, Origin::Gossip { peer, token, until });
     }
 
     /// Judges bytes that claim to be a message of `room`.
@@ -95,15 +93,17 @@ impl Engine {
         }
         let Some(state) = self.rooms.get(&room) else { return };
         let wanted = state.log.held.wants(envelope.id());
+        let missing = state.log.missing_parents(message);
         if !standing.live && !wanted {
             // Its author has lost access. In an answer to a pull the acknowledgement, if there
             // is one, comes after it; by gossip it would have to be here already.
-            if let Origin::Sync { .. } = origin {
-                return self.wait(room, envelope, origin, WaitFor::Acknowledgement);
-            }
-            return self.refuse_removed(origin, message.device, room);
+            return match origin {
+                Origin::Sync { peer } if missing.is_empty() && state.log.height_fits(message) => {
+                    self.store_unacknowledged(room, &envelope, peer);
+                }
+                _ => self.refuse_removed(origin, message.device, room),
+            };
         }
-        let missing = state.log.missing_parents(message);
         if !missing.is_empty() {
             return self.wait(room, envelope, origin, WaitFor::Parents(missing));
         }
@@ -165,9 +165,7 @@ impl Engine {
         wait_for: WaitFor,
     ) {
         let (peer, verdict) = match origin {
-            Origin::Gossip { peer, token } => {
-                (peer, Some((token, self.now.plus_ms(HOLD_MS_MAX))))
-            }
+            Origin::Gossip { peer, token, until } => (peer, Some((token, until))),
             Origin::Sync { peer } => (peer, None),
             Origin::Own => return,
         };
@@ -175,7 +173,6 @@ impl Engine {
         let wanted = match &wait_for {
             WaitFor::Parents(missing) => missing.clone(),
             WaitFor::Control => enter.into_iter().collect(),
-            WaitFor::Acknowledgement => Vec::new(),
         };
         let for_control = wait_for == WaitFor::Control;
         let waiting = Waiting { envelope, from: peer, verdict, wait_for };
@@ -186,28 +183,47 @@ impl Engine {
         if for_control {
             self.want(peer, Scope::Control);
         }
-        // Some of what is wanted may have waited for just that.
-        let here: Vec<Waiting> =
-            wanted.iter().filter_map(|id| state_held(self, room)?.take_unacknowledged(*id)).collect();
         let missing = wanted
             .into_iter()
-            .filter(|id| !here.iter().any(|w| w.envelope.id() == *id))
             .filter(|id| !self.rooms.get(&room).is_some_and(|r| r.log.held.contains(*id)))
             .collect();
         self.want_messages(peer, room, missing);
-        self.judge_again(room, here);
     }
 
-    /// Refuses what a pull or push brought by authors who have lost access, and that nothing
-    /// it brought acknowledges.
-    pub(super) fn drop_unacknowledged(&mut self, room: RoomId) {
-        let waiting = match self.rooms.get_mut(&room) {
-            Some(state) => state.log.held.take_all_unacknowledged(),
-            None => return,
+    /// Keeps a message that a pull or push brought, and whose author has lost access, until
+    /// the end of the pull: what acknowledges it may be thousands of messages further on. It
+    /// counts, so that what follows it finds its parents, but is neither shown nor shared.
+    fn store_unacknowledged(&mut self, room: RoomId, envelope: &Verified<Envelope>, from: DeviceId) {
+        let (id, message) = (envelope.id(), envelope.value());
+        let standing = self.standing_of(message.device, room);
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        let arrival = state.log.next_arrival();
+        state.log.insert(id, message, standing, arrival);
+        state.unacknowledged.insert(id, from);
+        let value = message_value(false, arrival, envelope.bytes());
+        self.write_message(room, message.height, envelope, value);
+        let children = match self.rooms.get_mut(&room) {
+            Some(state) => state.log.held.take_children(id),
+            None => Vec::new(),
         };
-        for Waiting { envelope, from, .. } in waiting {
-            let origin = Origin::Sync { peer: from };
-            self.refuse_removed(origin, envelope.value().device, room);
+        self.judge_again(room, children);
+    }
+
+    /// Refuses, and takes back, what pulls or pushes brought by authors who have lost access,
+    /// and that nothing they brought acknowledges. Not while another pull still goes on.
+    pub(super) fn drop_unacknowledged(&mut self, room: RoomId) {
+        if self.is_pulling(room) {
+            return;
+        }
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        let brought = std::mem::take(&mut state.unacknowledged);
+        for (id, entry) in state.log.take_back(&brought) {
+            let key = message_key(room, entry.height, id);
+            self.writes.push(Write { table: Table::Messages, key, value: None });
+            self.in_flight.remove(&id);
+            if let Some(peer) = brought.get(&id) {
+                self.refuse_removed(Origin::Sync { peer: *peer }, entry.device, room);
+            }
         }
     }
 
@@ -230,9 +246,7 @@ impl Engine {
         let accepted = state.log.insert(id, &message, standing, arrival);
         let shown = accepted.contains(&id);
         let value = message_value(shown, arrival, envelope.bytes());
-        self.write(Table::Messages, message_key(room, message.height, id), value);
-        let batch = super::BatchId(self.last_batch.0 + 1);
-        self.in_flight.insert(id, (batch, envelope.bytes().to_vec()));
+        self.write_message(room, message.height, &envelope, value);
         for accepted in accepted {
             if accepted != id {
                 self.mark_shown(room, accepted);
@@ -252,15 +266,35 @@ impl Engine {
         self.judge_again(room, children);
     }
 
-    /// Judges messages that had waited.
+    fn write_message(
+        &mut self,
+        room: RoomId,
+        height: u64,
+        envelope: &Verified<Envelope>,
+        value: Vec<u8>,
+    ) {
+        let id = envelope.id();
+        self.write(Table::Messages, message_key(room, height, id), value);
+        let batch = super::BatchId(self.last_batch.0 + 1);
+        self.in_flight.insert(id, (batch, envelope.bytes().to_vec()));
+    }
+
+    /// Judges messages that had waited. What they set free in turn is queued here and not
+    /// judged further down the stack: chains are as long as a peer likes.
     fn judge_again(&mut self, room: RoomId, waiting: Vec<Waiting>) {
-        for Waiting { envelope, from, verdict, .. } in waiting {
+        self.to_judge.extend(waiting.into_iter().map(|waiting| (room, waiting)));
+        if std::mem::replace(&mut self.judging, true) {
+            return;
+        }
+        while let Some((room, Waiting { envelope, from, verdict, .. })) = self.to_judge.pop_front()
+        {
             let origin = match verdict {
-                Some((token, _)) => Origin::Gossip { peer: from, token },
+                Some((token, until)) => Origin::Gossip { peer: from, token, until },
                 None => Origin::Sync { peer: from },
             };
             self.judge_message(room, envelope, origin);
         }
+        self.judging = false;
     }
 
     /// Judges messages again that wait for control objects.

@@ -39,7 +39,7 @@ use crate::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId, Topic
 use crate::join::JoinDesk;
 use crate::keys::DeviceKeys;
 use crate::limits::RECONCILE_EVERY_MS;
-use crate::room::RoomLog;
+use crate::room::{RoomLog, Waiting};
 use crate::time::Timestamp;
 
 /// What an engine is started with.
@@ -75,6 +75,9 @@ struct Room {
     compared: bool,
     /// `Enter`s that were refused under the present control log; bounded.
     refused_enters: BTreeSet<MessageId>,
+    /// Messages by authors who have lost access, that a running pull brought, with the peer:
+    /// taken back at its end unless something acknowledges them.
+    unacknowledged: BTreeMap<MessageId, DeviceId>,
 }
 
 /// An address record with its bytes.
@@ -118,6 +121,9 @@ pub struct Engine {
     verdicts: BTreeMap<&'static str, u64>,
     /// Messages whose batch is not durable yet, so not in the reader either.
     in_flight: BTreeMap<MessageId, (BatchId, Vec<u8>)>,
+    /// Messages that had waited and are to be judged now.
+    to_judge: VecDeque<(RoomId, Waiting)>,
+    judging: bool,
     writes: Vec<Write>,
     staged: Vec<Effect>,
     batches: VecDeque<Batch>,

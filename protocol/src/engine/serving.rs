@@ -125,7 +125,15 @@ impl Engine {
                     self.want(peer, Scope::Control);
                 }
             }
-            Scope::Room(room) => self.take_pushed_messages(peer, room, objects),
+            Scope::Room(room) if self.shares_room(peer, room) => {
+                self.take_pushed_messages(peer, room, objects);
+            }
+            Scope::Room(_) => {
+                for _ in objects {
+                    self.count("no_membership");
+                }
+                return Response::Refused;
+            }
         }
         Response::Ack
     }

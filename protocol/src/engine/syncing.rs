@@ -45,6 +45,20 @@ pub(super) enum Asked {
     Nothing,
 }
 
+impl Asked {
+    /// Whose connection the answer belongs to, if that matters.
+    fn peer(self) -> Option<DeviceId> {
+        match self {
+            Self::Summary(peer)
+            | Self::Pull(peer)
+            | Self::JoinHello(peer)
+            | Self::JoinReveal(peer)
+            | Self::JoinPoll(peer) => Some(peer),
+            Self::Approval | Self::Nothing => None,
+        }
+    }
+}
+
 impl Engine {
     pub(super) fn connected(&mut self, peer: DeviceId) {
         self.peers.insert(peer, Peer::default());
@@ -56,6 +70,8 @@ impl Engine {
 
     pub(super) fn disconnected(&mut self, peer: DeviceId) {
         self.peers.remove(&peer);
+        // Their answers would be taken for those of the next connection.
+        self.requests.retain(|_, asked| asked.peer() != Some(peer));
         let left: Vec<Topic> = self
             .presence
             .iter_mut()
@@ -185,6 +201,12 @@ impl Engine {
                     self.want(peer, Scope::Room(theirs.room));
                 } else if let Some(room) = self.rooms.get_mut(&theirs.room) {
                     room.compared = true;
+                    if ours == theirs {
+                        // The receipts of some may have been lost with a connection.
+                        for id in room.log.pending(self.keys.device()) {
+                            self.held_elsewhere(theirs.room, id);
+                        }
+                    }
                 }
             }
         }
@@ -270,6 +292,12 @@ impl Engine {
                 room.compared |= complete;
             }
         }
+    }
+
+    /// Whether a pull of a room is under way.
+    pub(super) fn is_pulling(&self, room: RoomId) -> bool {
+        let scope = Scope::Room(room);
+        self.peers.values().any(|p| p.pull.as_ref().is_some_and(|pull| pull.scope() == scope))
     }
 
     /// Whether something of a room is being fetched.

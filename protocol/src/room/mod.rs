@@ -62,7 +62,7 @@ impl Entry {
 /// What a change of the control log did to a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rejudged {
-    /// Accepted now and not before.
+    /// Accepted now and never shown before.
     pub accepted: Vec<MessageId>,
     /// Accepted before and not now.
     pub lost: Vec<MessageId>,
@@ -218,6 +218,48 @@ impl RoomLog {
         self.entries.insert(id, entry);
     }
 
+    /// Takes back those of `candidates` that are neither accepted nor followed by anything that
+    /// stays; children come before parents.
+    pub fn take_back<T>(&mut self, candidates: &BTreeMap<MessageId, T>) -> Vec<(MessageId, Entry)> {
+        if candidates.is_empty() {
+            return Vec::new();
+        }
+        let stays = |id: &MessageId, e: &Entry| e.accepted || !candidates.contains_key(id);
+        let staying = self.entries.iter().filter(|(id, e)| stays(id, e));
+        let mut followed: BTreeSet<MessageId> =
+            staying.flat_map(|(_, e)| e.parents.iter().copied()).collect();
+        let mut places: Vec<(u64, MessageId)> = candidates
+            .keys()
+            .filter_map(|id| self.entries.get(id).map(|e| (e, id)))
+            .filter(|(e, _)| !e.accepted)
+            .map(|(e, id)| (e.height, *id))
+            .collect();
+        places.sort_unstable_by(|a, b| b.cmp(a));
+        let mut taken = Vec::new();
+        for place in places {
+            let Some(entry) = self.entries.remove(&place.1) else { continue };
+            if followed.contains(&place.1) {
+                followed.extend(entry.parents.iter().copied());
+                self.entries.insert(place.1, entry);
+                continue;
+            }
+            self.order.remove(&place);
+            self.shared.remove(&place);
+            self.arrivals.remove(&entry.arrival);
+            self.tails.retain(|_, (_, id)| *id != place.1);
+            taken.push((place.1, entry));
+        }
+        taken
+    }
+
+    /// Content of a device that no other is known to hold.
+    #[must_use]
+    pub fn pending(&self, device: DeviceId) -> Vec<MessageId> {
+        let pending =
+            |e: &Entry| e.device == device && e.kind.is_content() && !e.held_elsewhere;
+        self.entries.iter().filter(|(_, e)| pending(e)).map(|(id, _)| *id).collect()
+    }
+
     /// Notes that another device holds a message; false if that was known.
     pub fn mark_held_elsewhere(&mut self, id: MessageId) -> bool {
         self.entries
@@ -236,6 +278,9 @@ impl RoomLog {
         self.standings = standings;
         let before: BTreeSet<MessageId> =
             self.entries.iter().filter(|(_, e)| e.accepted).map(|(id, _)| *id).collect();
+        // Also those of before a restart: a start is no news.
+        let shown: BTreeSet<MessageId> =
+            self.entries.iter().filter(|(_, e)| e.shown).map(|(id, _)| *id).collect();
         self.shared.clear();
         self.heads.clear();
         for entry in self.entries.values_mut() {
@@ -258,7 +303,7 @@ impl RoomLog {
         }
         let after = || self.entries.iter().filter(|(_, e)| e.accepted).map(|(id, _)| *id);
         Rejudged {
-            accepted: after().filter(|id| !before.contains(id)).collect(),
+            accepted: after().filter(|id| !shown.contains(id)).collect(),
             lost: before.iter().filter(|id| !self.entries[id].accepted).copied().collect(),
         }
     }

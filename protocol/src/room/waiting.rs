@@ -16,8 +16,6 @@ pub enum WaitFor {
     Parents(Vec<MessageId>),
     /// Control objects, or the `Enter` that would name them.
     Control,
-    /// A message of a live author that follows it; its own author has lost access.
-    Acknowledgement,
 }
 
 /// A message that waits.
@@ -96,18 +94,10 @@ impl Held {
 
     /// Takes those that wait for control objects.
     pub fn take_for_control(&mut self) -> Vec<Waiting> {
-        self.take_all(&WaitFor::Control)
-    }
-
-    /// Takes one that waits for an acknowledgement.
-    pub fn take_unacknowledged(&mut self, id: MessageId) -> Option<Waiting> {
-        let waits = self.messages.get(&id)?.wait_for == WaitFor::Acknowledgement;
-        if waits { self.take(id) } else { None }
-    }
-
-    /// Takes all that wait for an acknowledgement.
-    pub fn take_all_unacknowledged(&mut self) -> Vec<Waiting> {
-        self.take_all(&WaitFor::Acknowledgement)
+        let waits = |w: &Waiting| w.wait_for == WaitFor::Control;
+        let ids: Vec<MessageId> =
+            self.messages.iter().filter(|(_, w)| waits(w)).map(|(id, _)| *id).collect();
+        ids.into_iter().filter_map(|id| self.take(id)).collect()
     }
 
     /// Gives up the verdicts that are due; the messages go on waiting, without one. Returns
@@ -128,13 +118,6 @@ impl Held {
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         self.messages.values().filter_map(|w| w.verdict.map(|(_, until)| until)).min()
-    }
-
-    fn take_all(&mut self, wait_for: &WaitFor) -> Vec<Waiting> {
-        let waits = |w: &Waiting| w.wait_for == *wait_for;
-        let ids: Vec<MessageId> =
-            self.messages.iter().filter(|(_, w)| waits(w)).map(|(id, _)| *id).collect();
-        ids.into_iter().filter_map(|id| self.take(id)).collect()
     }
 
     fn take(&mut self, id: MessageId) -> Option<Waiting> {

@@ -137,3 +137,25 @@ impl World {
         }
     }
 }
+
+/// Puppets that stand in for nodes.
+impl World {
+    /// A puppet with a node's keys and nothing else.
+    #[must_use]
+    pub fn empty_puppet(&self, id: NodeId) -> Puppet {
+        let keys = self.node(id).keys();
+        Puppet { keys, sets: BTreeMap::new(), bytes: BTreeMap::new(), garbage: None }
+    }
+
+    /// Lets a puppet answer for the key of a node that is down.
+    pub fn replace_by_puppet(&mut self, id: NodeId, puppet: Puppet) {
+        assert!(!self.is_up(id), "the node itself would answer");
+        self.puppets.insert(puppet.keys.device(), puppet);
+    }
+
+    /// Connects a device that has no node that is up with one that has.
+    pub fn connect_device(&mut self, device: DeviceId, with: NodeId) {
+        let with = self.node(with).device();
+        self.connect_devices(device, with);
+    }
+}

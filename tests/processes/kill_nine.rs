@@ -1,0 +1,116 @@
+//! kill -9 of each node in turn while everybody writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use conclave_tests::process::{Company, Node, TIME_MAX, run, text, wait_until};
+
+use crate::company;
+
+const ROOM: &str = Company::EVERYONE;
+/// Messages that must be acknowledged by everyone between two kills.
+const BETWEEN_KILLS: usize = 15;
+
+#[test]
+fn nothing_acknowledged_is_lost_or_doubled() {
+    let Company { alice, bob, carol, lab: _lab } = {
+        let company = company();
+        company.open_everyone();
+        company
+    };
+    let mut nodes = [alice, bob, carol];
+    let stop = AtomicBool::new(false);
+    let acknowledged = thread::scope(|scope| {
+        let (sender, counted) = mpsc::channel();
+        let writers: Vec<_> = nodes
+            .iter()
+            .enumerate()
+            .map(|(index, node)| {
+                let name = node.name().to_owned();
+                let (command, stop, sender) = (node.maker(), &stop, sender.clone());
+                let tell = move || sender.send(index).expect("the test counts");
+                scope.spawn(move || write(&name, command, stop, tell))
+            })
+            .collect();
+        let all_write = || {
+            let mut counts = [0; 3];
+            while counts.iter().any(|count| *count < BETWEEN_KILLS) {
+                let index = counted.recv_timeout(TIME_MAX);
+                counts[index.expect("everybody can write")] += 1;
+            }
+        };
+        all_write();
+        for node in &mut nodes {
+            let port = node.port();
+            node.kill_nine();
+            // Held, so that the system cannot give it out again.
+            let _taken = TcpListener::bind(("127.0.0.1", port)).expect("a port that is free");
+            node.up();
+            assert_ne!(node.port(), port);
+            assert_eq!(node.ready()["member"], true);
+            all_write();
+        }
+        stop.store(true, Ordering::Relaxed);
+        // Kept open until the last writer has ended.
+        let acknowledged = writers.into_iter().map(|writer| writer.join().expect("a writer"));
+        acknowledged.flatten().collect::<BTreeMap<String, String>>()
+    });
+    println!("{} messages were acknowledged", acknowledged.len());
+
+    let [alice, ..] = &nodes;
+    for node in &nodes {
+        let what = format!("{} has everything and agrees", node.name());
+        wait_until(&what, || {
+            let digest = |node: &Node| Some(node.room_status(ROOM)?["digest"].clone());
+            let history = ids(node);
+            let all = acknowledged.keys().all(|id| history.contains(id));
+            (all && digest(node).is_some() && digest(node) == digest(alice)).then_some(())
+        });
+        let history = node.history(ROOM);
+        assert_eq!(ids(node).len(), history.len(), "no id twice on {}", node.name());
+        let texts: BTreeSet<_> = history.iter().map(|message| text(&message["text"])).collect();
+        assert_eq!(texts.len(), history.len(), "no text twice on {}", node.name());
+        for message in &history {
+            let Some(words) = acknowledged.get(&text(&message["id"])) else { continue };
+            assert_eq!(message["text"], *words.as_str());
+        }
+    }
+    let orders = nodes.each_ref().map(|node| node.texts(ROOM));
+    assert!(orders.iter().all(|order| *order == orders[0]), "the same order everywhere");
+}
+
+fn ids(node: &Node) -> BTreeSet<String> {
+    node.history(ROOM).iter().map(|message| text(&message["id"])).collect()
+}
+
+/// Posts until it is told to stop, whatever happens to the node meanwhile; gives id and text
+/// of what was acknowledged.
+fn write(
+    name: &str,
+    command: impl Fn(&[&str]) -> Command,
+    stop: &AtomicBool,
+    tell: impl Fn(),
+) -> Vec<(String, String)> {
+    let mut acknowledged = Vec::new();
+    for number in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        // A text is tried once: what was not acknowledged may be there all the same.
+        let words = format!("{name} {number}");
+        let ran = run(command(&["--json", "send", ROOM, &words]), &[]);
+        match ran.code {
+            0 => {
+                acknowledged.push((text(&ran.document()["id"]), words));
+                tell();
+            }
+            3 => ran.assert_problem(3, "not_running"),
+            _ => ran.assert_problem(1, "failed"),
+        }
+    }
+    acknowledged
+}

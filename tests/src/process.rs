@@ -1,0 +1,408 @@
+//! Real nodes: the binary itself, in homes of their own, driven through its command line.
+//!
+//! Nothing here knows what is inside the binary. A [`Lab`] holds the homes and removes them at
+//! the end; a [`Node`] is one home, with its process while it is up. Nothing sleeps for a
+//! guessed time: [`wait_until`] looks until it sees what it waits for, with a limit that only
+//! a broken node reaches.
+
+mod company;
+mod follow;
+mod ran;
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub use self::company::{Company, admit, ask_to_join, same_code};
+pub use self::follow::Follow;
+pub use self::ran::{Ran, run};
+
+/// How long anything may take; a busy machine is slow.
+pub const TIME_MAX: Duration = Duration::from_secs(60);
+/// How often conditions are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Every interface of the tests is loopback.
+const LISTEN: [&str; 3] = ["--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"];
+
+/// Looks until `look` gives something; `what` names it should it never come.
+#[track_caller]
+pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + TIME_MAX;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not within {TIME_MAX:?}: {what}");
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// A folder for homes, removed with the last of its nodes.
+#[derive(Clone)]
+pub struct Lab {
+    binary: PathBuf,
+    dir: Arc<TempDir>,
+}
+
+impl Lab {
+    /// For nodes of this binary.
+    #[must_use]
+    pub fn new(binary: impl Into<PathBuf>) -> Self {
+        let dir = TempDir::with_prefix("conclave-test-").expect("a folder for homes");
+        Self { binary: binary.into(), dir: Arc::new(dir) }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A home that does not exist yet.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Node {
+        self.node_behind(name, &[])
+    }
+
+    /// A home whose programs are all started by `launcher`: a program and its arguments to
+    /// which a command is appended.
+    #[must_use]
+    pub fn node_behind(&self, name: &str, launcher: &[&str]) -> Node {
+        Node {
+            lab: self.clone(),
+            name: name.to_owned(),
+            home: self.path().join(name),
+            launcher: launcher.iter().map(Into::into).collect(),
+            listen: LISTEN.map(str::to_owned).to_vec(),
+            up: None,
+        }
+    }
+
+    /// The binary with these arguments, in a clean environment.
+    #[must_use]
+    pub fn command<S: AsRef<OsStr>>(&self, launcher: &[OsString], args: &[S]) -> Command {
+        let mut command = match launcher {
+            [] => Command::new(&self.binary),
+            [program, rest @ ..] => {
+                let mut command = Command::new(program);
+                command.args(rest).arg(&self.binary);
+                command
+            }
+        };
+        command.args(args);
+        // Neither the user's own node nor the user's settings are touched.
+        for name in ["CONCLAVE_HOME", "CONCLAVE_LOG", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
+            command.env_remove(name);
+        }
+        command.env("HOME", self.path());
+        command
+    }
+}
+
+/// One home and, while it is up, its process.
+pub struct Node {
+    lab: Lab,
+    name: String,
+    home: PathBuf,
+    launcher: Vec<OsString>,
+    listen: Vec<String>,
+    up: Option<Up>,
+}
+
+struct Up {
+    process: Follow,
+    ready: Value,
+}
+
+impl Node {
+    /// Its agent's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Replaces how it listens and finds others, which is loopback and by address only.
+    pub fn set_listen(&mut self, args: &[&str]) {
+        self.listen = args.iter().map(|arg| (*arg).to_owned()).collect();
+    }
+
+    /// From its next start on it listens where it does now, if that is still free then.
+    #[track_caller]
+    pub fn keep_port(&mut self) {
+        let listen = format!("/ip4/127.0.0.1/tcp/{}", self.port());
+        self.set_listen(&["--no-mdns", "--listen", &listen]);
+    }
+
+    /// `conclave --home HOME` with these arguments.
+    #[must_use]
+    pub fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
+        let home = [OsStr::new("--home"), self.home.as_os_str()];
+        let args: Vec<&OsStr> = home.into_iter().chain(args.iter().map(AsRef::as_ref)).collect();
+        self.lab.command(&self.launcher, &args)
+    }
+
+    /// Makes commands as [`Self::command`] does, whatever happens to this node meanwhile.
+    #[must_use]
+    pub fn maker(&self) -> impl Fn(&[&str]) -> Command + Send + use<> {
+        let (lab, home, launcher) = (self.lab.clone(), self.home.clone(), self.launcher.clone());
+        move |args| {
+            let home = [OsStr::new("--home"), home.as_os_str()];
+            let args: Vec<&OsStr> = home.into_iter().chain(args.iter().map(OsStr::new)).collect();
+            lab.command(&launcher, &args)
+        }
+    }
+
+    /// Runs a command as a person would and gives what it printed.
+    #[track_caller]
+    pub fn say<S: AsRef<OsStr>>(&self, args: &[S]) -> Ran {
+        run(self.command(args), &[])
+    }
+
+    /// Runs a command with `--json`.
+    #[track_caller]
+    pub fn json<S: AsRef<OsStr>>(&self, args: &[S]) -> Ran {
+        self.json_with_input(args, &[])
+    }
+
+    /// Runs a command with `--json` and standard input.
+    #[track_caller]
+    pub fn json_with_input<S: AsRef<OsStr>>(&self, args: &[S], input: &[u8]) -> Ran {
+        // In front, so that it also counts where everything behind is text.
+        let args: Vec<&OsStr> =
+            [OsStr::new("--json")].into_iter().chain(args.iter().map(AsRef::as_ref)).collect();
+        run(self.command(&args), input)
+    }
+
+    /// Runs a command that must succeed and gives its JSON document.
+    #[track_caller]
+    pub fn ok(&self, args: &[&str]) -> Value {
+        let ran = self.json(args);
+        assert_eq!(ran.code, 0, "{}: {args:?}: {ran:?}", self.name);
+        ran.document()
+    }
+
+    /// Runs a command that must fail with this code and kind.
+    #[track_caller]
+    pub fn fails(&self, args: &[&str], code: i32, kind: &str) {
+        self.json(args).assert_problem(code, kind);
+    }
+
+    /// Starts `up` and waits until it is ready.
+    #[track_caller]
+    pub fn up(&mut self) {
+        self.up_with(&[]);
+    }
+
+    /// Starts `up` with more arguments and waits until it is ready.
+    #[track_caller]
+    pub fn up_with(&mut self, args: &[&str]) {
+        assert!(self.up.is_none(), "{} is up already", self.name);
+        let listen = self.listen.iter().map(String::as_str);
+        // Should the tests be killed, no node stays behind.
+        let args: Vec<&str> =
+            ["up", "--with-parent"].into_iter().chain(listen).chain(args.iter().copied()).collect();
+        let process = self.follow(&args);
+        let Some(line) = process.next_line() else {
+            let code = process.wait();
+            panic!("{} did not start but ended with {code}: {}", self.name, self.log());
+        };
+        let ready: Value = serde_json::from_str(&line).expect("the ready line is JSON");
+        assert_eq!(ready["ready"], true, "{line}");
+        self.up = Some(Up { process, ready });
+    }
+
+    /// Starts a command that prints line by line.
+    #[track_caller]
+    pub fn follow(&self, args: &[&str]) -> Follow {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(self.log_file());
+        Follow::start(command)
+    }
+
+    /// Whether its process was started and not ended by the test.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.up.is_some()
+    }
+
+    /// What it said when it was ready.
+    #[track_caller]
+    #[must_use]
+    pub fn ready(&self) -> &Value {
+        &self.up.as_ref().expect("the node is up").ready
+    }
+
+    /// The first address it listens on.
+    #[track_caller]
+    #[must_use]
+    pub fn address(&self) -> String {
+        let address = self.ready()["listen"][0].as_str();
+        address.expect("an address").to_owned()
+    }
+
+    /// The TCP port of that address.
+    #[track_caller]
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let address = self.address();
+        let port = address.split('/').nth(4).and_then(|port| port.parse().ok());
+        port.expect("a port in the address")
+    }
+
+    /// Its process.
+    #[track_caller]
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.up.as_ref().expect("the node is up").process.pid()
+    }
+
+    /// SIGTERM; it must end with 0 and have said nothing after its first line.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        let up = self.up.take().expect("the node is up");
+        up.process.signal("TERM");
+        let rest = up.process.rest();
+        let code = up.process.wait();
+        assert_eq!((code, rest.len()), (0, 0), "{}: {rest:?}: {}", self.name, self.log());
+    }
+
+    /// SIGKILL.
+    #[track_caller]
+    pub fn kill_nine(&mut self) {
+        // Dropping it is just that.
+        drop(self.up.take().expect("the node is up"));
+    }
+
+    /// Its state.
+    #[track_caller]
+    #[must_use]
+    pub fn status(&self) -> Value {
+        self.ok(&["status"])
+    }
+
+    /// The digest of its control log.
+    #[track_caller]
+    #[must_use]
+    pub fn control_digest(&self) -> String {
+        text(&self.status()["control"]["digest"])
+    }
+
+    /// The line of a room in its `status`, if it is there.
+    #[track_caller]
+    #[must_use]
+    pub fn room_status(&self, room: &str) -> Option<Value> {
+        let status = self.status();
+        let rooms = status["rooms"].as_array().expect("rooms");
+        rooms.iter().find(|line| line["name"] == room).cloned()
+    }
+
+    /// Whether its `room list` holds a room.
+    #[track_caller]
+    #[must_use]
+    pub fn lists(&self, room: &str) -> bool {
+        let list = self.ok(&["room", "list"]);
+        list["rooms"].as_array().expect("rooms").iter().any(|line| line["name"] == room)
+    }
+
+    /// Posts a text and gives the message's id.
+    #[track_caller]
+    pub fn send(&self, room: &str, words: &str) -> String {
+        text(&self.ok(&["send", room, words])["id"])
+    }
+
+    /// All messages of a room, oldest first.
+    #[track_caller]
+    #[must_use]
+    pub fn history(&self, room: &str) -> Vec<Value> {
+        let page = self.ok(&["history", room, "--limit", "1000000"]);
+        assert_eq!(page["more"], false);
+        page["messages"].as_array().expect("messages").clone()
+    }
+
+    /// The texts of all messages of a room, oldest first.
+    #[track_caller]
+    #[must_use]
+    pub fn texts(&self, room: &str) -> Vec<String> {
+        self.history(room).iter().map(|message| text(&message["text"])).collect()
+    }
+
+    /// The names of all With Access.
+    #[track_caller]
+    #[must_use]
+    pub fn with_access(&self, room: &str) -> Vec<String> {
+        let access = self.ok(&["room", "access", room]);
+        let agents = access["agents"].as_array().expect("agents");
+        agents.iter().map(|agent| text(&agent["name"])).collect()
+    }
+
+    /// The files of its home that hold these bytes anywhere.
+    #[must_use]
+    pub fn files_with(&self, needle: &[u8]) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.home.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).expect("a folder of the home") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let bytes = fs::read(&path).expect("a file of the home");
+                    if bytes.windows(needle.len()).any(|window| window == needle) {
+                        found.push(path);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// What its processes have written to standard error.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let bytes = fs::read(self.log_path()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.lab.path().join(format!("{}.log", self.name))
+    }
+
+    fn log_file(&self) -> File {
+        let mut options = OpenOptions::new();
+        options.create(true).append(true).open(self.log_path()).expect("a log")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.up.take());
+        let log = self.log();
+        if thread::panicking() {
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(30)..].join("\n");
+            eprintln!("--- the log of {} ends with:\n{last}", self.name);
+        } else {
+            assert!(!log.contains("panicked"), "{} panicked: {log}", self.name);
+        }
+    }
+}
+
+/// A JSON string as a string.
+#[track_caller]
+#[must_use]
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("a text is expected, not {value}")).to_owned()
+}
