@@ -117,8 +117,7 @@ impl Node {
         peers.extend(pending.iter().flat_map(|join| join.peers.clone()));
         peers.extend(home.read_peers()?);
         let seed = secrets.seed();
-        let net =
-            NetConfig { seed, listen: config.listen, peers, mdns: config.mdns };
+        let net = NetConfig { seed, listen: config.listen, peers, mdns: config.mdns };
         let network = Network::start(net).await?;
 
         let engine = Engine::new(
@@ -245,8 +244,7 @@ pub fn found(home: &Path, company: &str, agent: &str) -> Result<Founded, StartEr
     };
     let (phrase, entropy) = new_recovery()?;
     let recovery = recovery_hash(public_key(&recovery_seed(&entropy, 1)));
-    let (root, device) =
-        (DeviceKeys::new(&root_seed, ObjectId::default()), secrets.keys());
+    let (root, device) = (DeviceKeys::new(&root_seed, ObjectId::default()), secrets.keys());
     let foundation = sign_foundation(&Founding {
         company: &company_name,
         agent: &agent_name,

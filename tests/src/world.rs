@@ -363,6 +363,11 @@ impl World {
         (delivery, timers.min())
     }
 
+    /// Sets all clocks back. Only while nothing is under way that has a time.
+    pub fn step_back(&mut self, ms: u64) {
+        self.now = Timestamp(self.now.0 - ms);
+    }
+
     /// Whether nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.due.is_empty()

@@ -111,6 +111,27 @@ fn root_key_and_token_and_small_files() {
 }
 
 #[test]
+fn the_way_in_is_kept_when_a_request_to_join_is_granted() {
+    let folder = TempDir::new().unwrap();
+    let home = Home::open(folder.path()).unwrap();
+    home.settle_join().unwrap();
+    assert_eq!(home.read_peers().unwrap(), [""; 0]);
+    let peers = vec!["/ip4/10.0.0.1/tcp/1".to_owned()];
+    let join = PendingJoin { agent: "ada".to_owned(), company: None, peers: peers.clone() };
+    home.write_join(&join).unwrap();
+    assert_eq!(home.read_peers().unwrap(), [""; 0], "not yet granted");
+    for _ in 0..2 {
+        home.settle_join().unwrap();
+        assert_eq!(home.read_join().unwrap(), None);
+        assert_eq!(home.read_peers().unwrap(), peers);
+    }
+    // Found by mDNS later: what was known is not forgotten for it.
+    home.write_join(&PendingJoin { peers: Vec::new(), ..join }).unwrap();
+    home.settle_join().unwrap();
+    assert_eq!(home.read_peers().unwrap(), peers);
+}
+
+#[test]
 fn recovery_phrases_round_trip_and_errors_name_the_word() {
     let (phrase, entropy) = new_recovery().unwrap();
     assert_eq!(phrase.split(' ').count(), 24);

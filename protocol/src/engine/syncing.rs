@@ -370,11 +370,14 @@ impl Engine {
             return;
         }
         let device = self.keys.device();
+        // Above the last one even if the clock stood still or was set back.
+        let last = self.addresses.get(&device).map(|known| known.issued.plus_ms(1));
+        let issued = last.map_or(self.now, |last| last.max(self.now));
         let record = AddressRecord {
             version: 1,
             company,
             device,
-            issued: self.now,
+            issued,
             addresses: self.listening.clone(),
         };
         let body = crate::codec::encode(&record);

@@ -52,8 +52,11 @@ impl World {
                 drop(self.nodes[id.0].answers.insert(command, result));
             }
             Effect::Event(event) => self.nodes[id.0].events.push(event),
-            // Nodes of the world are connected by hand.
-            Effect::Addresses { .. } | Effect::Referral { .. } => {}
+            // Nodes of the world are connected by hand; tests look at what was learnt.
+            Effect::Addresses { peer, addresses } => {
+                drop(self.nodes[id.0].addresses.insert(peer, addresses));
+            }
+            Effect::Referral { .. } => {}
         }
     }
 

@@ -39,6 +39,8 @@ pub struct Node {
     pub responses: BTreeMap<ResponseToken, Vec<u8>>,
     /// Frames sent to such peers.
     pub sent_outside: Vec<(DeviceId, RequestId, Vec<u8>)>,
+    /// Addresses that it was told to dial, by device.
+    pub addresses: BTreeMap<DeviceId, Vec<String>>,
     /// The join that it was started with.
     pub wish: Option<JoinWish>,
     pub(super) seed: [u8; 32],
@@ -79,6 +81,7 @@ impl Node {
             verdicts: BTreeMap::new(),
             responses: BTreeMap::new(),
             sent_outside: Vec::new(),
+            addresses: BTreeMap::new(),
             wish: None,
             seed,
             device: keys_of(&seed).device(),

@@ -1,7 +1,9 @@
 //! The protocol through simulated worlds, forged objects and golden vectors.
 
+mod acceptance;
 mod durable;
 mod early_message;
+mod frames;
 mod garbage;
 mod ghost_post;
 mod history;
