@@ -18,6 +18,9 @@ use crate::store::{StoreError, StoreWriter};
 
 /// Inputs taken in before effects are carried out again.
 const INPUTS_AT_ONCE: usize = 64;
+/// Batches on their way to the disk beyond which nothing new is taken in: whoever sends
+/// faster than the disk writes has to wait, in the end in its own TCP window.
+const BATCHES_AHEAD_MAX: u64 = 256;
 /// The longest sleep: a wall clock that steps must not stall the timers.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
@@ -52,6 +55,8 @@ impl Driver {
             if let Err(error) = self.carry_out(&mut waiting).await {
                 break Some(error);
             }
+            let ahead = self.engine.last_batch().0 - self.engine.persisted().0;
+            let open = ahead < BATCHES_AHEAD_MAX;
             let due = self.engine.next_timeout().ms_since(now());
             let sleep = tokio::time::sleep(Duration::from_millis(due).min(SLEEP_MAX));
             tokio::select! {
@@ -60,8 +65,8 @@ impl Driver {
                     Ok(batch) => self.engine.handle(now(), Input::Persisted { batch }),
                     Err(error) => break Some(error),
                 },
-                Some(input) = self.inputs.recv() => self.take_inputs(input),
-                Some(request) = self.requests.recv() => self.take_request(request, &mut waiting),
+                Some(input) = self.inputs.recv(), if open => self.take_inputs(input),
+                Some(request) = self.requests.recv(), if open => self.take_request(request, &mut waiting),
                 () = sleep => self.engine.handle(now(), Input::Tick),
             }
         };

@@ -155,6 +155,12 @@ impl Home {
         Ok(Self { path: path.to_owned() })
     }
 
+    /// Whether a folder is a home with keys in it; looks and changes nothing.
+    #[must_use]
+    pub fn is_home(path: &Path) -> bool {
+        path.join(DEVICE_FILE).is_file()
+    }
+
     /// The folder.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -296,9 +296,9 @@ fn company_of(store: &Store) -> Option<CompanyId> {
     Some(CompanyId(bytes.try_into().ok()?))
 }
 
-/// A home that exists: a mistyped path must not make a folder.
+/// A home that exists: a mistyped path must not make a folder, nor change somebody's.
 fn existing_home(path: &Path) -> Result<Home, StartError> {
-    if path.is_dir() { Ok(Home::open(path)?) } else { Err(empty_home(path)) }
+    if Home::is_home(path) { Ok(Home::open(path)?) } else { Err(empty_home(path)) }
 }
 
 /// A home to found or join in: new, empty, or one that began as a home. Anything else is

@@ -27,8 +27,8 @@ const MEMBER: &[&str] = &["agent.id:id", "agent.name:text", "unit:text", "object
 fn check(what: &str, document: &Value, fields: &[&str]) {
     for field in fields {
         let (path, kind) = field.split_once(':').expect("path:kind");
-        let parts = path.split('.');
-        let value = parts.fold(Some(document), |value, part| value?.get(part));
+        let mut parts = path.split('.');
+        let value = parts.try_fold(document, |value, part| value.get(part));
         let value = value.unwrap_or_else(|| panic!("{what}: no field {path}: {document}"));
         assert!(is(value, kind), "{what}: {path} is no {kind}: {document}");
     }

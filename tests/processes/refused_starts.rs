@@ -49,6 +49,20 @@ fn without_a_running_node() {
 }
 
 #[test]
+fn signals_end_a_node_cleanly() {
+    let alice = founded("alice");
+    for signal in ["INT", "TERM"] {
+        let node = alice.follow(&["up", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"]);
+        assert!(node.next_line().is_some_and(|line| line.contains("\"ready\":true")));
+        assert!(alice.home().join("node.json").exists());
+        node.signal(signal);
+        assert_eq!((node.rest().len(), node.wait()), (0, 0), "SIG{signal}");
+        assert!(!alice.home().join("node.json").exists(), "it takes back where it was");
+        refused(&alice, &["status"], 3, "not_running");
+    }
+}
+
+#[test]
 fn two_nodes_on_one_home() {
     let mut alice = lab().node("alice");
     Company::found(&mut alice);

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Instant;
 
 use conclave_node::identity::Home;
 use conclave_node::net::{NetCommand, NetConfig, Network};
@@ -130,6 +131,13 @@ impl Peer {
     }
 }
 
+/// Whether a node is connected with the node of an agent.
+fn sees(node: &Node, agent: &str) -> bool {
+    let status = node.status();
+    let peers = status["peers"].as_array().expect("peers");
+    peers.iter().any(|peer| peer["agent"]["name"] == agent)
+}
+
 fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(1).enable_all().build().expect("a runtime")
@@ -204,4 +212,46 @@ fn a_member_without_access_gets_the_control_log_and_nothing_of_the_room() {
     wait_until("carol reads the room now", || {
         (carol.lists(ROOM) && carol.texts(ROOM).len() == 2).then_some(())
     });
+}
+
+#[test]
+fn strangers_who_take_all_places_keep_no_member_out() {
+    let company = company();
+    company.open_support();
+    let Company { alice, mut bob, carol: _carol, lab } = company;
+    bob.stop();
+    wait_until("bob has gone", || (!sees(&alice, "bob")).then_some(()));
+    let runtime = runtime();
+    let mut crowd = Vec::new();
+    runtime.block_on(async {
+        for number in 0..60 {
+            let home = Home::open(lab.path().join(format!("stranger-{number}"))).expect("a home");
+            let config = NetConfig {
+                seed: home.create_device_secrets().expect("new keys").seed(),
+                listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
+                peers: vec![alice.address()],
+                mdns: false,
+            };
+            crowd.push(Network::start(config).await.expect("a network"));
+        }
+    });
+    let mut most = 0;
+    wait_until("the places are taken", || {
+        let status = alice.status();
+        let peers = status["peers"].as_array().expect("peers");
+        let now = peers.iter().filter(|peer| peer["agent"].is_null()).count();
+        // No more come: that is how many there are.
+        let full = now > 10 && now == most;
+        most = now;
+        full.then_some(())
+    });
+    println!("{most} of 60 strangers got a place");
+    assert!(most < 60, "strangers are bounded");
+    let begin = Instant::now();
+    bob.up();
+    wait_until("bob is connected", || sees(&alice, "bob").then_some(()));
+    println!("a member got in after {:?}", begin.elapsed());
+    bob.send(ROOM, "let me through");
+    wait_until("alice has it", || (alice.texts(ROOM).len() == 1).then_some(()));
+    drop(crowd);
 }

@@ -112,10 +112,9 @@ impl Model {
                 let room = matches!(self.payload(p.room), Some(Payload::RoomCreate(_)));
                 room && principal && revokes(&p.overrides)
             }
-            Payload::Revoke(r) => matches!(
-                self.payload(r.target),
-                Some(Payload::MemberGrant(_) | Payload::Permit(_))
-            ),
+            Payload::Revoke(r) => {
+                matches!(self.payload(r.target), Some(Payload::MemberGrant(_) | Payload::Permit(_)))
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod company;
 mod follow;
+mod look;
 mod ran;
 
 use std::ffi::{OsStr, OsString};
@@ -22,6 +23,7 @@ use tempfile::TempDir;
 
 pub use self::company::{Company, admit, ask_to_join, same_code};
 pub use self::follow::Follow;
+pub use self::look::text;
 pub use self::ran::{Ran, run};
 
 /// How long anything may take; a busy machine is slow.
@@ -81,6 +83,7 @@ impl Lab {
             home: self.path().join(name),
             launcher: launcher.iter().map(Into::into).collect(),
             listen: LISTEN.map(str::to_owned).to_vec(),
+            keeps_port: false,
             up: None,
         }
     }
@@ -101,7 +104,9 @@ impl Lab {
         for name in ["CONCLAVE_HOME", "CONCLAVE_LOG", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
             command.env_remove(name);
         }
-        command.env("HOME", self.path());
+        for name in ["HOME", "TMPDIR"] {
+            command.env(name, self.path());
+        }
         command
     }
 }
@@ -113,6 +118,7 @@ pub struct Node {
     home: PathBuf,
     launcher: Vec<OsString>,
     listen: Vec<String>,
+    keeps_port: bool,
     up: Option<Up>,
 }
 
@@ -139,11 +145,12 @@ impl Node {
         self.listen = args.iter().map(|arg| (*arg).to_owned()).collect();
     }
 
-    /// From its next start on it listens where it does now, if that is still free then.
+    /// From its next start on it listens where it does now.
     #[track_caller]
     pub fn keep_port(&mut self) {
         let listen = format!("/ip4/127.0.0.1/tcp/{}", self.port());
         self.set_listen(&["--no-mdns", "--listen", &listen]);
+        self.keeps_port = true;
     }
 
     /// `conclave --home HOME` with these arguments.
@@ -155,7 +162,6 @@ impl Node {
     }
 
     /// Makes commands as [`Self::command`] does, whatever happens to this node meanwhile.
-    #[must_use]
     pub fn maker(&self) -> impl Fn(&[&str]) -> Command + Send + use<> {
         let (lab, home, launcher) = (self.lab.clone(), self.home.clone(), self.launcher.clone());
         move |args| {
@@ -214,14 +220,28 @@ impl Node {
         // Should the tests be killed, no node stays behind.
         let args: Vec<&str> =
             ["up", "--with-parent"].into_iter().chain(listen).chain(args.iter().copied()).collect();
-        let process = self.follow(&args);
-        let Some(line) = process.next_line() else {
-            let code = process.wait();
-            panic!("{} did not start but ended with {code}: {}", self.name, self.log());
-        };
+        let (process, line) = wait_until("it is ready", || self.start(&args));
         let ready: Value = serde_json::from_str(&line).expect("the ready line is JSON");
         assert_eq!(ready["ready"], true, "{line}");
         self.up = Some(Up { process, ready });
+    }
+
+    /// Starts `up` and gives its first line; `None` if its port is not free yet.
+    #[track_caller]
+    fn start(&self, args: &[&str]) -> Option<(Follow, String)> {
+        let process = self.follow(args);
+        if let Some(line) = process.next_line() {
+            return Some((process, line));
+        }
+        let (code, log) = (process.wait(), self.log());
+        // A connection of another program may hold the port for a moment.
+        let taken = log.lines().rev().take(2).any(|line| line.contains("Address already in use"));
+        assert!(
+            taken && self.keeps_port,
+            "{} did not start but ended with {code}: {log}",
+            self.name
+        );
+        None
     }
 
     /// Starts a command that prints line by line.
@@ -286,89 +306,6 @@ impl Node {
         drop(self.up.take().expect("the node is up"));
     }
 
-    /// Its state.
-    #[track_caller]
-    #[must_use]
-    pub fn status(&self) -> Value {
-        self.ok(&["status"])
-    }
-
-    /// The digest of its control log.
-    #[track_caller]
-    #[must_use]
-    pub fn control_digest(&self) -> String {
-        text(&self.status()["control"]["digest"])
-    }
-
-    /// The line of a room in its `status`, if it is there.
-    #[track_caller]
-    #[must_use]
-    pub fn room_status(&self, room: &str) -> Option<Value> {
-        let status = self.status();
-        let rooms = status["rooms"].as_array().expect("rooms");
-        rooms.iter().find(|line| line["name"] == room).cloned()
-    }
-
-    /// Whether its `room list` holds a room.
-    #[track_caller]
-    #[must_use]
-    pub fn lists(&self, room: &str) -> bool {
-        let list = self.ok(&["room", "list"]);
-        list["rooms"].as_array().expect("rooms").iter().any(|line| line["name"] == room)
-    }
-
-    /// Posts a text and gives the message's id.
-    #[track_caller]
-    pub fn send(&self, room: &str, words: &str) -> String {
-        text(&self.ok(&["send", room, words])["id"])
-    }
-
-    /// All messages of a room, oldest first.
-    #[track_caller]
-    #[must_use]
-    pub fn history(&self, room: &str) -> Vec<Value> {
-        let page = self.ok(&["history", room, "--limit", "1000000"]);
-        assert_eq!(page["more"], false);
-        page["messages"].as_array().expect("messages").clone()
-    }
-
-    /// The texts of all messages of a room, oldest first.
-    #[track_caller]
-    #[must_use]
-    pub fn texts(&self, room: &str) -> Vec<String> {
-        self.history(room).iter().map(|message| text(&message["text"])).collect()
-    }
-
-    /// The names of all With Access.
-    #[track_caller]
-    #[must_use]
-    pub fn with_access(&self, room: &str) -> Vec<String> {
-        let access = self.ok(&["room", "access", room]);
-        let agents = access["agents"].as_array().expect("agents");
-        agents.iter().map(|agent| text(&agent["name"])).collect()
-    }
-
-    /// The files of its home that hold these bytes anywhere.
-    #[must_use]
-    pub fn files_with(&self, needle: &[u8]) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        let mut folders = vec![self.home.clone()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).expect("a folder of the home") {
-                let path = entry.expect("an entry").path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    let bytes = fs::read(&path).expect("a file of the home");
-                    if bytes.windows(needle.len()).any(|window| window == needle) {
-                        found.push(path);
-                    }
-                }
-            }
-        }
-        found
-    }
-
     /// What its processes have written to standard error.
     #[must_use]
     pub fn log(&self) -> String {
@@ -398,11 +335,4 @@ impl Drop for Node {
             assert!(!log.contains("panicked"), "{} panicked: {log}", self.name);
         }
     }
-}
-
-/// A JSON string as a string.
-#[track_caller]
-#[must_use]
-pub fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("a text is expected, not {value}")).to_owned()
 }

@@ -5,8 +5,8 @@ use conclave_protocol::found::{Founding, found};
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId, UnitId};
 use conclave_protocol::keys::{DeviceKeys, device_statement};
 use conclave_protocol::object::{
-    AdminGrant, AgentCert, CONTROL_VERSION, Capabilities, ControlObject, DeviceCert, Header,
-    Genesis, HistoryPolicy, MemberGrant, ObjectType, Payload, Permit, Principal, Revoke, RevokeMode,
+    AdminGrant, AgentCert, CONTROL_VERSION, Capabilities, ControlObject, DeviceCert, Genesis,
+    Header, HistoryPolicy, MemberGrant, ObjectType, Payload, Permit, Principal, Revoke, RevokeMode,
     RoomCreate, SignatureBytes, UnitCreate, UnitKind,
 };
 use conclave_protocol::signed::{Trust, Verified};
@@ -83,7 +83,8 @@ impl RandomLog {
         let mut material = self.seed.to_be_bytes().to_vec();
         material.extend_from_slice(&self.drawn.to_be_bytes());
         let hash: [u8; 32] = blake3::hash(&material).into();
-        let number = u64::from_be_bytes([0, 0, hash[0], hash[1], hash[2], hash[3], hash[4], hash[5]]);
+        let number =
+            u64::from_be_bytes([0, 0, hash[0], hash[1], hash[2], hash[3], hash[4], hash[5]]);
         usize::try_from(number).unwrap_or_default() % bound.max(1)
     }
 
@@ -106,7 +107,9 @@ impl RandomLog {
             })
             .map(|(id, _, _)| *id)
             .collect();
-        let n = self.random(fits.len());
+        // The older, the likelier: so that the same few meet again and again.
+        let most = self.random(fits.len()) + 1;
+        let n = self.random(most);
         fits.get(n).copied().unwrap_or_default()
     }
 
@@ -157,9 +160,8 @@ impl RandomLog {
                 })
             }
             5..=14 => {
-                let kind =
-                    [UnitKind::Department, UnitKind::Group, UnitKind::Group, UnitKind::Role]
-                        [self.random(4)];
+                let kind = [UnitKind::Department, UnitKind::Group, UnitKind::Group, UnitKind::Role]
+                    [self.random(4)];
                 let group = kind == UnitKind::Group;
                 let parent = group.then(|| UnitId::from(self.some(ObjectType::UnitCreate)));
                 let reserved = self.chance(10);

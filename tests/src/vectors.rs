@@ -13,12 +13,13 @@ use conclave_protocol::found::{Foundation, Founding, found};
 use conclave_protocol::id::{CompanyId, DeviceId, ObjectId};
 use conclave_protocol::keys::{DeviceKeys, device_statement, public_key, recovery_hash};
 use conclave_protocol::object::{
-    AgentCert, ControlObject, DeviceCert, Genesis, HistoryPolicy, MemberGrant, ObjectType,
-    Payload, Permit, Principal, Revoke, RevokeMode, RoomCreate, SignatureBytes, UnitCreate,
-    UnitKind,
+    AgentCert, ControlObject, DeviceCert, Genesis, HistoryPolicy, MemberGrant, ObjectType, Payload,
+    Permit, Principal, Revoke, RevokeMode, RoomCreate, SignatureBytes, UnitCreate, UnitKind,
 };
 use conclave_protocol::signed::{Trust, Verified, peek_type, sign};
-use conclave_protocol::sync::{Blob, Bound, JoinAnswer, Part, Request, Response, RoomSummary, Scope};
+use conclave_protocol::sync::{
+    Blob, Bound, JoinAnswer, Part, Request, Response, RoomSummary, Scope,
+};
 use conclave_protocol::time::Timestamp;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -95,8 +96,11 @@ fn vector(name: &str, author: u8, bytes: &[u8]) -> Vector {
     let (number, body, signature) = forge::split(bytes);
     let object_type = peek_type(bytes).unwrap_or(ObjectType::Genesis);
     let id = conclave_protocol::signed::object_id(object_type, &body);
-    let company =
-        if object_type == ObjectType::Genesis { CompanyId::default() } else { foundation().company };
+    let company = if object_type == ObjectType::Genesis {
+        CompanyId::default()
+    } else {
+        foundation().company
+    };
     Vector {
         name: name.to_owned(),
         type_name: object_type.name().to_owned(),
@@ -150,8 +154,7 @@ fn chain() -> Chain {
         Payload::UnitCreate(UnitCreate { kind, parent, name: name.to_owned() })
     };
     let support = chain.add("a Department", unit(UnitKind::Department, None, "Support"));
-    let front =
-        chain.add("a Group", unit(UnitKind::Group, Some(support.into()), "Front Line"));
+    let front = chain.add("a Group", unit(UnitKind::Group, Some(support.into()), "Front Line"));
     chain.add("a Role", unit(UnitKind::Role, None, "M\u{fc}ller \u{6f22}"));
     let bob = chain.add("an agent", Payload::AgentCert(AgentCert { name: "bob".into() }));
     let (device, sealing) = (keys(3).device(), keys(3).sealing());

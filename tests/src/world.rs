@@ -321,7 +321,8 @@ impl World {
             Due::Persisted { .. } => self.random(self.options.disk_ms_max + 1),
             _ => 1 + self.random(self.options.latency_ms_max),
         };
-        let late = matches!(due, Due::Gossip { .. }) && self.chance(self.options.gossip_late_percent);
+        let late =
+            matches!(due, Due::Gossip { .. }) && self.chance(self.options.gossip_late_percent);
         let ms = if late { ms + self.random(3_000) } else { ms };
         let at = (self.now.plus_ms(ms), self.number());
         self.due.insert(at, due);
@@ -411,7 +412,9 @@ impl World {
                     self.gossip_arrives(from, to, topic, id, bytes);
                 }
             }
-            Due::Request { from, to, request, frame } => self.request_arrives(from, to, request, frame),
+            Due::Request { from, to, request, frame } => {
+                self.request_arrives(from, to, request, frame)
+            }
             Due::Response { to, life, request, frame } => {
                 if self.node(to).life == life {
                     self.nodes[to.0].asked.remove(&request);
@@ -446,14 +449,19 @@ impl World {
     ) -> GossipToken {
         let token = GossipToken(self.number());
         let at = self.now;
-        let arrived =
-            node::Arrived { from: peer, topic, id, bytes: bytes.clone(), at };
+        let arrived = node::Arrived { from: peer, topic, id, bytes: bytes.clone(), at };
         self.nodes[to.0].gossip.insert(token, arrived);
         self.input(to, Input::Gossip { peer, token, topic, bytes });
         token
     }
 
-    fn request_arrives(&mut self, from: DeviceId, to: DeviceId, request: RequestId, frame: Vec<u8>) {
+    fn request_arrives(
+        &mut self,
+        from: DeviceId,
+        to: DeviceId,
+        request: RequestId,
+        frame: Vec<u8>,
+    ) {
         if !self.linked(from, to) {
             return;
         }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use conclave_protocol::limits::REQUEST_MS_MAX;
-use conclave_protocol::signed::peek_id;
 use libp2p::gossipsub::{
     self, AllowAllSubscriptionFilter, MaxCountSubscriptionFilter, MessageAuthenticity, MessageId,
     ValidationMode,
@@ -143,9 +142,10 @@ fn gossip() -> Result<Gossip, NetError> {
         .map_err(|error| NetError::Setup(error.to_owned()))
 }
 
-/// Gossip de-duplicates by the id of the object. Bytes that are no object get an id of their
-/// own, so that the engine sees and refuses each of them once.
+/// Over all bytes, signature included: over the object's id, which leaves the signature out,
+/// whoever sends a message first with a broken signature would make the real one a duplicate.
+/// And only who has the bytes can ask for them.
 fn message_id(bytes: &[u8]) -> MessageId {
-    let id = peek_id(bytes).map_or_else(|| blake3::hash(bytes).into(), |id| id.0);
-    MessageId::new(&id[..MESSAGE_ID_BYTES])
+    let hash = blake3::derive_key("conclave v1 gossip", bytes);
+    MessageId::from(hash[..MESSAGE_ID_BYTES].to_vec())
 }

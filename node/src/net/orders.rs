@@ -50,7 +50,7 @@ impl Task {
         }
     }
 
-    fn verdict(&mut self, token: GossipToken, verdict: GossipVerdict) {
+    pub(super) fn verdict(&mut self, token: GossipToken, verdict: GossipVerdict) {
         let Some((message, source)) = self.verdicts.remove(&token) else { return };
         let acceptance = match verdict {
             GossipVerdict::Accept => MessageAcceptance::Accept,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use conclave_protocol::engine::{GossipToken, Input};
+use conclave_protocol::engine::{GossipToken, GossipVerdict, Input};
+use conclave_protocol::signed::SIGNED_BYTES_MAX;
 use futures::StreamExt;
 use libp2p::core::transport::ListenerId;
 use libp2p::gossipsub::{self, MessageId};
@@ -230,6 +231,10 @@ impl Task {
                 self.last_token += 1;
                 let token = GossipToken(self.last_token);
                 self.verdicts.insert(token, (message_id, propagation_source));
+                // What no object can be is not worth the memory of the queue.
+                if message.data.len() > SIGNED_BYTES_MAX {
+                    return self.verdict(token, GossipVerdict::Reject);
+                }
                 if self.verdicts.len() > VERDICTS_MAX {
                     self.verdicts.pop_first();
                 }

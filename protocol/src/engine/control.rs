@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::Engine;
 use super::io::{Effect, Event, GossipToken, GossipVerdict, PeerPolicy, Table};
 use super::load::COMPANY;
-use super::Engine;
 use crate::control::{Added, ControlLog};
 use crate::id::{CompanyId, DeviceId, ObjectId, RoomId, Topic};
 use crate::limits::{HOLD_MS_MAX, SEAL_DELAY_MS_MAX};

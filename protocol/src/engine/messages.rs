@@ -71,9 +71,10 @@ impl Engine {
         if envelope.value().room != room {
             return self.refuse(origin, GossipVerdict::Reject, "wrong_room");
         }
-        if self.me().is_none_or(|me| {
-            self.control.as_ref().is_none_or(|c| !c.access().has_access(me, room))
-        }) {
+        if self
+            .me()
+            .is_none_or(|me| self.control.as_ref().is_none_or(|c| !c.access().has_access(me, room)))
+        {
             return self.refuse(origin, GossipVerdict::Ignore, "not_our_room");
         }
         self.judge_message(room, envelope, origin);
@@ -193,7 +194,12 @@ impl Engine {
     /// Keeps a message that a pull or push brought, and whose author has lost access, until
     /// the end of the pull: what acknowledges it may be thousands of messages further on. It
     /// counts, so that what follows it finds its parents, but is neither shown nor shared.
-    fn store_unacknowledged(&mut self, room: RoomId, envelope: &Verified<Envelope>, from: DeviceId) {
+    fn store_unacknowledged(
+        &mut self,
+        room: RoomId,
+        envelope: &Verified<Envelope>,
+        from: DeviceId,
+    ) {
         let (id, message) = (envelope.id(), envelope.value());
         let standing = self.standing_of(message.device, room);
         let Some(state) = self.rooms.get_mut(&room) else { return };

@@ -11,8 +11,9 @@ use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic};
 use crate::limits::{ADDRESS_RECORDS_FRAME_MAX, ADDRESS_RECORDS_MAX, ADDRESSES_MAX, IDS_FRAME_MAX};
 use crate::object::ObjectType;
 use crate::signed::{Verified, sign};
-use crate::sync::{Blob, Bound, Items, Pull, PullStep, Request, Response, RoomSummary, Scope,
-    fingerprint_of_range};
+use crate::sync::{
+    Blob, Bound, Items, Pull, PullStep, Request, Response, RoomSummary, Scope, fingerprint_of_range,
+};
 
 /// Receipts are gathered this long, in ms, so that a burst costs one frame.
 const RECEIPT_DELAY_MS: u64 = 50;
@@ -405,8 +406,7 @@ impl Engine {
             return;
         }
         self.write(Table::State, Self::address_key(device), bytes.to_vec());
-        let known =
-            KnownAddresses { issued, addresses: addresses.clone(), bytes: bytes.to_vec() };
+        let known = KnownAddresses { issued, addresses: addresses.clone(), bytes: bytes.to_vec() };
         self.addresses.insert(device, known);
         if !ours {
             self.emit(Effect::Addresses { peer: device, addresses });

@@ -131,9 +131,7 @@ impl RoomLog {
     #[must_use]
     pub fn unread(&self, me: Option<AgentId>) -> u64 {
         let unread = |id: &&MessageId| {
-            self.entries
-                .get(*id)
-                .is_some_and(|e| e.accepted && self.standing(e.device).agent != me)
+            self.entries.get(*id).is_some_and(|e| e.accepted && self.standing(e.device).agent != me)
         };
         self.arrivals.range(self.read + 1..).map(|(_, id)| id).filter(unread).count() as u64
     }
@@ -255,8 +253,7 @@ impl RoomLog {
     /// Content of a device that no other is known to hold.
     #[must_use]
     pub fn pending(&self, device: DeviceId) -> Vec<MessageId> {
-        let pending =
-            |e: &Entry| e.device == device && e.kind.is_content() && !e.held_elsewhere;
+        let pending = |e: &Entry| e.device == device && e.kind.is_content() && !e.held_elsewhere;
         self.entries.iter().filter(|(_, e)| pending(e)).map(|(id, _)| *id).collect()
     }
 

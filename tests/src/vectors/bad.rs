@@ -61,19 +61,29 @@ pub fn bad() -> Vec<BadVector> {
         ("a byte short", "malformed", good[..good.len() - 1].to_vec()),
         ("nothing", "malformed", Vec::new()),
         ("an over-long type number", "malformed", [&[0x83, 0x19, 0, 0x20], &good[3..]].concat()),
-        ("an outer array of indefinite length", "malformed",
-            [&[0x9f], &good[1..], &[0xff]].concat()),
+        (
+            "an outer array of indefinite length",
+            "malformed",
+            [&[0x9f], &good[1..], &[0xff]].concat(),
+        ),
         ("a type that is not known", "malformed", forge::parts(33, &body, &signature)),
         ("an over-long version", "malformed", envelope(&[&[0x8e, 0x18, 0], &body[2..]].concat())),
         ("a byte behind the body", "malformed", envelope(&[&body[..], &[0]].concat())),
-        ("a body of indefinite length", "malformed",
-            envelope(&[&[0x9f], &body[1..], &[0xff]].concat())),
+        (
+            "a body of indefinite length",
+            "malformed",
+            envelope(&[&[0x9f], &body[1..], &[0xff]].concat()),
+        ),
         ("a field too many", "malformed", envelope(&[&[0x8f], &body[1..], &[0xf6]].concat())),
         ("a height without parents", "malformed", bent(|e| e.parents.clear())),
         ("a height above all bounds", "malformed", bent(|e| e.height = 1 << 63)),
-        ("parents that are not sorted", "malformed", bent(|e| {
-            e.parents = vec![ObjectId([2; 32]), ObjectId([1; 32])];
-        })),
+        (
+            "parents that are not sorted",
+            "malformed",
+            bent(|e| {
+                e.parents = vec![ObjectId([2; 32]), ObjectId([1; 32])];
+            }),
+        ),
         ("a place in the chain without a predecessor", "malformed", bent(|e| e.prev = None)),
         ("a text that is not UTF-8", "malformed", bent(|e| e.body = vec![0xff])),
         ("a text with an escape character", "malformed", bent(|e| e.body = vec![0x1b])),
@@ -81,17 +91,24 @@ pub fn bad() -> Vec<BadVector> {
         ("a name that is not in form C", "malformed", name("e\u{301}")),
         ("a name with a separator", "malformed", name("a/b")),
         ("a name that begins with a space", "malformed", name(" a")),
-        ("a signature with one bit turned", "bad_signature",
-            forge::parts(number, &body, &flipped)),
-        ("another type with the same body and signature", "malformed",
-            forge::parts(ObjectType::AgentCert.number(), &body, &signature)),
-        ("a key of small order", "bad_signature",
-            forge::parts(number, &small.encode(), &SignatureBytes(nothing))),
+        ("a signature with one bit turned", "bad_signature", forge::parts(number, &body, &flipped)),
+        (
+            "another type with the same body and signature",
+            "malformed",
+            forge::parts(ObjectType::AgentCert.number(), &body, &signature),
+        ),
+        (
+            "a key of small order",
+            "bad_signature",
+            forge::parts(number, &small.encode(), &SignatureBytes(nothing)),
+        ),
         ("another key's signature", "bad_signature", forge::signed(&keys(4), text).bytes),
-        ("another company in the body", "wrong_company",
-            forge::signed(&keys(3), &foreign).bytes),
-        ("a signature made for another company", "bad_signature",
-            resigned(ObjectType::Envelope, CompanyId([1; 32]), &body)),
+        ("another company in the body", "wrong_company", forge::signed(&keys(3), &foreign).bytes),
+        (
+            "a signature made for another company",
+            "bad_signature",
+            resigned(ObjectType::Envelope, CompanyId([1; 32]), &body),
+        ),
         ("an id that is too long", "malformed", {
             let long = codec::encode(&ObjectId([0; 32]));
             envelope(&[&[0x8e, 0x00, 0x58, 0x21, 0], &long[2..], &body[36..]].concat())

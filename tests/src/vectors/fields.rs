@@ -100,9 +100,11 @@ fn payload_fields(f: &mut Fields, payload: &Payload) {
             field(f, "agent", g.agent.to_string());
             field(f, "rank", g.rank);
             let may = g.may;
-            field(f, "may [units, agents, rooms, admins]", json!([
-                may.units, may.agents, may.rooms, may.admins
-            ]));
+            field(
+                f,
+                "may [units, agents, rooms, admins]",
+                json!([may.units, may.agents, may.rooms, may.admins]),
+            );
             field(f, "scope", option(g.scope));
             field(f, "overrides", ids(&g.overrides));
         }

@@ -60,7 +60,12 @@ impl World {
         }
     }
 
-    fn respond(&mut self, id: NodeId, token: conclave_protocol::engine::ResponseToken, frame: Vec<u8>) {
+    fn respond(
+        &mut self,
+        id: NodeId,
+        token: conclave_protocol::engine::ResponseToken,
+        frame: Vec<u8>,
+    ) {
         let Some((peer, request)) = self.nodes[id.0].serving.remove(&token) else {
             self.nodes[id.0].responses.insert(token, frame);
             return;

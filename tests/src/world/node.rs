@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use conclave_protocol::engine::{
-    CommandId, Engine, EngineConfig, Event, Failure, GossipToken, GossipVerdict, JoinWish,
-    Outcome, PeerPolicy, RequestId, ResponseToken,
+    CommandId, Engine, EngineConfig, Event, Failure, GossipToken, GossipVerdict, JoinWish, Outcome,
+    PeerPolicy, RequestId, ResponseToken,
 };
 use conclave_protocol::id::{DeviceId, ObjectId, Topic};
 use conclave_protocol::keys::DeviceKeys;

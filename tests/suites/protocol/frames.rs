@@ -3,6 +3,7 @@
 use conclave_protocol::engine::{Command, GossipVerdict, Input};
 use conclave_protocol::id::Topic;
 use conclave_protocol::object::UnitKind;
+use conclave_protocol::sync::{Blob, Request, Scope};
 use conclave_tests::world::{Options, World};
 
 #[test]
@@ -69,6 +70,34 @@ fn a_long_pull_from_two_peers_at_once_and_a_crash_on_the_way() {
         w.agree();
         assert_eq!(w.texts(dave, "help").len(), 1_100);
     }
+}
+
+#[test]
+fn a_push_in_the_middle_of_a_pull_does_not_undo_it() {
+    let mut w = World::new(5, Options::CALM);
+    let alice = w.found("Acme", "alice");
+    w.department(alice, "Support");
+    w.add_member(alice, "alice", "department:Support");
+    let room = w.room(alice, "help", &["department:Support"]);
+    let xavier = w.join(alice, "xavier", &["department:Support"]);
+    for n in 0..1_100 {
+        let text = format!("{n} {}", "long ".repeat(200));
+        w.give(xavier, Command::Send { room: "help".into(), text });
+    }
+    w.agree();
+    w.remove_member(alice, "xavier", "department:Support");
+    w.agree();
+    w.crash(xavier);
+    let dave = w.join(alice, "dave", &[]);
+    w.agree();
+    let any = conclave_tests::forge::all_stored(&w, alice, room)[0].bytes().to_vec();
+    w.add_member(alice, "dave", "department:Support");
+    let from = w.node(alice).device();
+    w.until("the pull", 1_000, |w| w.disk(dave).durable().len() > 300);
+    assert!(w.texts(dave, "help").is_empty(), "the acknowledgement comes last");
+    let (scope, objects) = (Scope::Room(room), vec![Blob(any)]);
+    w.ask_as(dave, from, &Request::Push { scope, objects });
+    w.until("the history", 4_000, |w| w.texts(dave, "help").len() == 1_100);
 }
 
 #[test]

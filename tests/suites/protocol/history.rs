@@ -124,7 +124,10 @@ fn many_forks_of_unsealed_history_are_sealed_in_a_chain() {
         team(21, Options::CALM, &["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]);
     // Ten heads at once, nobody answers.
     for id in &others {
-        w.give(*id, conclave_protocol::engine::Command::Send { room: "help".into(), text: "!".into() });
+        w.give(
+            *id,
+            conclave_protocol::engine::Command::Send { room: "help".into(), text: "!".into() },
+        );
     }
     w.settle();
     for name in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"] {

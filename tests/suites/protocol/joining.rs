@@ -143,8 +143,10 @@ fn a_newcomer_signs_for_nobody_but_the_admin_it_took_an_offer_from() {
     let sign = Request::JoinSign { company, agent: Default::default() };
     assert_eq!(w.ask_as(bob, mallory, &sign), Response::Refused);
     let admin = w.node(alice).device();
-    let elsewhere =
-        Request::JoinSign { company: conclave_protocol::id::CompanyId([3; 32]), agent: Default::default() };
+    let elsewhere = Request::JoinSign {
+        company: conclave_protocol::id::CompanyId([3; 32]),
+        agent: Default::default(),
+    };
     assert_eq!(w.ask_as(bob, admin, &elsewhere), Response::Refused);
     assert!(matches!(w.ask_as(bob, admin, &sign), Response::JoinProof { .. }));
 }

@@ -118,7 +118,10 @@ fn history_comes_in_pages_without_gaps() {
     }
     let texts: Vec<String> = pages.into_iter().rev().flatten().map(|m| m.text).collect();
     assert_eq!(texts, (0..45).map(|n| format!("m{n}")).collect::<Vec<_>>());
-    assert_eq!(engine.history("all", 10, Some("nonsense")).unwrap_err().kind, FailureKind::NotFound);
+    assert_eq!(
+        engine.history("all", 10, Some("nonsense")).unwrap_err().kind,
+        FailureKind::NotFound
+    );
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn scattered(seed: u64, steps: usize) -> (World, Vec<NodeId>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn subsets_end_equal_without_any_gossip(seed: u64) {

@@ -4,7 +4,7 @@ use conclave_protocol::engine::GossipVerdict;
 use conclave_protocol::envelope::Envelope;
 use conclave_protocol::id::{DeviceId, RoomId, Topic};
 use conclave_protocol::object::{ObjectType, SignatureBytes};
-use conclave_protocol::signed::{signed_statement, object_id};
+use conclave_protocol::signed::{object_id, signed_statement};
 use conclave_tests::forge;
 use conclave_tests::world::{NodeId, Options, World};
 
@@ -112,9 +112,9 @@ fn wire_bad_signatures_and_small_order_keys_are_rejected() {
     ];
     let mut malleable = signature;
     let mut carry = 0u16;
-    for n in 0..32 {
-        let sum = u16::from(malleable.0[32 + n]) + u16::from(order[n]) + carry;
-        malleable.0[32 + n] = sum.to_le_bytes()[0];
+    for (byte, add) in malleable.0[32..].iter_mut().zip(order) {
+        let sum = u16::from(*byte) + u16::from(add) + carry;
+        *byte = sum.to_le_bytes()[0];
         carry = sum >> 8;
     }
     t.rejected("a signature with s + L", &forge::parts(number, &body, &malleable));
