@@ -137,14 +137,10 @@ impl Driver {
                 }
                 Effect::Verdict { token, verdict } => NetCommand::Verdict { token, verdict },
                 Effect::Publish { topic, id, bytes } => NetCommand::Publish { topic, id, bytes },
-                Effect::Send { peer, request, frame } => {
-                    NetCommand::Send { peer, request, frame }
-                }
+                Effect::Send { peer, request, frame } => NetCommand::Send { peer, request, frame },
                 Effect::Respond { token, frame } => NetCommand::Respond { token, frame },
                 Effect::Policy(policy) => NetCommand::Policy(policy),
-                Effect::Addresses { peer, addresses } => {
-                    NetCommand::Addresses { peer, addresses }
-                }
+                Effect::Addresses { peer, addresses } => NetCommand::Addresses { peer, addresses },
                 Effect::Referral { peer, addresses } => NetCommand::Referral { peer, addresses },
                 Effect::Disconnect { peer } => NetCommand::Disconnect { peer },
             };

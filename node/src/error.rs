@@ -76,10 +76,7 @@ impl From<StoreError> for StartError {
                 (StartErrorKind::Failed, "start the newer version of Conclave again")
             }
             StoreError::DiskFull { .. } => (StartErrorKind::Failed, "make room on the disk"),
-            _ => (
-                StartErrorKind::Failed,
-                "check the folder's owner and permissions, and the disk",
-            ),
+            _ => (StartErrorKind::Failed, "check the folder's owner and permissions, and the disk"),
         };
         Self::new(kind, error.to_string(), hint)
     }

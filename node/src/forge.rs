@@ -232,18 +232,13 @@ fn forge_objects(
 
 /// The best claim that the forger can make: its real certificate and memberships, and a
 /// permit of the room that lets in others.
-fn standing(
-    control: &ControlLog,
-    device: DeviceId,
-    room: RoomId,
-) -> Result<EnterBody, ForgeError> {
+fn standing(control: &ControlLog, device: DeviceId, room: RoomId) -> Result<EnterBody, ForgeError> {
     let missing = |what: &str| ForgeError(format!("the control log has no {what}"));
     let access = control.access();
     let info = access.devices().get(&device).ok_or_else(|| missing("device of the author"))?;
     let permits = access.rooms().get(&room).ok_or_else(|| missing("such room"))?;
-    let permit = permits
-        .principals()
-        .find_map(|principal| access.permits(room, principal).first().copied());
+    let permit =
+        permits.principals().find_map(|principal| access.permits(room, principal).first().copied());
     let grants: BTreeSet<ObjectId> =
         access.units_of(info.agent).flat_map(|u| access.member_grants(info.agent, u)).collect();
     Ok(EnterBody {
@@ -255,7 +250,8 @@ fn standing(
 
 fn read_control(objects: &[Vec<u8>]) -> Result<(CompanyId, ControlLog), ForgeError> {
     let error = |e: &dyn std::fmt::Display| ForgeError(format!("the control log: {e}"));
-    let genesis = objects.first().ok_or_else(|| ForgeError("the control log is empty".to_owned()))?;
+    let genesis =
+        objects.first().ok_or_else(|| ForgeError("the control log is empty".to_owned()))?;
     let company = CompanyId::from(peek_id(genesis).unwrap_or_default());
     let mut control = ControlLog::new(company);
     for bytes in objects {

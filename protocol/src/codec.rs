@@ -70,10 +70,7 @@ mod tests {
         // An array of indefinite length.
         assert_eq!(decode::<Vec<u64>>(&[0x9f, 0x05, 0xff], 9), Err(CodecError::NotCanonical));
         assert_eq!(decode::<Vec<u64>>(&[0x81, 0x05], 9), Ok(vec![5]));
-        assert_eq!(
-            decode::<u64>(&[0x05, 0x00], 1),
-            Err(CodecError::TooLarge { size: 2, max: 1 })
-        );
+        assert_eq!(decode::<u64>(&[0x05, 0x00], 1), Err(CodecError::TooLarge { size: 2, max: 1 }));
         assert_eq!(decode::<u64>(&[], 9), Err(CodecError::Malformed));
     }
 }

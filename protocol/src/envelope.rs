@@ -6,9 +6,7 @@ use minicbor::{Decode, Encode};
 
 use crate::codec::{self, CodecError};
 use crate::id::{CompanyId, DeviceId, MessageId, ObjectId, RoomId};
-use crate::limits::{
-    ENTER_GRANTS_MAX, HEIGHT_MAX, OBJECT_BYTES_MAX, PARENTS_MAX, TEXT_BYTES_MAX,
-};
+use crate::limits::{ENTER_GRANTS_MAX, HEIGHT_MAX, OBJECT_BYTES_MAX, PARENTS_MAX, TEXT_BYTES_MAX};
 use crate::time::Timestamp;
 
 /// The version of the envelope in this document: provisional, content in plain. End-to-end
@@ -36,11 +34,7 @@ impl EnvelopeKind {
 }
 
 impl<C> Encode<C> for EnvelopeKind {
-    fn encode<W: Write>(
-        &self,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), EncodeError<W::Error>> {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
         let number = match self {
             Self::Text => 0,
             Self::Enter => 16,
@@ -194,10 +188,7 @@ impl Envelope {
         shape(self.parents.len() <= PARENTS_MAX, "too many parents")?;
         shape(self.parents.windows(2).all(|p| p[0] < p[1]), "parents are not sorted")?;
         shape((1..=HEIGHT_MAX).contains(&self.height), "no such height")?;
-        shape(
-            self.parents.is_empty() == (self.height == 1),
-            "height and parents do not fit",
-        )?;
+        shape(self.parents.is_empty() == (self.height == 1), "height and parents do not fit")?;
         shape(self.epoch.is_none() && self.nonce.is_empty(), "version 0 has no epoch")?;
         shape((self.kind == EnvelopeKind::Enter) == self.standing.is_none(), "no standing")?;
         match self.kind {

@@ -2,14 +2,16 @@
 //!
 //! The newcomer commits to its nonce before it sees the admin's, and reveals it after. So
 //! someone between them can only guess: the codes on the two screens agree by chance once in
-//! 2^40 attempts, and each attempt needs a person.
+//! 2^40 attempts, and the number of attempts is bounded by the limits on join frames.
 
 use std::collections::BTreeMap;
 
 use data_encoding::BASE32_NOPAD;
 
 use crate::id::{CompanyId, DeviceId, ObjectId};
-use crate::limits::{JOIN_FRAMES_PER_MINUTE_MAX, JOIN_REQUEST_MS, JOIN_REQUESTS_MAX};
+use crate::limits::{
+    JOIN_FRAMES_PER_MINUTE_MAX, JOIN_REQUEST_MS, JOIN_REQUESTS_MAX, JOIN_UNREVEALED_MS,
+};
 use crate::time::Timestamp;
 
 /// What a newcomer asks with, known to both sides.
@@ -131,13 +133,17 @@ impl JoinDesk {
         now: Timestamp,
     ) -> DeskAnswer {
         self.forget_expired(now);
+        if self.requests.len() >= JOIN_REQUESTS_MAX {
+            self.make_room();
+        }
         let known = self.requests.contains_key(&newcomer.device);
         if !self.allows(newcomer.device, now)
             || (!known && self.requests.len() >= JOIN_REQUESTS_MAX)
         {
             return DeskAnswer::Busy;
         }
-        let expires = now.plus_ms(JOIN_REQUEST_MS);
+        // Short until the nonce is revealed, so that introductions alone do not fill the desk.
+        let expires = now.plus_ms(JOIN_UNREVEALED_MS);
         let device = newcomer.device;
         let request = JoinRequest { newcomer, expires, commitment, our_nonce, code: None };
         self.requests.insert(device, request);
@@ -167,6 +173,7 @@ impl JoinDesk {
         }
         let code = safety_code(company, &request.newcomer, admin, nonce, request.our_nonce);
         request.code = Some(code);
+        request.expires = now.plus_ms(JOIN_REQUEST_MS);
         DeskAnswer::Waiting
     }
 
@@ -185,6 +192,15 @@ impl JoinDesk {
     /// The request has been decided.
     pub fn remove(&mut self, device: DeviceId) {
         self.requests.remove(&device);
+    }
+
+    /// Whoever has not revealed its nonce gives way, the oldest first.
+    fn make_room(&mut self) {
+        let unrevealed = self.requests.values().filter(|r| r.code.is_none());
+        let oldest = unrevealed.min_by_key(|r| r.expires).map(|r| r.newcomer.device);
+        if let Some(device) = oldest {
+            self.requests.remove(&device);
+        }
     }
 
     fn forget_expired(&mut self, now: Timestamp) {

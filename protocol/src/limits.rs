@@ -20,6 +20,8 @@ pub const HEIGHT_MAX: u64 = 1 << 48;
 
 /// Largest frame of the request-response protocol, in bytes.
 pub const FRAME_BYTES_MAX: usize = 320 * 1024;
+/// Largest frame that a device may send which is no member.
+pub const STRANGER_FRAME_BYTES_MAX: usize = 1024;
 /// Most bytes of objects in one answer or push; leaves room for the frame's own fields.
 pub const OBJECTS_FRAME_BYTES_MAX: usize = 256 * 1024;
 /// Most ids asked for, or listed, in one frame.
@@ -35,8 +37,17 @@ pub const PARKED_CONTROL_MAX: usize = 4096;
 pub const PARKED_CONTROL_PER_DEVICE_MAX: usize = 1024;
 /// Most envelopes of one room that wait for parents or control objects.
 pub const WAITING_PER_ROOM_MAX: usize = 4096;
-/// Most of those by one device.
-pub const WAITING_PER_DEVICE_MAX: usize = 1024;
+/// Most of those that one peer brought.
+pub const WAITING_PER_PEER_MAX: usize = 1024;
+/// How long a message may wait for control objects, and for parents, in ms; after that it has
+/// to come again by synchronisation.
+pub const WAITING_CONTROL_MS_MAX: u64 = 60_000;
+/// See [`WAITING_CONTROL_MS_MAX`].
+pub const WAITING_PARENTS_MS_MAX: u64 = 600_000;
+/// Most bytes of waiting messages in one room.
+pub const WAITING_BYTES_PER_ROOM_MAX: usize = 16 * 1024 * 1024;
+/// Most messages of authors without access that pulls may bring before what acknowledges them.
+pub const UNACKNOWLEDGED_PER_ROOM_MAX: usize = 16 * 1024;
 /// How long a gossip verdict may be held while missing objects are fetched, in ms.
 pub const HOLD_MS_MAX: u64 = 2_000;
 
@@ -44,6 +55,10 @@ pub const HOLD_MS_MAX: u64 = 2_000;
 pub const JOIN_REQUESTS_MAX: usize = 32;
 /// How long a join request lives, in ms.
 pub const JOIN_REQUEST_MS: u64 = 15 * 60 * 1000;
+/// How long a join request lives whose nonce has not been revealed, in ms.
+pub const JOIN_UNREVEALED_MS: u64 = 30_000;
+/// How long an admin may be silent before the newcomer asks others, in ms.
+pub const JOIN_SILENCE_MS: u64 = 60_000;
 /// Most join frames taken from one device per minute.
 pub const JOIN_FRAMES_PER_MINUTE_MAX: u32 = 120;
 
@@ -55,6 +70,11 @@ pub const ADDRESS_CHARS_MAX: usize = 256;
 pub const ADDRESS_RECORDS_MAX: usize = 1024;
 /// Most address records in one frame.
 pub const ADDRESS_RECORDS_FRAME_MAX: usize = 128;
+
+/// Most changes of one device's addresses that are taken in [`ADDRESS_CHANGES_MS`].
+pub const ADDRESS_CHANGES_MAX: u32 = 8;
+/// See [`ADDRESS_CHANGES_MAX`].
+pub const ADDRESS_CHANGES_MS: u64 = 10_000;
 
 /// How often a node reconciles with a random neighbour, in ms.
 pub const RECONCILE_EVERY_MS: u64 = 10_000;

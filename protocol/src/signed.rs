@@ -14,9 +14,7 @@ use crate::envelope::{Envelope, EnvelopeError};
 use crate::id::{CompanyId, DeviceId, ObjectId};
 use crate::keys::{DeviceKeys, device_statement};
 use crate::limits::OBJECT_BYTES_MAX;
-use crate::object::{
-    ControlObject, Genesis, ObjectError, ObjectType, Payload, SignatureBytes,
-};
+use crate::object::{ControlObject, Genesis, ObjectError, ObjectType, Payload, SignatureBytes};
 
 /// Most bytes that `[type, body, signature]` takes round a body of the largest size.
 pub const SIGNED_BYTES_MAX: usize = OBJECT_BYTES_MAX + 80;

@@ -263,8 +263,7 @@ impl Access {
             match &object.payload {
                 Payload::AdminGrant(_) | Payload::Revoke(_) => {}
                 Payload::UnitCreate(u) => {
-                    let info =
-                        UnitInfo { kind: u.kind, parent: u.parent, name: u.name.clone() };
+                    let info = UnitInfo { kind: u.kind, parent: u.parent, name: u.name.clone() };
                     self.units.insert(id.into(), info);
                 }
                 Payload::AgentCert(c) => {
@@ -299,10 +298,7 @@ impl Access {
     }
 
     /// Finds the grants in force of every pair.
-    fn strike<'a>(
-        &mut self,
-        objects: impl Iterator<Item = (ObjectId, &'a ControlObject)> + Clone,
-    ) {
+    fn strike<'a>(&mut self, objects: impl Iterator<Item = (ObjectId, &'a ControlObject)> + Clone) {
         let by_id: BTreeMap<ObjectId, &ControlObject> = objects.clone().collect();
         for (id, object) in objects {
             let Payload::Revoke(revoke) = &object.payload else { continue };
@@ -318,7 +314,8 @@ impl Access {
                     }
                 }
                 Some(Payload::Permit(p)) => {
-                    let pair = self.rooms.get_mut(&p.room).and_then(|r| r.permits.get_mut(&p.principal));
+                    let pair =
+                        self.rooms.get_mut(&p.room).and_then(|r| r.permits.get_mut(&p.principal));
                     if let Some(pair) = pair {
                         pair.revokes.insert(id);
                     }

@@ -16,11 +16,13 @@ pub use access::{Access, AgentInfo, DeviceInfo, RoomInfo, UnitInfo};
 pub use names::{Selected, is_id};
 use parked::Parked;
 
+use crate::cached::Cached;
 use crate::id::{CompanyId, DeviceId, ObjectId, UnitId};
 use crate::object::{
     AdminGrant, Capabilities, ControlObject, Genesis, ObjectType, Payload, Principal, UnitKind,
 };
 use crate::signed::Verified;
+use crate::sync::fingerprint;
 
 /// Why an object can never count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +83,8 @@ pub struct ControlLog {
     /// All objects by place in their author's chain; more than one is an equivocation.
     places: BTreeMap<(DeviceId, u64), Vec<ObjectId>>,
     access: Access,
+    digest: Cached<ObjectId>,
+    summary: Cached<(u64, ObjectId)>,
 }
 
 impl ControlLog {
@@ -95,6 +99,8 @@ impl ControlLog {
             parked: Parked::default(),
             places: BTreeMap::new(),
             access: Access::default(),
+            digest: Cached::default(),
+            summary: Cached::default(),
         }
     }
 
@@ -147,11 +153,22 @@ impl ControlLog {
     /// context `conclave v1 control digest`.
     #[must_use]
     pub fn digest(&self) -> ObjectId {
-        let mut hasher = blake3::Hasher::new_derive_key("conclave v1 control digest");
-        for (_, id) in &self.order {
-            hasher.update(&id.0);
-        }
-        ObjectId(hasher.finalize().into())
+        self.digest.get_or(|| {
+            let mut hasher = blake3::Hasher::new_derive_key("conclave v1 control digest");
+            for (_, id) in &self.order {
+                hasher.update(&id.0);
+            }
+            ObjectId(hasher.finalize().into())
+        })
+    }
+
+    /// Count and fingerprint of the counting set, for reconciliation.
+    #[must_use]
+    pub fn summary(&self) -> (u64, ObjectId) {
+        self.summary.get_or(|| {
+            let ids = self.order.iter().map(|(_, id)| *id);
+            (self.order.len() as u64, fingerprint(ids))
+        })
     }
 
     /// Places at which a device signed more than one object.
@@ -209,6 +226,8 @@ impl ControlLog {
         let id = genesis.id();
         self.places.insert((genesis.value().root, 1), vec![id]);
         self.order.insert((1, id));
+        self.digest.clear();
+        self.summary.clear();
         self.genesis = Some(genesis);
         let mut counted = vec![id];
         self.count_parked(id, &mut counted);
@@ -255,6 +274,8 @@ impl ControlLog {
         let header = &object.value().header;
         self.places.entry((header.author, header.seq)).or_default().push(object.id());
         self.order.insert((header.height, object.id()));
+        self.digest.clear();
+        self.summary.clear();
         self.objects.insert(object.id(), object);
     }
 
@@ -383,11 +404,7 @@ impl ControlLog {
         }
     }
 
-    fn judge_as_admin(
-        &self,
-        object: &ControlObject,
-        grant: &AdminGrant,
-    ) -> Result<(), VoidReason> {
+    fn judge_as_admin(&self, object: &ControlObject, grant: &AdminGrant) -> Result<(), VoidReason> {
         let allowed = match &object.payload {
             Payload::AdminGrant(_) => return Err(VoidReason::Unsupported),
             Payload::UnitCreate(u) => {

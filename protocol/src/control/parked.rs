@@ -13,6 +13,9 @@ pub(super) struct Parked {
     /// Missing object → those that wait for it.
     waiting: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
     by_author: BTreeMap<DeviceId, usize>,
+    /// In order of arrival; the oldest gives way when there is no room.
+    arrivals: BTreeMap<u64, ObjectId>,
+    arrived: u64,
 }
 
 impl Parked {
@@ -21,22 +24,24 @@ impl Parked {
     }
 
     /// Holds an object until one of `missing` counts; false if there is no room.
-    pub(super) fn insert(
-        &mut self,
-        object: Verified<ControlObject>,
-        missing: &[ObjectId],
-    ) -> bool {
+    pub(super) fn insert(&mut self, object: Verified<ControlObject>, missing: &[ObjectId]) -> bool {
         let author = object.value().header.author;
         let held = self.by_author.get(&author).copied().unwrap_or(0);
-        if self.objects.len() >= PARKED_CONTROL_MAX || held >= PARKED_CONTROL_PER_DEVICE_MAX {
+        if held >= PARKED_CONTROL_PER_DEVICE_MAX {
             return false;
         }
+        if self.objects.len() >= PARKED_CONTROL_MAX {
+            self.drop_oldest();
+        }
+        let held = self.by_author.get(&author).copied().unwrap_or(0);
         // One missing object is enough to wait for: when it counts, the rest is looked at.
         let Some(first) = missing.first() else {
             return false;
         };
         self.waiting.entry(*first).or_default().insert(object.id());
         self.by_author.insert(author, held + 1);
+        self.arrived += 1;
+        self.arrivals.insert(self.arrived, object.id());
         self.objects.insert(object.id(), object);
         true
     }
@@ -45,17 +50,32 @@ impl Parked {
         let waiting = self.waiting.remove(&id).unwrap_or_default();
         let mut taken = Vec::new();
         for id in waiting {
-            let Some(object) = self.objects.remove(&id) else { continue };
-            let author = object.value().header.author;
-            if let Some(held) = self.by_author.get_mut(&author) {
-                *held -= 1;
-                if *held == 0 {
-                    self.by_author.remove(&author);
-                }
-            }
-            taken.push(object);
+            taken.extend(self.remove(id));
         }
         taken
+    }
+
+    fn remove(&mut self, id: ObjectId) -> Option<Verified<ControlObject>> {
+        let object = self.objects.remove(&id)?;
+        self.arrivals.retain(|_, held| *held != id);
+        let author = object.value().header.author;
+        if let Some(held) = self.by_author.get_mut(&author) {
+            *held -= 1;
+            if *held == 0 {
+                self.by_author.remove(&author);
+            }
+        }
+        Some(object)
+    }
+
+    /// It comes again by synchronisation, should it be honest.
+    fn drop_oldest(&mut self) {
+        let Some((_, oldest)) = self.arrivals.pop_first() else { return };
+        self.remove(oldest);
+        self.waiting.retain(|_, ids| {
+            ids.remove(&oldest);
+            !ids.is_empty()
+        });
     }
 
     /// What waiting objects wait for.

@@ -187,9 +187,8 @@ impl Engine {
         // Chained: each seal follows the one before it, so one parent is set aside for that.
         let mut before: Option<MessageId> = None;
         for chunk in heads.chunks(PARENTS_MAX - 1) {
-            let follows = before.or_else(|| {
-                self.rooms.get(&room).and_then(|r| r.log.parents().0.first().copied())
-            });
+            let follows = before
+                .or_else(|| self.rooms.get(&room).and_then(|r| r.log.parents().0.first().copied()));
             let mut parents: Vec<MessageId> = chunk.iter().copied().chain(follows).collect();
             parents.sort_unstable();
             parents.dedup();
@@ -209,10 +208,7 @@ impl Engine {
 }
 
 /// What an admin must be allowed to do to sign a payload.
-fn capability(
-    control: &crate::control::ControlLog,
-    payload: &Payload,
-) -> fn(Capabilities) -> bool {
+fn capability(control: &crate::control::ControlLog, payload: &Payload) -> fn(Capabilities) -> bool {
     match payload {
         Payload::AdminGrant(_) => |may| may.admins,
         Payload::UnitCreate(_) | Payload::MemberGrant(_) => |may| may.units,

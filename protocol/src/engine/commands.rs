@@ -307,9 +307,10 @@ impl Engine {
     fn find_department(&self, typed: &str) -> Result<UnitId, Failure> {
         let access = self.access()?;
         let plain = typed.strip_prefix("department:").unwrap_or(typed);
-        let by_id = typed.parse::<UnitId>().ok().filter(|id| {
-            access.units().get(id).is_some_and(|u| u.kind == UnitKind::Department)
-        });
+        let by_id = typed
+            .parse::<UnitId>()
+            .ok()
+            .filter(|id| access.units().get(id).is_some_and(|u| u.kind == UnitKind::Department));
         by_id.or_else(|| access.unit_named(UnitKind::Department, None, plain)).ok_or_else(|| {
             Failure::new(
                 FailureKind::NotFound,

@@ -21,6 +21,15 @@ enum Taken {
     Dropped(GossipVerdict),
 }
 
+/// What became of several control objects.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TakenObjects {
+    /// Some count now.
+    pub(super) changed: bool,
+    /// Some wait for what they refer to.
+    pub(super) parked: bool,
+}
+
 impl Engine {
     /// A control object came by gossip.
     pub(super) fn gossip_control(&mut self, peer: DeviceId, token: GossipToken, bytes: &[u8]) {
@@ -41,19 +50,23 @@ impl Engine {
         }
     }
 
-    /// Control objects came in an answer or push. Returns whether any counts now.
+    /// Control objects came in an answer or push.
     pub(super) fn take_control_objects<'a>(
         &mut self,
         objects: impl Iterator<Item = &'a [u8]>,
-    ) -> bool {
-        let mut changed = false;
+    ) -> TakenObjects {
+        let mut taken = TakenObjects::default();
         for bytes in objects {
-            changed |= matches!(self.take_control(bytes), Taken::Counts);
+            match self.take_control(bytes) {
+                Taken::Counts => taken.changed = true,
+                Taken::Parked(_) => taken.parked = true,
+                Taken::Duplicate | Taken::Dropped(_) => {}
+            }
         }
-        if changed {
+        if taken.changed {
             self.control_changed();
         }
-        changed
+        taken
     }
 
     fn take_control(&mut self, bytes: &[u8]) -> Taken {
@@ -129,8 +142,9 @@ impl Engine {
         }
         self.open_rooms(company);
         self.rejudge_rooms();
-        self.retry_waiting_for_control();
+        // Before anything is accepted: gossip must not pass it on to whoever has lost access.
         let changed = self.update_policy(company);
+        self.retry_waiting_for_control();
         if changed {
             // Whoever may read more than before has something to fetch.
             for peer in self.connected_members() {
@@ -176,7 +190,9 @@ impl Engine {
         let mut shown = Vec::new();
         for (id, room) in &mut self.rooms {
             room.refused_enters.clear();
-            let rejudged = room.log.rejudge(|device| standing(control, device, *id));
+            let Some(rejudged) = room.log.rejudge(|device| standing(control, device, *id)) else {
+                continue;
+            };
             shown.extend(rejudged.accepted.into_iter().map(|message| (*id, message)));
             if !room.log.unsealed_heads().is_empty() && room.seal_at.is_none() {
                 let delay = self.entropy.below(SEAL_DELAY_MS_MAX);

@@ -10,7 +10,7 @@ use crate::control::ControlLog;
 use crate::id::{AgentId, CompanyId, DeviceId, ObjectId, UnitId};
 use crate::join::{DeskAnswer, Newcomer, codes_match, commitment, safety_code};
 use crate::keys::device_statement;
-use crate::limits::{ADDRESSES_MAX, JOIN_REQUEST_MS};
+use crate::limits::{ADDRESSES_MAX, JOIN_REQUEST_MS, JOIN_SILENCE_MS};
 use crate::name::{check_name, normalize_name};
 use crate::object::{AgentCert, DeviceCert, MemberGrant, Payload, SignatureBytes};
 use crate::signed::signature_fits;
@@ -42,6 +42,8 @@ struct Attempt {
     admin: DeviceId,
     company: CompanyRef,
     code: String,
+    /// When it began: a peer that puts us off for ever must not keep us from others.
+    began: Timestamp,
     last_heard: Timestamp,
 }
 
@@ -89,8 +91,10 @@ impl Engine {
         let (now, member) = (self.now, self.member);
         let Some(join) = self.join.as_mut().filter(|_| !member) else { return };
         join.next = now.plus_ms(POLL_EVERY_MS);
-        let lapsed =
-            |a: &Attempt| now.ms_since(a.last_heard) > JOIN_REQUEST_MS;
+        // If the admin is gone another may be there. The code is a new one then.
+        let lapsed = |a: &Attempt| {
+            now.ms_since(a.began) > JOIN_REQUEST_MS || now.ms_since(a.last_heard) > JOIN_SILENCE_MS
+        };
         if join.attempt.as_ref().is_some_and(lapsed) {
             join.attempt = None;
             join.state = JoinState::Expired;
@@ -159,10 +163,9 @@ impl Engine {
             return;
         }
         let Some((nonce, _)) = join.asked.get(&admin).copied() else { return };
-        let code =
-            safety_code(company.id, &newcomer, admin, nonce, admin_nonce);
+        let code = safety_code(company.id, &newcomer, admin, nonce, admin_nonce);
         join.state = JoinState::Waiting;
-        join.attempt = Some(Attempt { admin, company, code, last_heard: now });
+        join.attempt = Some(Attempt { admin, company, code, began: now, last_heard: now });
         self.send(admin, Asked::JoinReveal(admin), &Request::JoinReveal { nonce });
     }
 
@@ -230,8 +233,7 @@ impl Engine {
         if !expected || self.member {
             return Response::Refused;
         }
-        let statement =
-            device_statement(company, agent, self.keys.device(), self.keys.sealing());
+        let statement = device_statement(company, agent, self.keys.device(), self.keys.sealing());
         Response::JoinProof { signature: SignatureBytes(self.keys.sign(&statement)) }
     }
 }
@@ -351,8 +353,7 @@ impl Engine {
             .desk
             .open(self.now)
             .filter(|r| {
-                Some(&r.newcomer.name) == wanted.as_ref()
-                    || r.newcomer.device.to_string() == name
+                Some(&r.newcomer.name) == wanted.as_ref() || r.newcomer.device.to_string() == name
             })
             .collect();
         if named.is_empty() {

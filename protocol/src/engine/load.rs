@@ -21,6 +21,8 @@ use crate::time::Timestamp;
 pub(super) const COMPANY: &[u8] = b"company";
 /// Prefix of the read positions in [`Table::State`]; the room's id follows.
 pub(super) const READ: &[u8] = b"read/";
+/// Prefix of the newest places in our own chains in [`Table::State`]; the room's id follows.
+pub(super) const TAIL: &[u8] = b"tail/";
 /// Prefix of the address records in [`Table::State`]; the device follows.
 pub(super) const ADDRESS: &[u8] = b"address/";
 
@@ -29,9 +31,21 @@ pub(super) fn message_key(room: RoomId, height: u64, id: ObjectId) -> Vec<u8> {
     [&room.0[..], &height.to_be_bytes(), &id.0].concat()
 }
 
-/// The value of a message: whether it has been shown, its arrival number, its signed bytes.
-pub(super) fn message_value(shown: bool, arrival: u64, bytes: &[u8]) -> Vec<u8> {
-    [&[u8::from(shown)][..], &arrival.to_be_bytes(), bytes].concat()
+/// What is known of a stored message besides its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Shown {
+    /// Never accepted here; kept because something that is accepted follows it.
+    No = 0,
+    /// It has been accepted.
+    Yes = 1,
+    /// Brought by a pull that has not ended; taken back if nothing acknowledges it.
+    Unacknowledged = 2,
+}
+
+/// The value of a message: what is known of it, its arrival number, its signed bytes.
+pub(super) fn message_value(shown: Shown, arrival: u64, bytes: &[u8]) -> Vec<u8> {
+    [&[shown as u8][..], &arrival.to_be_bytes(), bytes].concat()
 }
 
 /// The signed bytes in a message's value.
@@ -113,6 +127,10 @@ impl Engine {
             control.refresh();
             engine.member = control.access().agent_of(engine.keys.device()).is_some();
             engine.control_changed();
+            let rooms: Vec<RoomId> = engine.rooms.keys().copied().collect();
+            for room in rooms {
+                engine.drop_unacknowledged(room, engine.keys.device());
+            }
         }
         if !engine.member
             && let Some(wish) = config.join
@@ -164,12 +182,13 @@ impl Engine {
         let Some(company) = self.company() else { return };
         let reader = self.reader.clone();
         let mut damaged = 0;
+        let ours = self.keys.device();
         let rooms = &mut self.rooms;
         reader.scan(Table::Messages, &[], &mut |key, value| {
             let parsed = (|| {
                 let room = RoomId(id_at(key, 0)?);
                 let id = ObjectId(id_at(key, 40)?);
-                let shown = *value.first()? == 1;
+                let shown = *value.first()?;
                 let arrival = number_at(value, 1)?;
                 let bytes = message_bytes(value)?;
                 let envelope =
@@ -180,9 +199,17 @@ impl Engine {
                 damaged += 1;
                 return;
             };
-            let log = &mut rooms.entry(room).or_default().log;
-            if log.missing_parents(envelope.value()).is_empty() {
-                log.load(envelope.id(), envelope.value(), arrival, shown);
+            let state = rooms.entry(room).or_default();
+            if shown == Shown::Unacknowledged as u8 {
+                // The pull that brought it was cut off by the end of the process.
+                state.unacknowledged.insert(envelope.id(), ours);
+            }
+            if state.log.missing_parents(envelope.value()).is_empty() {
+                let (id, shown) = (envelope.id(), shown == Shown::Yes as u8);
+                state.log.load(id, envelope.value(), arrival, shown);
+                if envelope.value().device == ours && envelope.value().kind.is_content() {
+                    state.log.mark_pending(id);
+                }
             } else {
                 // A parent was damaged: the message comes back with it.
                 damaged += 1;
@@ -192,6 +219,13 @@ impl Engine {
             let (Some(room), Some(id)) = (id_at(key, 0), id_at(key, 32)) else { return };
             if let Some(room) = rooms.get_mut(&RoomId(room)) {
                 room.log.mark_held_elsewhere(ObjectId(id));
+            }
+        });
+        reader.scan(Table::State, TAIL, &mut |key, value| {
+            let parts = (id_at(key, TAIL.len()), number_at(value, 0), id_at(value, 8));
+            if let (Some(room), Some(seq), Some(id)) = parts {
+                let log = &mut rooms.entry(RoomId(room)).or_default().log;
+                log.keep_tail(ours, seq, ObjectId(id));
             }
         });
         reader.scan(Table::State, READ, &mut |key, value| {
@@ -215,7 +249,8 @@ impl Engine {
             let Ok(record) = Verified::<AddressRecord>::address(&bytes, company) else { continue };
             let AddressRecord { device, issued, addresses, .. } = record.value().clone();
             self.emit(Effect::Addresses { peer: device, addresses: addresses.clone() });
-            self.addresses.insert(device, KnownAddresses { issued, addresses, bytes });
+            let changes = (self.now, 0);
+            self.addresses.insert(device, KnownAddresses { issued, addresses, bytes, changes });
         }
     }
 

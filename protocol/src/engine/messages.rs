@@ -1,12 +1,14 @@
 //! Taking messages in: the one path for strangers' and our own.
 
+use std::collections::BTreeMap;
+
 use super::Engine;
 use super::control::verify_word;
 use super::io::{Effect, Event, GossipToken, GossipVerdict, Table, Write};
-use super::load::{message_key, message_value};
+use super::load::{Shown, TAIL, message_key, message_value};
 use crate::envelope::{Envelope, EnvelopeKind};
-use crate::id::{DeviceId, MessageId, RoomId, Topic};
-use crate::limits::{HOLD_MS_MAX, REVOCATIONS_PUSHED_MAX};
+use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic};
+use crate::limits::{HOLD_MS_MAX, REVOCATIONS_PUSHED_MAX, UNACKNOWLEDGED_PER_ROOM_MAX};
 use crate::room::{WaitFor, Waiting};
 use crate::signed::{Trust, Verified};
 use crate::sync::{Request, Scope};
@@ -58,6 +60,7 @@ impl Engine {
             && let Some(held) = self.rooms.get(&room)
             && (held.log.get(id).is_some() || held.log.held.contains(id))
         {
+            self.brought_again(room, id, origin);
             return self.refuse(origin, GossipVerdict::Ignore, "duplicate");
         }
         let trust = match origin {
@@ -98,8 +101,9 @@ impl Engine {
         if !standing.live && !wanted {
             // Its author has lost access. In an answer to a pull the acknowledgement, if there
             // is one, comes after it; by gossip it would have to be here already.
+            let fits = missing.is_empty() && state.log.height_fits(message);
             return match origin {
-                Origin::Sync { peer } if missing.is_empty() && state.log.height_fits(message) => {
+                Origin::Sync { peer } if fits && self.may_bring_unacknowledged(peer, room) => {
                     self.store_unacknowledged(room, &envelope, peer);
                 }
                 _ => self.refuse_removed(origin, message.device, room),
@@ -143,12 +147,13 @@ impl Engine {
         if hopeless {
             let certified = control.access().agent_of(message.device).is_some();
             let reason = if certified { "no_membership" } else { "unknown_device" };
-            if message.kind == EnvelopeKind::Enter
-                && state.refused_enters.len() < REFUSED_ENTERS_MAX
-            {
+            if message.kind == EnvelopeKind::Enter {
+                if state.refused_enters.len() >= REFUSED_ENTERS_MAX {
+                    state.refused_enters.pop_first();
+                }
                 state.refused_enters.insert(envelope.id());
                 // Messages that waited for this `Enter` are as hopeless as it is.
-                let waiting = state.log.held.take_for_control();
+                let waiting = state.log.held.take_for_enter(envelope.id());
                 self.refuse(origin, GossipVerdict::Reject, reason);
                 return self.judge_again(room, waiting);
             }
@@ -170,13 +175,18 @@ impl Engine {
             Origin::Sync { peer } => (peer, None),
             Origin::Own => return,
         };
+        // Only members of the room may make us hold what we cannot judge.
+        if !self.shares_room(peer, room) {
+            return self.refuse(origin, GossipVerdict::Ignore, "no_membership");
+        }
         let enter = envelope.value().standing;
         let wanted = match &wait_for {
             WaitFor::Parents(missing) => missing.clone(),
             WaitFor::Control => enter.into_iter().collect(),
         };
         let for_control = wait_for == WaitFor::Control;
-        let waiting = Waiting { envelope, from: peer, verdict, wait_for };
+        let since = self.now;
+        let waiting = Waiting { envelope, from: peer, since, verdict, wait_for };
         let Some(state) = self.rooms.get_mut(&room) else { return };
         if state.log.held.insert(waiting).is_err() {
             return self.refuse(origin, GossipVerdict::Ignore, "waiting_full");
@@ -184,11 +194,25 @@ impl Engine {
         if for_control {
             self.want(peer, Scope::Control);
         }
+        // A parent may be here and wait for control objects that never come. Now that something
+        // follows it, it need not be accepted any more to be kept.
+        let state = self.rooms.get_mut(&room);
+        let here: Vec<Waiting> = state
+            .map(|state| wanted.iter().filter_map(|id| state.log.held.take_wanted(*id)).collect())
+            .unwrap_or_default();
         let missing = wanted
             .into_iter()
+            .filter(|id| !here.iter().any(|w| w.envelope.id() == *id))
             .filter(|id| !self.rooms.get(&room).is_some_and(|r| r.log.held.contains(*id)))
             .collect();
         self.want_messages(peer, room, missing);
+        self.judge_again(room, here);
+    }
+
+    /// Whether a pull from this peer goes on, and it has not brought too much of this kind.
+    fn may_bring_unacknowledged(&self, peer: DeviceId, room: RoomId) -> bool {
+        let brought = self.rooms.get(&room).map_or(0, |state| state.unacknowledged.len());
+        self.is_pulling_from(peer, room) && brought < UNACKNOWLEDGED_PER_ROOM_MAX
     }
 
     /// Keeps a message that a pull or push brought, and whose author has lost access, until
@@ -206,7 +230,7 @@ impl Engine {
         let arrival = state.log.next_arrival();
         state.log.insert(id, message, standing, arrival);
         state.unacknowledged.insert(id, from);
-        let value = message_value(false, arrival, envelope.bytes());
+        let value = message_value(Shown::Unacknowledged, arrival, envelope.bytes());
         self.write_message(room, message.height, envelope, value);
         let children = match self.rooms.get_mut(&room) {
             Some(state) => state.log.held.take_children(id),
@@ -215,14 +239,12 @@ impl Engine {
         self.judge_again(room, children);
     }
 
-    /// Refuses, and takes back, what pulls or pushes brought by authors who have lost access,
-    /// and that nothing they brought acknowledges. Not while another pull still goes on.
-    pub(super) fn drop_unacknowledged(&mut self, room: RoomId) {
-        if self.is_pulling(room) {
-            return;
-        }
+    /// Refuses, and takes back, what a peer's pull brought by authors who have lost access, and
+    /// that nothing acknowledges; called when that pull ends.
+    pub(super) fn drop_unacknowledged(&mut self, room: RoomId, from: DeviceId) {
         let Some(state) = self.rooms.get_mut(&room) else { return };
-        let brought = std::mem::take(&mut state.unacknowledged);
+        let brought: BTreeMap<MessageId, DeviceId> =
+            state.unacknowledged.extract_if(.., |_, peer| *peer == from).collect();
         for (id, entry) in state.log.take_back(&brought) {
             let key = message_key(room, entry.height, id);
             self.writes.push(Write { table: Table::Messages, key, value: None });
@@ -230,6 +252,18 @@ impl Engine {
             if let Some(peer) = brought.get(&id) {
                 self.refuse_removed(Origin::Sync { peer: *peer }, entry.device, room);
             }
+        }
+    }
+
+    /// The last peer that brought an unacknowledged message answers for it: the end of another
+    /// peer's pull does not take it back.
+    fn brought_again(&mut self, room: RoomId, id: MessageId, origin: Origin) {
+        let Origin::Sync { peer } = origin else { return };
+        if self.is_pulling_from(peer, room)
+            && let Some(from) =
+                self.rooms.get_mut(&room).and_then(|r| r.unacknowledged.get_mut(&id))
+        {
+            *from = peer;
         }
     }
 
@@ -251,6 +285,7 @@ impl Engine {
         let arrival = state.log.next_arrival();
         let accepted = state.log.insert(id, &message, standing, arrival);
         let shown = accepted.contains(&id);
+        let shown = if shown { Shown::Yes } else { Shown::No };
         let value = message_value(shown, arrival, envelope.bytes());
         self.write_message(room, message.height, &envelope, value);
         for accepted in accepted {
@@ -259,9 +294,17 @@ impl Engine {
             }
             self.show(room, accepted);
         }
-        if !ours {
+        if ours && message.kind.is_content() {
+            if let Some(state) = self.rooms.get_mut(&room) {
+                state.log.mark_pending(id);
+            }
+        }
+        if ours {
+            let place = [&message.seq.to_be_bytes()[..], &id.0].concat();
+            self.write(Table::State, [TAIL, &room.0].concat(), place);
+        } else {
             self.acknowledged_by(room, &message);
-            if origin != Origin::Own {
+            if origin != Origin::Own && standing.proved {
                 self.owe_receipt(message.device, room, id);
             }
         }
@@ -327,6 +370,9 @@ impl Engine {
                 self.count("no_membership");
             }
         }
+        for state in self.rooms.values_mut() {
+            state.log.held.forget_before(self.now);
+        }
         let now = self.now;
         let parked: Vec<_> = self
             .parked_verdicts
@@ -376,7 +422,7 @@ impl Engine {
             return;
         };
         let (height, arrival) = (entry.height, entry.arrival);
-        let value = message_value(true, arrival, &bytes);
+        let value = message_value(Shown::Yes, arrival, &bytes);
         self.write(Table::Messages, message_key(room, height, id), value);
     }
 
@@ -385,11 +431,13 @@ impl Engine {
         let Some(control) = self.control.as_ref() else { return };
         let Some(agent) = control.access().agent_of(author) else { return };
         let revokes = control.access().revokes_against(agent, room);
-        let objects: Vec<Vec<u8>> = revokes
-            .iter()
-            .rev()
+        let height = |id: &ObjectId| control.get(*id).map(|o| o.header.height);
+        let mut newest: Vec<ObjectId> = revokes.into_iter().collect();
+        newest.sort_by_key(|id| std::cmp::Reverse(height(id)));
+        let objects: Vec<Vec<u8>> = newest
+            .into_iter()
             .take(REVOCATIONS_PUSHED_MAX)
-            .filter_map(|id| control.bytes(*id))
+            .filter_map(|id| control.bytes(id))
             .map(<[u8]>::to_vec)
             .collect();
         let digest = control.digest();

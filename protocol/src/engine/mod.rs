@@ -86,6 +86,8 @@ struct KnownAddresses {
     issued: Timestamp,
     addresses: Vec<String>,
     bytes: Vec<u8>,
+    /// Since when, and how many changes were taken since then.
+    changes: (Timestamp, u32),
 }
 
 /// One node's protocol state. See the module's documentation.
@@ -260,8 +262,7 @@ impl Engine {
 
     /// Whether the control log certifies a device.
     fn is_member(&self, device: DeviceId) -> bool {
-        self.member
-            && self.control.as_ref().is_some_and(|c| c.access().agent_of(device).is_some())
+        self.member && self.control.as_ref().is_some_and(|c| c.access().agent_of(device).is_some())
     }
 
     /// Whether both this device and another may access a room.

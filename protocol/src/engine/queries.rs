@@ -9,8 +9,8 @@ use crate::limits::HISTORY_PAGE_MAX;
 use crate::object::{ControlObject, ObjectType, UnitKind};
 use crate::view::{
     AccessLine, AgentRef, AgentView, Alarm, CompanyRef, ControlEntry, JoinRequestView, JoinView,
-    MessageState, MessageView, Page, PeerView, RoomLine, RoomRef, RoomStatus, RoomView,
-    StatusView, UnitView,
+    MessageState, MessageView, Page, PeerView, RoomLine, RoomRef, RoomStatus, RoomView, StatusView,
+    UnitView,
 };
 
 impl Engine {

@@ -4,13 +4,15 @@ use super::Engine;
 use super::io::{Effect, ResponseToken};
 use super::messages::Origin;
 use crate::id::{DeviceId, ObjectId, RoomId};
-use crate::limits::{OBJECTS_FRAME_BYTES_MAX, SUMMARY_ROOMS_MAX};
+use crate::limits::{OBJECTS_FRAME_BYTES_MAX, STRANGER_FRAME_BYTES_MAX, SUMMARY_ROOMS_MAX};
 use crate::sync::{Blob, Request, Response, Scope, answer_list, answer_ranges};
 
 impl Engine {
     /// Answers a request, exactly once.
     pub(super) fn serve(&mut self, peer: DeviceId, token: ResponseToken, frame: &[u8]) {
-        let response = match Request::decode(frame) {
+        // A stranger has nothing long to say, and is not worth decoding it.
+        let fits = frame.len() <= STRANGER_FRAME_BYTES_MAX || self.is_member(peer);
+        let response = match Request::decode(if fits { frame } else { &[] }) {
             Ok(request) => self.answer(peer, request),
             Err(_) => {
                 self.count("malformed");
@@ -119,9 +121,8 @@ impl Engine {
     fn take_push(&mut self, peer: DeviceId, scope: Scope, objects: &[Blob]) -> Response {
         match scope {
             Scope::Control => {
-                self.take_control_objects(objects.iter().map(|b| b.0.as_slice()));
-                let missing = self.control.as_ref().is_some_and(|c| !c.missing().is_empty());
-                if missing {
+                let taken = self.take_control_objects(objects.iter().map(|b| b.0.as_slice()));
+                if taken.parked {
                     self.want(peer, Scope::Control);
                 }
             }
@@ -142,6 +143,5 @@ impl Engine {
         for object in objects {
             self.take_message(room, &object.0, Origin::Sync { peer });
         }
-        self.drop_unacknowledged(room);
     }
 }

@@ -8,12 +8,13 @@ use super::messages::Origin;
 use super::{KnownAddresses, io};
 use crate::address::AddressRecord;
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic};
-use crate::limits::{ADDRESS_RECORDS_FRAME_MAX, ADDRESS_RECORDS_MAX, ADDRESSES_MAX, IDS_FRAME_MAX};
+use crate::limits::{
+    ADDRESS_CHANGES_MAX, ADDRESS_CHANGES_MS, ADDRESS_RECORDS_FRAME_MAX, ADDRESS_RECORDS_MAX,
+    ADDRESSES_MAX, IDS_FRAME_MAX, OBJECTS_FRAME_BYTES_MAX,
+};
 use crate::object::ObjectType;
 use crate::signed::{Verified, sign};
-use crate::sync::{
-    Blob, Bound, Items, Pull, PullStep, Request, Response, RoomSummary, Scope, fingerprint_of_range,
-};
+use crate::sync::{Blob, Items, Pull, PullStep, Request, Response, RoomSummary, Scope};
 
 /// Receipts are gathered this long, in ms, so that a burst costs one frame.
 const RECEIPT_DELAY_MS: u64 = 50;
@@ -66,11 +67,15 @@ impl Engine {
         if self.is_member(peer) {
             self.greet_member(peer);
         }
+        self.repair_membership(peer);
         self.join_tick();
     }
 
     pub(super) fn disconnected(&mut self, peer: DeviceId) {
-        self.peers.remove(&peer);
+        let pull = self.peers.remove(&peer).and_then(|state| state.pull);
+        if let Some(pull) = pull {
+            self.pull_ended(peer, pull.scope(), false);
+        }
         // Their answers would be taken for those of the next connection.
         self.requests.retain(|_, asked| asked.peer() != Some(peer));
         let left: Vec<Topic> = self
@@ -94,6 +99,14 @@ impl Engine {
         }
     }
 
+    /// A damaged store may have lost the way from the company to our own certificate. The
+    /// company's id is known, so whoever has the log can give it back to us.
+    fn repair_membership(&mut self, peer: DeviceId) {
+        if !self.member && self.control.is_some() && self.join.is_none() {
+            self.want(peer, Scope::Control);
+        }
+    }
+
     fn presence_changed(&mut self, topic: Topic) {
         if let Some(room) = self.topics.get(&topic).copied() {
             self.emit(Effect::Event(io::Event::Presence(room)));
@@ -104,13 +117,31 @@ impl Engine {
     pub(super) fn greet_member(&mut self, peer: DeviceId) {
         let records: Vec<Blob> =
             self.addresses.values().map(|known| Blob(known.bytes.clone())).collect();
-        for chunk in records.chunks(ADDRESS_RECORDS_FRAME_MAX) {
-            self.ask(peer, Request::Addresses { records: chunk.to_vec() });
+        // By count and by bytes: records differ in size.
+        let mut chunk: Vec<Blob> = Vec::new();
+        let mut bytes = 0;
+        for record in records {
+            let full = chunk.len() >= ADDRESS_RECORDS_FRAME_MAX
+                || bytes + record.0.len() > OBJECTS_FRAME_BYTES_MAX;
+            if full {
+                let records = std::mem::take(&mut chunk);
+                self.ask(peer, Request::Addresses { records });
+                bytes = 0;
+            }
+            bytes += record.0.len();
+            chunk.push(record);
+        }
+        if !chunk.is_empty() {
+            self.ask(peer, Request::Addresses { records: chunk });
         }
         self.summarize(peer);
     }
 
     pub(super) fn reconcile_with_someone(&mut self) {
+        let connected: Vec<DeviceId> = self.peers.keys().copied().collect();
+        for peer in connected {
+            self.repair_membership(peer);
+        }
         let members = self.connected_members();
         let choice = self.entropy.below(members.len() as u64);
         let chosen = usize::try_from(choice).ok().and_then(|n| members.get(n).copied());
@@ -204,7 +235,7 @@ impl Engine {
                     room.compared = true;
                     if ours == theirs {
                         // The receipts of some may have been lost with a connection.
-                        for id in room.log.pending(self.keys.device()) {
+                        for id in room.log.pending() {
                             self.held_elsewhere(theirs.room, id);
                         }
                     }
@@ -249,7 +280,7 @@ impl Engine {
                 self.send(peer, Asked::Pull(peer), &request);
             }
             PullStep::Done | PullStep::Failed => {
-                self.pull_ended(scope, step == PullStep::Done);
+                self.pull_ended(peer, scope, step == PullStep::Done);
                 self.drive(peer);
             }
         }
@@ -263,7 +294,7 @@ impl Engine {
             _ => false,
         };
         if !goes_on {
-            self.pull_ended(scope, false);
+            self.pull_ended(peer, scope, false);
             return self.drive(peer);
         }
         if let Some(state) = self.peers.get_mut(&peer) {
@@ -272,7 +303,8 @@ impl Engine {
         if let Some(Response::Objects { objects, .. }) = response {
             match scope {
                 Scope::Control => {
-                    if self.take_control_objects(objects.iter().map(|b| b.0.as_slice())) {
+                    let objects = objects.iter().map(|b| b.0.as_slice());
+                    if self.take_control_objects(objects).changed {
                         self.summarize(peer);
                     }
                 }
@@ -286,9 +318,9 @@ impl Engine {
         self.step(peer);
     }
 
-    fn pull_ended(&mut self, scope: Scope, complete: bool) {
+    fn pull_ended(&mut self, peer: DeviceId, scope: Scope, complete: bool) {
         if let Scope::Room(room) = scope {
-            self.drop_unacknowledged(room);
+            self.drop_unacknowledged(room, peer);
             if let Some(room) = self.rooms.get_mut(&room) {
                 room.compared |= complete;
             }
@@ -296,9 +328,9 @@ impl Engine {
     }
 
     /// Whether a pull of a room is under way.
-    pub(super) fn is_pulling(&self, room: RoomId) -> bool {
-        let scope = Scope::Room(room);
-        self.peers.values().any(|p| p.pull.as_ref().is_some_and(|pull| pull.scope() == scope))
+    pub(super) fn is_pulling_from(&self, peer: DeviceId, room: RoomId) -> bool {
+        let pull = self.peers.get(&peer).and_then(|p| p.pull.as_ref());
+        pull.is_some_and(|pull| pull.scope() == Scope::Room(room))
     }
 
     /// Whether something of a room is being fetched.
@@ -319,20 +351,18 @@ impl Engine {
     }
 
     pub(super) fn control_summary(&self) -> Option<RoomSummary> {
-        let items = self.items(Scope::Control)?;
-        let (count, fingerprint) = fingerprint_of_range(items, Bound::MIN, Bound::MAX);
+        let (count, fingerprint) = self.control.as_ref()?.summary();
         Some(RoomSummary { room: RoomId::default(), count, fingerprint })
     }
 
     pub(super) fn room_summary(&self, room: RoomId) -> Option<RoomSummary> {
-        let items = self.items(Scope::Room(room))?;
-        let (count, fingerprint) = fingerprint_of_range(items, Bound::MIN, Bound::MAX);
+        let (count, fingerprint) = self.rooms.get(&room)?.log.summary();
         Some(RoomSummary { room, count, fingerprint })
     }
 
     /// Notes that the author of a message should hear that it is held here.
     pub(super) fn owe_receipt(&mut self, author: DeviceId, room: RoomId, id: MessageId) {
-        if !self.peers.contains_key(&author) {
+        if !self.peers.contains_key(&author) || !self.is_member(author) {
             return;
         }
         let ids = self.receipts.entry(author).or_default().entry(room).or_default();
@@ -394,26 +424,40 @@ impl Engine {
             Err(error) => return self.count(super::control::verify_word(error)),
         };
         let AddressRecord { device, issued, addresses, .. } = record.value().clone();
-        let newer = self.addresses.get(&device).is_none_or(|known| known.issued < issued);
+        let now = self.now;
+        let known = self.addresses.get(&device);
+        let ours = device == self.keys.device();
+        // What says nothing new is not worth a write and a frame to everyone.
+        let newer = known
+            .is_none_or(|known| known.issued < issued && (ours || known.addresses != addresses));
+        let recent = known.map_or((now, 0), |known| match known.changes {
+            (since, _) if now.ms_since(since) > ADDRESS_CHANGES_MS => (now, 0),
+            recent => recent,
+        });
+        if !ours && recent.1 >= ADDRESS_CHANGES_MAX {
+            return self.count("address_flood");
+        }
         let room_left =
             self.addresses.contains_key(&device) || self.addresses.len() < ADDRESS_RECORDS_MAX;
         if !newer || !room_left || !self.is_member(device) {
             return;
         }
-        let ours = device == self.keys.device();
         // Our own comes back only from nodes that knew us before; ours is the newest.
         if ours && from.is_some() {
             return;
         }
         self.write(Table::State, Self::address_key(device), bytes.to_vec());
-        let known = KnownAddresses { issued, addresses: addresses.clone(), bytes: bytes.to_vec() };
+        let changes = (recent.0, recent.1 + 1);
+        let bytes = bytes.to_vec();
+        let known = KnownAddresses { issued, addresses: addresses.clone(), bytes, changes };
         self.addresses.insert(device, known);
         if !ours {
             self.emit(Effect::Addresses { peer: device, addresses });
         }
+        let record = Blob(self.addresses.get(&device).map(|k| k.bytes.clone()).unwrap_or_default());
         for peer in self.connected_members() {
             if Some(peer) != from && peer != device {
-                self.ask(peer, Request::Addresses { records: vec![Blob(bytes.to_vec())] });
+                self.ask(peer, Request::Addresses { records: vec![record.clone()] });
             }
         }
     }

@@ -35,11 +35,7 @@ number_on_wire!(HistoryPolicy { 0 => Full, 1 => FromJoin });
 number_on_wire!(RevokeMode { 0 => Depart, 1 => Strict });
 
 impl<C> Encode<C> for SignatureBytes {
-    fn encode<W: Write>(
-        &self,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), EncodeError<W::Error>> {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
         e.bytes(&self.0)?.ok()
     }
 }

@@ -11,9 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use waiting::{Held, WaitFor, Waiting};
 
+use crate::cached::Cached;
 use crate::envelope::{Envelope, EnvelopeKind};
 use crate::id::{AgentId, DeviceId, MessageId, ObjectId};
 use crate::limits::PARENTS_MAX;
+use crate::sync::fingerprint;
 use crate::time::Timestamp;
 
 /// How the author of a message stands in the room now.
@@ -83,6 +85,9 @@ pub struct RoomLog {
     arrivals: BTreeMap<u64, MessageId>,
     last_arrival: u64,
     standings: BTreeMap<DeviceId, Standing>,
+    /// Content of our own that no other device is known to hold.
+    pending: BTreeSet<MessageId>,
+    summary: Cached<(u64, ObjectId)>,
     /// Messages that wait for parents or control objects.
     pub held: Held,
     /// Arrival number up to which the user has read.
@@ -243,34 +248,56 @@ impl RoomLog {
             }
             self.order.remove(&place);
             self.shared.remove(&place);
+            self.summary.clear();
             self.arrivals.remove(&entry.arrival);
-            self.tails.retain(|_, (_, id)| *id != place.1);
             taken.push((place.1, entry));
         }
         taken
     }
 
-    /// Content of a device that no other is known to hold.
+    /// Content of our own that no other device is known to hold.
     #[must_use]
-    pub fn pending(&self, device: DeviceId) -> Vec<MessageId> {
-        let pending = |e: &Entry| e.device == device && e.kind.is_content() && !e.held_elsewhere;
-        self.entries.iter().filter(|(_, e)| pending(e)).map(|(id, _)| *id).collect()
+    pub fn pending(&self) -> Vec<MessageId> {
+        self.pending.iter().copied().collect()
+    }
+
+    /// Notes that content of our own has been added.
+    pub fn mark_pending(&mut self, id: MessageId) {
+        self.pending.insert(id);
+    }
+
+    /// Count and fingerprint of what is shared; computed once for each state of it.
+    #[must_use]
+    pub fn summary(&self) -> (u64, ObjectId) {
+        self.summary.get_or(|| {
+            let ids = self.shared.iter().map(|(_, id)| *id);
+            (self.shared.len() as u64, fingerprint(ids))
+        })
+    }
+
+    /// Takes note of the newest place in our own chain, should its message be damaged.
+    pub fn keep_tail(&mut self, device: DeviceId, seq: u64, id: MessageId) {
+        let tail = self.tails.entry(device).or_insert((seq, id));
+        if seq > tail.0 {
+            *tail = (seq, id);
+        }
     }
 
     /// Notes that another device holds a message; false if that was known.
     pub fn mark_held_elsewhere(&mut self, id: MessageId) -> bool {
+        self.pending.remove(&id);
         self.entries
             .get_mut(&id)
             .is_some_and(|entry| !std::mem::replace(&mut entry.held_elsewhere, true))
     }
 
-    /// Judges every message again after a change of the control log.
-    pub fn rejudge(&mut self, standing_of: impl Fn(DeviceId) -> Standing) -> Rejudged {
-        let devices: BTreeSet<DeviceId> = self.entries.values().map(|e| e.device).collect();
+    /// Judges every message again after a change of the control log; `None` if no author stands
+    /// differently.
+    pub fn rejudge(&mut self, standing_of: impl Fn(DeviceId) -> Standing) -> Option<Rejudged> {
         let standings: BTreeMap<DeviceId, Standing> =
-            devices.into_iter().map(|device| (device, standing_of(device))).collect();
+            self.tails.keys().map(|device| (*device, standing_of(*device))).collect();
         if standings == self.standings {
-            return Rejudged::default();
+            return None;
         }
         self.standings = standings;
         let before: BTreeSet<MessageId> =
@@ -279,6 +306,7 @@ impl RoomLog {
         let shown: BTreeSet<MessageId> =
             self.entries.iter().filter(|(_, e)| e.shown).map(|(id, _)| *id).collect();
         self.shared.clear();
+        self.summary.clear();
         self.heads.clear();
         for entry in self.entries.values_mut() {
             entry.accepted = false;
@@ -299,10 +327,10 @@ impl RoomLog {
             }
         }
         let after = || self.entries.iter().filter(|(_, e)| e.accepted).map(|(id, _)| *id);
-        Rejudged {
+        Some(Rejudged {
             accepted: after().filter(|id| !shown.contains(id)).collect(),
             lost: before.iter().filter(|id| !self.entries[id].accepted).copied().collect(),
-        }
+        })
     }
 
     /// Messages that people here have seen, that are accepted no longer, and that an
@@ -348,6 +376,7 @@ impl RoomLog {
         let (height, leaf) = (entry.height, entry.accepted_children == 0);
         let parents = entry.parents.clone();
         self.shared.insert((height, id));
+        self.summary.clear();
         if leaf {
             self.heads.insert(id);
         }
@@ -367,6 +396,7 @@ impl RoomLog {
             let Some(entry) = self.entries.get_mut(parent) else { continue };
             if !std::mem::replace(&mut entry.acknowledged, true) {
                 self.shared.insert((entry.height, *parent));
+                self.summary.clear();
                 fresh.push(*parent);
             }
         }

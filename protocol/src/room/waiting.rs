@@ -1,11 +1,15 @@
-//! Messages of a room that cannot be judged yet: bounded, in all and per device.
+//! Messages of a room that cannot be judged yet: bounded in number, bytes and time, in all and
+//! per peer that brought them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::GossipToken;
 use crate::envelope::Envelope;
 use crate::id::{DeviceId, MessageId};
-use crate::limits::{WAITING_PER_DEVICE_MAX, WAITING_PER_ROOM_MAX};
+use crate::limits::{
+    WAITING_BYTES_PER_ROOM_MAX, WAITING_CONTROL_MS_MAX, WAITING_PARENTS_MS_MAX,
+    WAITING_PER_PEER_MAX, WAITING_PER_ROOM_MAX,
+};
 use crate::signed::Verified;
 use crate::time::Timestamp;
 
@@ -25,6 +29,8 @@ pub struct Waiting {
     pub envelope: Verified<Envelope>,
     /// Who gave it to us.
     pub from: DeviceId,
+    /// Since when.
+    pub since: Timestamp,
     /// The gossip verdict that is still open, and until when.
     pub verdict: Option<(GossipToken, Timestamp)>,
     /// What for.
@@ -37,7 +43,8 @@ pub struct Held {
     messages: BTreeMap<MessageId, Waiting>,
     /// Missing parent → those that wait for it.
     children: BTreeMap<MessageId, BTreeSet<MessageId>>,
-    by_device: BTreeMap<DeviceId, usize>,
+    by_peer: BTreeMap<DeviceId, usize>,
+    bytes: usize,
 }
 
 impl Held {
@@ -70,18 +77,23 @@ impl Held {
     /// # Errors
     /// The message, unchanged.
     pub fn insert(&mut self, waiting: Waiting) -> Result<(), Box<Waiting>> {
-        let device = waiting.envelope.value().device;
-        let held = self.by_device.get(&device).copied().unwrap_or(0);
-        if self.messages.len() >= WAITING_PER_ROOM_MAX || held >= WAITING_PER_DEVICE_MAX {
+        // Charged to who brought it: an author's key costs nothing to make.
+        let held = self.by_peer.get(&waiting.from).copied().unwrap_or(0);
+        let bytes = self.bytes + waiting.envelope.bytes().len();
+        if self.messages.len() >= WAITING_PER_ROOM_MAX
+            || held >= WAITING_PER_PEER_MAX
+            || bytes > WAITING_BYTES_PER_ROOM_MAX
+        {
             return Err(Box::new(waiting));
         }
+        self.bytes = bytes;
         let id = waiting.envelope.id();
         if let WaitFor::Parents(missing) = &waiting.wait_for {
             for parent in missing {
                 self.children.entry(*parent).or_default().insert(id);
             }
         }
-        self.by_device.insert(device, held + 1);
+        self.by_peer.insert(waiting.from, held + 1);
         self.messages.insert(id, waiting);
         Ok(())
     }
@@ -94,10 +106,34 @@ impl Held {
 
     /// Takes those that wait for control objects.
     pub fn take_for_control(&mut self) -> Vec<Waiting> {
-        let waits = |w: &Waiting| w.wait_for == WaitFor::Control;
-        let ids: Vec<MessageId> =
-            self.messages.iter().filter(|(_, w)| waits(w)).map(|(id, _)| *id).collect();
-        ids.into_iter().filter_map(|id| self.take(id)).collect()
+        self.take_where(|w| w.wait_for == WaitFor::Control)
+    }
+
+    /// Takes those that wait for control objects and name this `Enter`.
+    pub fn take_for_enter(&mut self, enter: MessageId) -> Vec<Waiting> {
+        self.take_where(|w| {
+            w.wait_for == WaitFor::Control && w.envelope.value().standing == Some(enter)
+        })
+    }
+
+    /// Takes one that waits for control objects, now that something follows it.
+    pub fn take_wanted(&mut self, id: MessageId) -> Option<Waiting> {
+        let waits = self.messages.get(&id)?.wait_for == WaitFor::Control;
+        if waits { self.take(id) } else { None }
+    }
+
+    /// Forgets what has waited too long. Verdicts are given long before that.
+    pub fn forget_before(&mut self, now: Timestamp) {
+        let late = |w: &Waiting| {
+            let limit = match w.wait_for {
+                WaitFor::Parents(_) => WAITING_PARENTS_MS_MAX,
+                WaitFor::Control => WAITING_CONTROL_MS_MAX,
+            };
+            w.verdict.is_none() && now.ms_since(w.since) > limit
+        };
+        if self.messages.values().any(late) {
+            self.take_where(late);
+        }
     }
 
     /// Gives up the verdicts that are due; the messages go on waiting, without one. Returns
@@ -120,13 +156,19 @@ impl Held {
         self.messages.values().filter_map(|w| w.verdict.map(|(_, until)| until)).min()
     }
 
+    fn take_where(&mut self, wanted: impl Fn(&Waiting) -> bool) -> Vec<Waiting> {
+        let ids: Vec<MessageId> =
+            self.messages.iter().filter(|(_, w)| wanted(w)).map(|(id, _)| *id).collect();
+        ids.into_iter().filter_map(|id| self.take(id)).collect()
+    }
+
     fn take(&mut self, id: MessageId) -> Option<Waiting> {
         let waiting = self.messages.remove(&id)?;
-        let device = waiting.envelope.value().device;
-        if let Some(held) = self.by_device.get_mut(&device) {
+        self.bytes -= waiting.envelope.bytes().len();
+        if let Some(held) = self.by_peer.get_mut(&waiting.from) {
             *held -= 1;
             if *held == 0 {
-                self.by_device.remove(&device);
+                self.by_peer.remove(&waiting.from);
             }
         }
         if let WaitFor::Parents(missing) = &waiting.wait_for {

@@ -329,6 +329,7 @@ impl Request {
         let request: Self = codec::decode(bytes, FRAME_BYTES_MAX)?;
         let fits = match &request {
             Self::Get { ids, .. } | Self::Held { ids, .. } => ids.len() <= IDS_FRAME_MAX,
+            Self::Push { objects, .. } => objects.len() <= IDS_FRAME_MAX,
             Self::Addresses { records } => records.len() <= ADDRESS_RECORDS_FRAME_MAX,
             Self::JoinHello { name, .. } => name.chars().count() <= NAME_CHARS_MAX,
             _ => true,
@@ -341,7 +342,10 @@ impl Request {
     pub fn is_join(&self) -> bool {
         matches!(
             self,
-            Self::JoinHello { .. } | Self::JoinReveal { .. } | Self::JoinPoll | Self::JoinSign { .. }
+            Self::JoinHello { .. }
+                | Self::JoinReveal { .. }
+                | Self::JoinPoll
+                | Self::JoinSign { .. }
         )
     }
 }
@@ -362,6 +366,7 @@ impl Response {
         let fits = match &response {
             Self::Summary { rooms, .. } => rooms.len() <= SUMMARY_ROOMS_MAX,
             Self::Parts { parts } => parts.len() <= RANGE_PARTS,
+            Self::Objects { objects, .. } => objects.len() <= IDS_FRAME_MAX,
             Self::Ids { ids, .. } => ids.len() <= IDS_FRAME_MAX,
             Self::JoinReferral { admins, .. } => {
                 admins.len() <= ADDRESSES_MAX

@@ -7,6 +7,8 @@ mod frames;
 mod pull;
 mod ranges;
 
-pub use frames::{Blob, Bound, FrameError, JoinAnswer, Part, Referred, Request, Response, RoomSummary, Scope};
+pub use frames::{
+    Blob, Bound, FrameError, JoinAnswer, Part, Referred, Request, Response, RoomSummary, Scope,
+};
 pub use pull::{Pull, PullStep};
 pub use ranges::{Items, answer_list, answer_ranges, fingerprint, fingerprint_of_range};

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::frames::{Bound, Request, Response, Scope};
-use super::ranges::{Items, fingerprint_of_range};
+use super::ranges::{Items, fingerprint_of_range, is_empty};
 use crate::id::ObjectId;
 use crate::limits::{IDS_FRAME_MAX, RANGE_PARTS};
 
@@ -88,8 +88,7 @@ impl Pull {
         let Some((lower, upper, small)) = self.ranges.pop_front() else {
             return PullStep::Done;
         };
-        let (held, _) = fingerprint_of_range(ours, lower, upper);
-        if small || held == 0 {
+        if small || is_empty(ours, lower, upper) {
             self.asked = Asked::List { lower, upper };
             return PullStep::Ask(Request::List { scope: self.scope, lower, upper });
         }
@@ -251,10 +250,7 @@ mod tests {
         let mut pull = Pull::of(Scope::Control, [ObjectId([1; 32])]);
         assert!(matches!(pull.next(&ours), PullStep::Ask(Request::Get { .. })));
         assert!(!pull.answer(&Response::Objects { objects: Vec::new(), done: 0 }, &ours));
-        let backwards = Response::Ids {
-            ids: vec![Bound::MAX, Bound::MIN],
-            more: false,
-        };
+        let backwards = Response::Ids { ids: vec![Bound::MAX, Bound::MIN], more: false };
         let mut pull = Pull::new(Scope::Control);
         assert!(matches!(pull.next(&Items::new()), PullStep::Ask(Request::List { .. })));
         assert!(!pull.answer(&backwards, &ours));

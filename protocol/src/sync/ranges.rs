@@ -31,6 +31,11 @@ fn in_range(
     items.range(from..to).copied()
 }
 
+/// Whether a range holds nothing.
+pub(super) fn is_empty(items: &Items, lower: Bound, upper: Bound) -> bool {
+    in_range(items, lower, upper).next().is_none()
+}
+
 /// Count and fingerprint of a range.
 #[must_use]
 pub fn fingerprint_of_range(items: &Items, lower: Bound, upper: Bound) -> (u64, ObjectId) {

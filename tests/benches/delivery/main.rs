@@ -100,6 +100,12 @@ fn main() {
     println!("Conclave against bare signed gossipsub:");
     println!("  deliveries per CPU second  {:.2} ×", signed.cpu_us() / ours.cpu_us());
     println!("  messages per second        {:.2} ×", ours.per_second() / signed.per_second());
-    println!("  p50                        {:.2} ×", ours.percentile_ms(50) / signed.percentile_ms(50));
-    println!("  p99                        {:.2} ×", ours.percentile_ms(99) / signed.percentile_ms(99));
+    println!(
+        "  p50                        {:.2} ×",
+        ours.percentile_ms(50) / signed.percentile_ms(50)
+    );
+    println!(
+        "  p99                        {:.2} ×",
+        ours.percentile_ms(99) / signed.percentile_ms(99)
+    );
 }

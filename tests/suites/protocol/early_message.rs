@@ -3,7 +3,7 @@
 use conclave_protocol::engine::{Command, GossipVerdict};
 use conclave_protocol::envelope::EnterBody;
 use conclave_protocol::id::{DeviceId, ObjectId, RoomId};
-use conclave_protocol::limits::WAITING_PER_DEVICE_MAX;
+use conclave_protocol::limits::WAITING_PER_PEER_MAX;
 use conclave_tests::forge;
 use conclave_tests::world::{NodeId, Options, World};
 
@@ -111,7 +111,7 @@ fn early_message_queue_is_bounded() {
     let (topic, from): (_, DeviceId) = (w.topic(room), w.node(alice).device());
     let over = 20;
     let company = w.ledger().company;
-    for n in 0..WAITING_PER_DEVICE_MAX + over {
+    for n in 0..WAITING_PER_PEER_MAX + over {
         let mut draft = forge::envelope(company, room, keys.device(), &[]);
         draft.body = format!("junk {n}").into_bytes();
         let forged = forge::signed(&keys, &draft);
@@ -120,7 +120,7 @@ fn early_message_queue_is_bounded() {
     assert_eq!(w.refusals(bob, "waiting_full"), over as u64);
     w.run(2_100);
     let open = w.node(bob).verdicts.values().filter(|v| **v == GossipVerdict::Ignore).count();
-    assert_eq!(open, WAITING_PER_DEVICE_MAX + over, "every verdict was given");
+    assert_eq!(open, WAITING_PER_PEER_MAX + over, "every verdict was given");
     // The room goes on working.
     w.give(bob, Command::Send { room: "all".into(), text: "still here".into() });
     w.agree();
