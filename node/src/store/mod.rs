@@ -5,6 +5,10 @@
 //! sled asks the kernel for `sync_file_range` only; so every commit ends with an `fsync` of the
 //! files and their folders, and many batches share one commit to make it cheap.
 
+mod rows;
+#[cfg(test)]
+mod tests;
+
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +17,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
+use self::rows::{full_key, open, seal};
 use conclave_protocol::engine::{Batch, BatchId, Reader, Table, Write};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -157,7 +162,7 @@ impl Store {
             .map_err(|error| from_io(&self.folder, &error))
     }
 
-    fn get_checked(&self, key: Vec<u8>) -> Option<sled::IVec> {
+    fn get_checked(&self, key: &[u8]) -> Option<sled::IVec> {
         match catch_unwind(AssertUnwindSafe(|| self.database.get(key))) {
             Ok(Ok(value)) => value,
             Ok(Err(error)) => {
@@ -174,13 +179,23 @@ impl Store {
 
 impl Reader for Store {
     fn get(&self, table: Table, key: &[u8]) -> Option<Vec<u8>> {
-        self.get_checked(full_key(table, key)).map(|value| value.to_vec())
+        let key = full_key(table, key);
+        let row = self.get_checked(&key)?;
+        let value = open(&key, &row);
+        if value.is_none() {
+            tracing::warn!(table = table.name(), "a damaged row is left out");
+        }
+        value.map(<[u8]>::to_vec)
     }
 
     fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
         for entry in self.database.scan_prefix(full_key(table, prefix)) {
             match entry {
-                Ok((key, value)) => visit(key.get(1..).unwrap_or_default(), &value),
+                // Visited all the same, empty: the engine counts it as damaged.
+                Ok((key, row)) => {
+                    let value = open(&key, &row).unwrap_or_default();
+                    visit(key.get(1..).unwrap_or_default(), value);
+                }
                 Err(error) => {
                     tracing::error!(%error, "cannot read from the store");
                     return;
@@ -262,24 +277,14 @@ fn add(group: &mut sled::Batch, batch: Batch) -> usize {
         bytes += write.key.len() + write.value.as_ref().map_or(0, Vec::len);
         let key = full_key(write.table, &write.key);
         match write.value {
-            Some(value) => group.insert(key, value),
+            Some(value) => {
+                let row = seal(&key, &value);
+                group.insert(key, row);
+            }
             None => group.remove(key),
         }
     }
     bytes
-}
-
-fn full_key(table: Table, key: &[u8]) -> Vec<u8> {
-    let mut full = Vec::with_capacity(1 + key.len());
-    // Part of the format: never renumber.
-    full.push(match table {
-        Table::Control => 1,
-        Table::Messages => 2,
-        Table::Marks => 3,
-        Table::State => 4,
-    });
-    full.extend_from_slice(key);
-    full
 }
 
 /// `fsync` of every file below a folder, and then of the folders, which name them.
@@ -355,140 +360,5 @@ fn from_sled(folder: &Path, error: sled::Error) -> StoreError {
     match error {
         sled::Error::Io(error) => from_io(folder, &error),
         other => corrupt(folder, &other.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use conclave_protocol::engine::Write;
-
-    use super::*;
-    use tempfile::TempDir;
-
-    fn put(id: u64, writes: &[(Table, &[u8], &[u8])]) -> Batch {
-        let writes = writes.iter().map(|(table, key, value)| Write {
-            table: *table,
-            key: key.to_vec(),
-            value: (!value.is_empty()).then(|| value.to_vec()),
-        });
-        Batch { id: BatchId(id), writes: writes.collect() }
-    }
-
-    fn scan(store: &Store, table: Table, prefix: &[u8]) -> Vec<Vec<u8>> {
-        let mut keys = Vec::new();
-        store.scan(table, prefix, &mut |key, _| keys.push(key.to_vec()));
-        keys
-    }
-
-    #[test]
-    fn what_is_written_is_read_and_tables_do_not_mix() {
-        let folder = TempDir::new().unwrap();
-        let store = Arc::new(Store::open(folder.path()).unwrap());
-        let (writer, mut news) = store.writer().unwrap();
-        writer
-            .write(put(
-                1,
-                &[
-                    (Table::Messages, b"room-1", b"a"),
-                    (Table::Messages, b"room-2", b"b"),
-                    (Table::Messages, b"ro", b"c"),
-                    (Table::State, b"room-3", b"d"),
-                ],
-            ))
-            .unwrap();
-        assert_eq!(news.blocking_recv(), Some(Ok(BatchId(1))));
-        assert_eq!(store.get(Table::Messages, b"room-1"), Some(b"a".to_vec()));
-        assert_eq!(store.get(Table::State, b"room-1"), None);
-        let rooms = scan(&store, Table::Messages, b"room");
-        assert_eq!(rooms, [b"room-1".to_vec(), b"room-2".to_vec()]);
-        assert_eq!(scan(&store, Table::State, b""), [b"room-3".to_vec()]);
-        writer.write(put(2, &[(Table::Messages, b"room-1", b"")])).unwrap();
-        assert_eq!(news.blocking_recv(), Some(Ok(BatchId(2))));
-        assert_eq!(store.get(Table::Messages, b"room-1"), None);
-    }
-
-    #[test]
-    fn everything_accepted_is_there_after_reopening() {
-        let folder = TempDir::new().unwrap();
-        let store = Arc::new(Store::open(folder.path()).unwrap());
-        let (writer, mut news) = store.writer().unwrap();
-        for id in 1..=500_u64 {
-            let batch = put(
-                id,
-                &[
-                    (Table::Control, &id.to_be_bytes(), &[7; 100]),
-                    (Table::State, b"last", &id.to_be_bytes()),
-                ],
-            );
-            writer.write(batch).unwrap();
-        }
-        writer.stop();
-        let mut newest = BatchId(0);
-        let mut commits = 0;
-        while let Ok(done) = news.try_recv() {
-            assert!(done.clone().unwrap() > newest);
-            newest = done.unwrap();
-            commits += 1;
-        }
-        assert_eq!(newest, BatchId(500));
-        assert!(commits < 500, "batches that wait share a commit");
-        drop(store);
-
-        let store = Store::open(folder.path()).unwrap();
-        assert_eq!(scan(&store, Table::Control, b"").len(), 500);
-        assert_eq!(store.get(Table::State, b"last"), Some(500_u64.to_be_bytes().to_vec()));
-    }
-
-    #[test]
-    fn a_large_group_is_one_unit() {
-        let folder = TempDir::new().unwrap();
-        let store = Arc::new(Store::open(folder.path()).unwrap());
-        let mut group = sled::Batch::default();
-        for id in 0..300_u64 {
-            let value = vec![1; 32 * 1024];
-            add(&mut group, put(id, &[(Table::Messages, &id.to_be_bytes(), &value)]));
-        }
-        store.commit(group).unwrap();
-        drop(store);
-        let store = Store::open(folder.path()).unwrap();
-        assert_eq!(scan(&store, Table::Messages, b"").len(), 300);
-    }
-
-    #[test]
-    fn a_newer_format_is_refused_and_not_touched() {
-        let folder = TempDir::new().unwrap();
-        let path = folder.path().join("store");
-        fs::create_dir(&path).unwrap();
-        fs::write(path.join(FORMAT_FILE), "conclave-store 2\n").unwrap();
-        let refused = Store::open(&path).err();
-        assert_eq!(refused, Some(StoreError::NewerFormat { path: path.clone(), found: 2 }));
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
-        assert_eq!(fs::read_to_string(path.join(FORMAT_FILE)).unwrap(), "conclave-store 2\n");
-    }
-
-    #[test]
-    fn a_store_is_marked_with_its_format() {
-        let folder = TempDir::new().unwrap();
-        drop(Store::open(folder.path()).unwrap());
-        assert_eq!(read_format(folder.path()), Ok(Some(FORMAT)));
-        fs::write(folder.path().join(FORMAT_FILE), "nonsense").unwrap();
-        assert!(matches!(Store::open(folder.path()), Err(StoreError::Corrupt { .. })));
-    }
-
-    #[test]
-    fn a_second_opener_is_told_so() {
-        let folder = TempDir::new().unwrap();
-        let _store = Store::open(folder.path()).unwrap();
-        let path = folder.path().to_owned();
-        assert_eq!(Store::open(folder.path()).err(), Some(StoreError::InUse { path }));
-    }
-
-    #[test]
-    fn errors_of_the_system_are_told_apart() {
-        let path = Path::new("home");
-        let full = io::Error::from(io::ErrorKind::StorageFull);
-        assert!(matches!(from_io(path, &full), StoreError::DiskFull { .. }));
-        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
-        assert!(matches!(from_io(path, &denied), StoreError::Permission { .. }));
     }
 }
