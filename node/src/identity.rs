@@ -25,6 +25,7 @@ const TOKEN_FILE: &str = "api-token";
 const RUNNING_FILE: &str = "node.json";
 const JOIN_FILE: &str = "join.json";
 const PEERS_FILE: &str = "peers.json";
+const PORT_FILE: &str = "port.json";
 const STORE_FOLDER: &str = "store";
 const KEY_VERSION: u32 = 1;
 const PRIVATE_FILE: u32 = 0o600;
@@ -331,6 +332,22 @@ impl Home {
     /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
     pub fn read_peers(&self) -> Result<Vec<String>, HomeError> {
         Ok(self.read_json(PEERS_FILE)?.unwrap_or_default())
+    }
+
+    /// The port that the network listened on last, if the system chose it.
+    ///
+    /// # Errors
+    /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
+    pub fn read_port(&self) -> Result<Option<u16>, HomeError> {
+        self.read_json(PORT_FILE)
+    }
+
+    /// Remembers the port that the system chose.
+    ///
+    /// # Errors
+    /// [`HomeError::NotWritable`].
+    pub fn write_port(&self, port: u16) -> Result<(), HomeError> {
+        self.write_json(PORT_FILE, &port)
     }
 
     fn create_key(&self, name: &str, file: &impl Serialize) -> Result<(), HomeError> {

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::driver::{Driver, now};
 pub use crate::error::{StartError, StartErrorKind};
 use crate::handle::Handle;
-use crate::identity::{Home, HomeLock, PendingJoin, RunningNode, new_recovery};
+use crate::identity::{DeviceSecrets, Home, HomeLock, PendingJoin, RunningNode, new_recovery};
 use crate::net::{NetConfig, Network};
 use crate::store::Store;
 
@@ -116,9 +116,7 @@ impl Node {
         let mut peers = config.peers;
         peers.extend(pending.iter().flat_map(|join| join.peers.clone()));
         peers.extend(home.read_peers()?);
-        let seed = secrets.seed();
-        let net = NetConfig { seed, listen: config.listen, peers, mdns: config.mdns };
-        let network = Network::start(net).await?;
+        let network = start_network(&home, &secrets, config.listen, peers, config.mdns).await?;
 
         let engine = Engine::new(
             EngineConfig {
@@ -294,6 +292,36 @@ pub fn request_join(
 fn company_of(store: &Store) -> Option<CompanyId> {
     let bytes = store.get(Table::State, Engine::COMPANY_KEY)?;
     Some(CompanyId(bytes.try_into().ok()?))
+}
+
+/// Starts the network where the user says; if the user leaves it open, on the port of the last
+/// time if that is free. Members that all restart would otherwise know each other only by
+/// addresses that are gone.
+async fn start_network(
+    home: &Home,
+    secrets: &DeviceSecrets,
+    listen: Vec<String>,
+    peers: Vec<String>,
+    mdns: bool,
+) -> Result<Network, StartError> {
+    let config = |listen| NetConfig { seed: secrets.seed(), listen, peers: peers.clone(), mdns };
+    if !listen.is_empty() {
+        return Ok(Network::start(config(listen)).await?);
+    }
+    let last = home.read_port()?.map(|port| format!("/ip4/0.0.0.0/tcp/{port}"));
+    let network = match last {
+        Some(last) => match Network::start(config(vec![last])).await {
+            Ok(network) => network,
+            Err(_) => Network::start(config(Vec::new())).await?,
+        },
+        None => Network::start(config(Vec::new())).await?,
+    };
+    let info = network.info.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let port = info.listen.first().and_then(|address| address.split('/').nth(4)?.parse().ok());
+    if let Some(port) = port {
+        home.write_port(port)?;
+    }
+    Ok(network)
 }
 
 /// A home that exists: a mistyped path must not make a folder, nor change somebody's.

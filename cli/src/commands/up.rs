@@ -7,7 +7,7 @@ use clap::Args;
 use conclave_node::api::types::Join;
 use conclave_node::handle::Handle;
 use conclave_node::node::{Node, NodeConfig, Ready, StartError, StartErrorKind};
-use conclave_protocol::engine::Event;
+use conclave_protocol::engine::{Engine, Event};
 use conclave_protocol::view::JoinState;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
@@ -163,7 +163,7 @@ async fn tell_join(out: Output, handle: Handle, member: bool) {
     let mut shown_code = None;
     let mut waiting = !member;
     while waiting {
-        let Ok(join) = handle.query(|engine| engine.join_view()).await else { break };
+        let Ok(join) = handle.query(Engine::join_view).await else { break };
         if let Some(join) = join {
             let admitted = join.state == JoinState::Admitted;
             let news = join.code.is_some() && join.code != shown_code && !admitted;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use conclave_node::api::client::Client;
+use conclave_node::api::types::ControlEntry;
 use conclave_node::forge::{ForgeConfig, ForgeKind, forge};
 use conclave_protocol::id::RoomId;
 use conclave_protocol::limits::HISTORY_PAGE_MAX;
@@ -59,7 +60,7 @@ async fn forge_step(
     })?;
     // The forger is a node that knows the company: only its message is wrong.
     let entries = to.control().await?.objects;
-    let control = entries.iter().filter_map(|entry| entry.signed_bytes()).collect();
+    let control = entries.iter().filter_map(ControlEntry::signed_bytes).collect();
     // Its own text each time, so that it can be looked for.
     let text = format!("forged: {} ({})", kind.word(), std::process::id());
     let home = author.home.clone();

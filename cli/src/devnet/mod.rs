@@ -126,7 +126,10 @@ async fn show(out: &Output, network: &mut Network, exit: bool) -> Result<(), Cli
             out.document(&report)?;
         }
         forged?;
-        return progress.say("Everything went as it should. The nodes end now.");
+        let dir = escape::line(&network.dir().to_string_lossy()).to_string();
+        return progress.say(&format!(
+            "Everything went as it should. The nodes end now; their homes stay in {dir}."
+        ));
     }
     if let Err(CliError::Problem(problem)) = &forged {
         progress.say(&format!("The forgeries failed: {}", escape::line(&problem.message)))?;

@@ -294,10 +294,11 @@ impl Engine {
             }
             self.show(room, accepted);
         }
-        if ours && message.kind.is_content() {
-            if let Some(state) = self.rooms.get_mut(&room) {
-                state.log.mark_pending(id);
-            }
+        if ours
+            && message.kind.is_content()
+            && let Some(state) = self.rooms.get_mut(&room)
+        {
+            state.log.mark_pending(id);
         }
         if ours {
             let place = [&message.seq.to_be_bytes()[..], &id.0].concat();
