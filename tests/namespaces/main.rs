@@ -143,6 +143,13 @@ fn a_cable_pulled_and_put_back_loses_nothing() {
     });
     assert_eq!(alice.texts(ROOM), bob.texts(ROOM));
     assert_eq!(alice.texts(ROOM), dave.texts(ROOM));
+
+    // Nobody named a port, so that of the last time is taken again: addresses that others
+    // remember stay true.
+    let before = bob.status()["listen"].clone();
+    bob.stop();
+    bob.up();
+    assert_eq!(bob.status()["listen"], before);
 }
 
 #[test]
