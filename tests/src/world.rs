@@ -4,8 +4,8 @@
 //! delivery, or a node's timer), hands it to the engine and carries its effects out.
 //! [`checks`] looks at every effect on the way. A failure prints the seed.
 //!
-//! To extend it: what can be under way is one enum ([`Due`]); what a network may do to it is
-//! decided in [`World::send_later`] and [`World::linked`]; what a disk may do, in [`Disk`].
+//! To extend it: what can be under way is one enum (`Due`); what a network may do to it is
+//! decided in `World::send_later` and [`World::linked`]; what a disk may do, in [`Disk`].
 
 pub mod checks;
 pub mod disk;

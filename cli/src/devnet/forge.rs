@@ -112,9 +112,9 @@ pub(crate) async fn demonstrate(
     progress.heading("Forgeries")?;
     progress.say("carol's node ends; a program without its checks takes its place and key.")?;
     let author = network.node("carol")?.entry();
-    let target = network.node("bob")?.entry();
+    let targets = [network.node("bob")?.entry(), network.node("alice")?.entry()];
     network.stop_node("carol").await;
-    let forged = forge_all(progress, &author, &target, report).await;
+    let forged = forge_all(progress, &author, &targets, report).await;
     let peer = network.node("bob")?.listen.clone();
     network.start("carol", peer.as_deref()).await?;
     forged
@@ -123,15 +123,17 @@ pub(crate) async fn demonstrate(
 async fn forge_all(
     progress: &Progress,
     author: &NodeEntry,
-    target: &NodeEntry,
+    targets: &[NodeEntry],
     report: &mut Report,
 ) -> Result<(), CliError> {
-    let client = &Client::open(&target.home)?;
-    for kind in [ForgeKind::NoMembership, ForgeKind::BadSignature] {
-        let attempt = Attempt { kind, author, target, client };
-        let (refusal, text) = attempt.run().await?;
-        report.refused.push(refusal);
-        progress.say(&text)?;
+    for target in targets {
+        let client = &Client::open(&target.home)?;
+        for kind in [ForgeKind::NoMembership, ForgeKind::BadSignature] {
+            let attempt = Attempt { kind, author, target, client };
+            let (refusal, text) = attempt.run().await?;
+            report.refused.push(refusal);
+            progress.say(&text)?;
+        }
     }
     Ok(())
 }

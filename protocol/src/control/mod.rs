@@ -3,7 +3,7 @@
 //! An object counts once everything it refers to counts, its height and its place in its
 //! author's chain are right, and the authority it cites allows it. Each of these is a
 //! property of the object and of what it refers to, so the counting set is the same in
-//! whatever order objects arrive. What ends by a `Revoke` is decided in [`access`], from the
+//! whatever order objects arrive. What ends by a `Revoke` is decided in `access`, from the
 //! counting set as a whole.
 
 mod access;
