@@ -133,12 +133,12 @@ impl JoinDesk {
         now: Timestamp,
     ) -> DeskAnswer {
         self.forget_expired(now);
-        if self.requests.len() >= JOIN_REQUESTS_MAX {
-            self.make_room();
+        if !self.allows(newcomer.device, now) {
+            return DeskAnswer::Busy;
         }
-        let known = self.requests.contains_key(&newcomer.device);
-        if !self.allows(newcomer.device, now)
-            || (!known && self.requests.len() >= JOIN_REQUESTS_MAX)
+        if !self.requests.contains_key(&newcomer.device)
+            && self.requests.len() >= JOIN_REQUESTS_MAX
+            && !self.make_room()
         {
             return DeskAnswer::Busy;
         }
@@ -194,13 +194,11 @@ impl JoinDesk {
         self.requests.remove(&device);
     }
 
-    /// Whoever has not revealed its nonce gives way, the oldest first.
-    fn make_room(&mut self) {
+    /// Whoever has not revealed its nonce gives way, the oldest first; false if all have.
+    fn make_room(&mut self) -> bool {
         let unrevealed = self.requests.values().filter(|r| r.code.is_none());
         let oldest = unrevealed.min_by_key(|r| r.expires).map(|r| r.newcomer.device);
-        if let Some(device) = oldest {
-            self.requests.remove(&device);
-        }
+        oldest.is_some_and(|device| self.requests.remove(&device).is_some())
     }
 
     fn forget_expired(&mut self, now: Timestamp) {

@@ -46,6 +46,8 @@ pub const WAITING_CONTROL_MS_MAX: u64 = 60_000;
 pub const WAITING_PARENTS_MS_MAX: u64 = 600_000;
 /// Most bytes of waiting messages in one room.
 pub const WAITING_BYTES_PER_ROOM_MAX: usize = 16 * 1024 * 1024;
+/// Most of those that one peer brought.
+pub const WAITING_BYTES_PER_PEER_MAX: usize = 4 * 1024 * 1024;
 /// Most messages of authors without access that pulls may bring before what acknowledges them.
 pub const UNACKNOWLEDGED_PER_ROOM_MAX: usize = 16 * 1024;
 /// How long a gossip verdict may be held while missing objects are fetched, in ms.

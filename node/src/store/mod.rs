@@ -5,6 +5,7 @@
 //! sled asks the kernel for `sync_file_range` only; so every commit ends with an `fsync` of the
 //! files and their folders, and many batches share one commit to make it cheap.
 
+mod durable;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -13,10 +14,11 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use self::durable::Durable;
 use self::rows::{full_key, open, seal};
 use conclave_protocol::engine::{Batch, BatchId, Reader, Table, Write};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -88,6 +90,7 @@ pub enum StoreError {
 pub struct Store {
     folder: PathBuf,
     database: sled::Db,
+    durable: Mutex<Durable>,
 }
 
 impl Store {
@@ -111,7 +114,8 @@ impl Store {
         let database = opened
             .map_err(|_| corrupt(folder, "it cannot be read"))?
             .map_err(|error| from_sled(folder, error))?;
-        let store = Self { folder: folder.to_owned(), database };
+        let durable = Mutex::new(Durable::new(folder.join(DATABASE_FOLDER)));
+        let store = Self { folder: folder.to_owned(), database, durable };
         // Last, so that a folder with a format is one with a database.
         if format.is_none() {
             store.commit(sled::Batch::default())?;
@@ -158,8 +162,8 @@ impl Store {
         catch_unwind(AssertUnwindSafe(commit))
             .map_err(|_| corrupt(&self.folder, "writing to it failed badly"))?
             .map_err(|error| from_sled(&self.folder, error))?;
-        sync_folder(&self.folder.join(DATABASE_FOLDER))
-            .map_err(|error| from_io(&self.folder, &error))
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        durable.sync().map_err(|error| from_io(&self.folder, &error))
     }
 
     fn get_checked(&self, key: &[u8]) -> Option<sled::IVec> {
@@ -285,24 +289,6 @@ fn add(group: &mut sled::Batch, batch: Batch) -> usize {
         }
     }
     bytes
-}
-
-/// `fsync` of every file below a folder, and then of the folders, which name them.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        // Sled removes old snapshots and blobs at any time.
-        let synced = match entry.file_type() {
-            Ok(kind) if kind.is_dir() => sync_folder(&entry.path()),
-            Ok(_) => File::open(entry.path()).and_then(|file| file.sync_all()),
-            Err(error) => Err(error),
-        };
-        match synced {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            other => other?,
-        }
-    }
-    File::open(folder)?.sync_all()
 }
 
 /// The format of the store in a folder; `None` if there is no store yet.

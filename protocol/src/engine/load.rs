@@ -1,6 +1,6 @@
 //! From the store to a running engine.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::entropy::Entropy;
 use super::io::{BatchId, Effect, PeerPolicy, Table, Write};
@@ -202,7 +202,7 @@ impl Engine {
             let state = rooms.entry(room).or_default();
             if shown == Shown::Unacknowledged as u8 {
                 // The pull that brought it was cut off by the end of the process.
-                state.unacknowledged.insert(envelope.id(), ours);
+                state.unacknowledged.insert(envelope.id(), BTreeSet::from([ours]));
             }
             if state.log.missing_parents(envelope.value()).is_empty() {
                 let (id, shown) = (envelope.id(), shown == Shown::Yes as u8);
@@ -250,7 +250,9 @@ impl Engine {
             let AddressRecord { device, issued, addresses, .. } = record.value().clone();
             self.emit(Effect::Addresses { peer: device, addresses: addresses.clone() });
             let changes = (self.now, 0);
-            self.addresses.insert(device, KnownAddresses { issued, addresses, bytes, changes });
+            let later = None;
+            let known = KnownAddresses { issued, addresses, bytes, changes, later };
+            self.addresses.insert(device, known);
         }
     }
 

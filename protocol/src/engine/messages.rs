@@ -1,6 +1,6 @@
 //! Taking messages in: the one path for strangers' and our own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use super::control::verify_word;
@@ -19,8 +19,8 @@ use crate::time::Timestamp;
 pub(super) enum Origin {
     /// By gossip; a verdict is due, at the latest `until`.
     Gossip { peer: DeviceId, token: GossipToken, until: Timestamp },
-    /// In an answer or push of a peer, or a second time after waiting.
-    Sync { peer: DeviceId },
+    /// In an answer or push of a peer, or a second time after waiting, since when.
+    Sync { peer: DeviceId, since: Timestamp },
     /// Written here.
     Own,
 }
@@ -103,7 +103,7 @@ impl Engine {
             // is one, comes after it; by gossip it would have to be here already.
             let fits = missing.is_empty() && state.log.height_fits(message);
             return match origin {
-                Origin::Sync { peer } if fits && self.may_bring_unacknowledged(peer, room) => {
+                Origin::Sync { peer, .. } if fits && self.may_bring_unacknowledged(peer, room) => {
                     self.store_unacknowledged(room, &envelope, peer);
                 }
                 _ => self.refuse_removed(origin, message.device, room),
@@ -170,9 +170,9 @@ impl Engine {
         origin: Origin,
         wait_for: WaitFor,
     ) {
-        let (peer, verdict) = match origin {
-            Origin::Gossip { peer, token, until } => (peer, Some((token, until))),
-            Origin::Sync { peer } => (peer, None),
+        let (peer, since, verdict) = match origin {
+            Origin::Gossip { peer, token, until } => (peer, self.now, Some((token, until))),
+            Origin::Sync { peer, since } => (peer, since, None),
             Origin::Own => return,
         };
         // Only members of the room may make us hold what we cannot judge.
@@ -185,7 +185,6 @@ impl Engine {
             WaitFor::Control => enter.into_iter().collect(),
         };
         let for_control = wait_for == WaitFor::Control;
-        let since = self.now;
         let waiting = Waiting { envelope, from: peer, since, verdict, wait_for };
         let Some(state) = self.rooms.get_mut(&room) else { return };
         if state.log.held.insert(waiting).is_err() {
@@ -229,7 +228,7 @@ impl Engine {
         let Some(state) = self.rooms.get_mut(&room) else { return };
         let arrival = state.log.next_arrival();
         state.log.insert(id, message, standing, arrival);
-        state.unacknowledged.insert(id, from);
+        state.unacknowledged.insert(id, BTreeSet::from([from]));
         let value = message_value(Shown::Unacknowledged, arrival, envelope.bytes());
         self.write_message(room, message.height, envelope, value);
         let children = match self.rooms.get_mut(&room) {
@@ -242,35 +241,44 @@ impl Engine {
     /// Refuses, and takes back, what a peer's pull brought by authors who have lost access, and
     /// that nothing acknowledges; called when that pull ends.
     pub(super) fn drop_unacknowledged(&mut self, room: RoomId, from: DeviceId) {
+        let origin = Origin::Sync { peer: from, since: self.now };
         let Some(state) = self.rooms.get_mut(&room) else { return };
-        let brought: BTreeMap<MessageId, DeviceId> =
-            state.unacknowledged.extract_if(.., |_, peer| *peer == from).collect();
-        for (id, entry) in state.log.take_back(&brought) {
+        let brought: BTreeMap<MessageId, BTreeSet<DeviceId>> = state
+            .unacknowledged
+            .extract_if(.., |_, peers| peers.remove(&from) && peers.is_empty())
+            .collect();
+        let taken = state.log.take_back(&brought);
+        // What stays because another's pull has built on it goes with that pull.
+        if let Some(others) = state.unacknowledged.values().next().cloned() {
+            let log = &state.log;
+            let stays = |id: &MessageId| log.get(*id).is_some_and(|e| !e.is_accepted());
+            let stays = brought.into_keys().filter(stays);
+            state.unacknowledged.extend(stays.map(|id| (id, others.clone())));
+        }
+        for (id, entry) in taken {
             let key = message_key(room, entry.height, id);
             self.writes.push(Write { table: Table::Messages, key, value: None });
             self.in_flight.remove(&id);
-            if let Some(peer) = brought.get(&id) {
-                self.refuse_removed(Origin::Sync { peer: *peer }, entry.device, room);
-            }
+            self.refuse_removed(origin, entry.device, room);
         }
     }
 
-    /// The last peer that brought an unacknowledged message answers for it: the end of another
-    /// peer's pull does not take it back.
+    /// Every peer that brings an unacknowledged message answers for it: it stays until the
+    /// last of their pulls has ended.
     fn brought_again(&mut self, room: RoomId, id: MessageId, origin: Origin) {
-        let Origin::Sync { peer } = origin else { return };
+        let Origin::Sync { peer, .. } = origin else { return };
         if self.is_pulling_from(peer, room)
-            && let Some(from) =
+            && let Some(peers) =
                 self.rooms.get_mut(&room).and_then(|r| r.unacknowledged.get_mut(&id))
         {
-            *from = peer;
+            peers.insert(peer);
         }
     }
 
     /// Refuses a message of an author who has lost access; the forwarder, who may be honest
     /// and behind, is told why.
     fn refuse_removed(&mut self, origin: Origin, author: DeviceId, room: RoomId) {
-        if let Origin::Gossip { peer, .. } | Origin::Sync { peer } = origin {
+        if let Origin::Gossip { peer, .. } | Origin::Sync { peer, .. } = origin {
             self.push_revocations(peer, author, room);
         }
         self.refuse(origin, GossipVerdict::Ignore, "removed");
@@ -336,11 +344,11 @@ impl Engine {
         if std::mem::replace(&mut self.judging, true) {
             return;
         }
-        while let Some((room, Waiting { envelope, from, verdict, .. })) = self.to_judge.pop_front()
-        {
+        while let Some((room, waiting)) = self.to_judge.pop_front() {
+            let Waiting { envelope, from: peer, since, verdict, .. } = waiting;
             let origin = match verdict {
-                Some((token, until)) => Origin::Gossip { peer: from, token, until },
-                None => Origin::Sync { peer: from },
+                Some((token, until)) => Origin::Gossip { peer, token, until },
+                None => Origin::Sync { peer, since },
             };
             self.judge_message(room, envelope, origin);
         }
@@ -419,10 +427,9 @@ impl Engine {
     /// Notes in the store that a message, stored before, has been shown.
     pub(super) fn mark_shown(&mut self, room: RoomId, id: MessageId) {
         let Some(bytes) = self.stored_message(room, id) else { return };
-        let Some(entry) = self.rooms.get(&room).and_then(|state| state.log.get(id)) else {
-            return;
-        };
-        let (height, arrival) = (entry.height, entry.arrival);
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        // People see it only now, whatever they had read when it came.
+        let Some((height, arrival)) = state.log.arrive_again(id) else { return };
         let value = message_value(Shown::Yes, arrival, &bytes);
         self.write(Table::Messages, message_key(room, height, id), value);
     }

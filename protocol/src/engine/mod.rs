@@ -75,9 +75,9 @@ struct Room {
     compared: bool,
     /// `Enter`s that were refused under the present control log; bounded.
     refused_enters: BTreeSet<MessageId>,
-    /// Messages by authors who have lost access, that a running pull brought, with the peer:
-    /// taken back at its end unless something acknowledges them.
-    unacknowledged: BTreeMap<MessageId, DeviceId>,
+    /// Messages by authors who have lost access, that running pulls brought, with the peers:
+    /// taken back at the end of the last unless something acknowledges them.
+    unacknowledged: BTreeMap<MessageId, BTreeSet<DeviceId>>,
 }
 
 /// An address record with its bytes.
@@ -88,6 +88,8 @@ struct KnownAddresses {
     bytes: Vec<u8>,
     /// Since when, and how many changes were taken since then.
     changes: (Timestamp, u32),
+    /// The newest record that came when there had been too many changes; taken later.
+    later: Option<(Timestamp, Vec<u8>)>,
 }
 
 /// One node's protocol state. See the module's documentation.
@@ -213,6 +215,7 @@ impl Engine {
         if self.reconcile_at <= self.now {
             let jitter = self.entropy.below(RECONCILE_EVERY_MS / 2);
             self.reconcile_at = self.now.plus_ms(RECONCILE_EVERY_MS + jitter);
+            self.take_later_addresses();
             self.reconcile_with_someone();
         }
     }

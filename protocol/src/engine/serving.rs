@@ -140,8 +140,9 @@ impl Engine {
     }
 
     fn take_pushed_messages(&mut self, peer: DeviceId, room: RoomId, objects: &[Blob]) {
+        let origin = Origin::Sync { peer, since: self.now };
         for object in objects {
-            self.take_message(room, &object.0, Origin::Sync { peer });
+            self.take_message(room, &object.0, origin);
         }
     }
 }

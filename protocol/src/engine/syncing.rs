@@ -102,7 +102,7 @@ impl Engine {
     /// A damaged store may have lost the way from the company to our own certificate. The
     /// company's id is known, so whoever has the log can give it back to us.
     fn repair_membership(&mut self, peer: DeviceId) {
-        if !self.member && self.control.is_some() && self.join.is_none() {
+        if !self.member && self.control.is_some() {
             self.want(peer, Scope::Control);
         }
     }
@@ -309,8 +309,9 @@ impl Engine {
                     }
                 }
                 Scope::Room(room) => {
+                    let origin = Origin::Sync { peer, since: self.now };
                     for object in &objects {
-                        self.take_message(room, &object.0, Origin::Sync { peer });
+                        self.take_message(room, &object.0, origin);
                     }
                 }
             }
@@ -430,11 +431,25 @@ impl Engine {
         // What says nothing new is not worth a write and a frame to everyone.
         let newer = known
             .is_none_or(|known| known.issued < issued && (ours || known.addresses != addresses));
+        if let Some(known) = self.addresses.get_mut(&device)
+            && known.issued < issued
+            && !newer
+        {
+            // But it makes those of before it old news.
+            (known.issued, known.bytes) = (issued, bytes.to_vec());
+            return;
+        }
+        let known = self.addresses.get(&device);
         let recent = known.map_or((now, 0), |known| match known.changes {
             (since, _) if now.ms_since(since) > ADDRESS_CHANGES_MS => (now, 0),
             recent => recent,
         });
-        if !ours && recent.1 >= ADDRESS_CHANGES_MAX {
+        if !ours && newer && recent.1 >= ADDRESS_CHANGES_MAX {
+            if let Some(known) = self.addresses.get_mut(&device)
+                && known.later.as_ref().is_none_or(|(later, _)| *later < issued)
+            {
+                known.later = Some((issued, bytes.to_vec()));
+            }
             return self.count("address_flood");
         }
         let room_left =
@@ -449,16 +464,30 @@ impl Engine {
         self.write(Table::State, Self::address_key(device), bytes.to_vec());
         let changes = (recent.0, recent.1 + 1);
         let bytes = bytes.to_vec();
-        let known = KnownAddresses { issued, addresses: addresses.clone(), bytes, changes };
-        self.addresses.insert(device, known);
         if !ours {
-            self.emit(Effect::Addresses { peer: device, addresses });
+            self.emit(Effect::Addresses { peer: device, addresses: addresses.clone() });
         }
+        let known = KnownAddresses { issued, addresses, bytes, changes, later: None };
+        self.addresses.insert(device, known);
         let record = Blob(self.addresses.get(&device).map(|k| k.bytes.clone()).unwrap_or_default());
         for peer in self.connected_members() {
             if Some(peer) != from && peer != device {
                 self.ask(peer, Request::Addresses { records: vec![record.clone()] });
             }
+        }
+    }
+
+    /// Takes the newest addresses of devices that had changed theirs too often.
+    pub(super) fn take_later_addresses(&mut self) {
+        let now = self.now;
+        let later: Vec<Vec<u8>> = self
+            .addresses
+            .values_mut()
+            .filter(|known| now.ms_since(known.changes.0) > ADDRESS_CHANGES_MS)
+            .filter_map(|known| known.later.take().map(|(_, bytes)| bytes))
+            .collect();
+        for bytes in later {
+            self.take_address_record(None, &bytes);
         }
     }
 }

@@ -125,6 +125,19 @@ impl RoomLog {
         self.last_arrival + 1
     }
 
+    /// Puts a message behind all others in the order of arrival. Returns its height and its
+    /// arrival number.
+    pub fn arrive_again(&mut self, id: MessageId) -> Option<(u64, u64)> {
+        let arrival = self.next_arrival();
+        let entry = self.entries.get_mut(&id)?;
+        let before = std::mem::replace(&mut entry.arrival, arrival);
+        self.last_arrival = arrival;
+        if self.arrivals.remove(&before).is_some() {
+            self.arrivals.insert(arrival, id);
+        }
+        Some((entry.height, arrival))
+    }
+
     /// Number of accepted messages with content.
     #[must_use]
     pub fn messages(&self) -> u64 {

@@ -7,8 +7,8 @@ use crate::engine::GossipToken;
 use crate::envelope::Envelope;
 use crate::id::{DeviceId, MessageId};
 use crate::limits::{
-    WAITING_BYTES_PER_ROOM_MAX, WAITING_CONTROL_MS_MAX, WAITING_PARENTS_MS_MAX,
-    WAITING_PER_PEER_MAX, WAITING_PER_ROOM_MAX,
+    WAITING_BYTES_PER_PEER_MAX, WAITING_BYTES_PER_ROOM_MAX, WAITING_CONTROL_MS_MAX,
+    WAITING_PARENTS_MS_MAX, WAITING_PER_PEER_MAX, WAITING_PER_ROOM_MAX,
 };
 use crate::signed::Verified;
 use crate::time::Timestamp;
@@ -43,7 +43,8 @@ pub struct Held {
     messages: BTreeMap<MessageId, Waiting>,
     /// Missing parent → those that wait for it.
     children: BTreeMap<MessageId, BTreeSet<MessageId>>,
-    by_peer: BTreeMap<DeviceId, usize>,
+    /// How many, and how many bytes, each peer brought.
+    by_peer: BTreeMap<DeviceId, (usize, usize)>,
     bytes: usize,
 }
 
@@ -78,22 +79,23 @@ impl Held {
     /// The message, unchanged.
     pub fn insert(&mut self, waiting: Waiting) -> Result<(), Box<Waiting>> {
         // Charged to who brought it: an author's key costs nothing to make.
-        let held = self.by_peer.get(&waiting.from).copied().unwrap_or(0);
-        let bytes = self.bytes + waiting.envelope.bytes().len();
+        let (held, held_bytes) = self.by_peer.get(&waiting.from).copied().unwrap_or((0, 0));
+        let size = waiting.envelope.bytes().len();
         if self.messages.len() >= WAITING_PER_ROOM_MAX
             || held >= WAITING_PER_PEER_MAX
-            || bytes > WAITING_BYTES_PER_ROOM_MAX
+            || self.bytes + size > WAITING_BYTES_PER_ROOM_MAX
+            || held_bytes + size > WAITING_BYTES_PER_PEER_MAX
         {
             return Err(Box::new(waiting));
         }
-        self.bytes = bytes;
+        self.bytes += size;
         let id = waiting.envelope.id();
         if let WaitFor::Parents(missing) = &waiting.wait_for {
             for parent in missing {
                 self.children.entry(*parent).or_default().insert(id);
             }
         }
-        self.by_peer.insert(waiting.from, held + 1);
+        self.by_peer.insert(waiting.from, (held + 1, held_bytes + size));
         self.messages.insert(id, waiting);
         Ok(())
     }
@@ -164,9 +166,11 @@ impl Held {
 
     fn take(&mut self, id: MessageId) -> Option<Waiting> {
         let waiting = self.messages.remove(&id)?;
-        self.bytes -= waiting.envelope.bytes().len();
-        if let Some(held) = self.by_peer.get_mut(&waiting.from) {
+        let size = waiting.envelope.bytes().len();
+        self.bytes -= size;
+        if let Some((held, bytes)) = self.by_peer.get_mut(&waiting.from) {
             *held -= 1;
+            *bytes -= size;
             if *held == 0 {
                 self.by_peer.remove(&waiting.from);
             }

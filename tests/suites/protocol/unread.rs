@@ -1,0 +1,50 @@
+//! What counts as unread.
+
+use conclave_protocol::engine::Command;
+use conclave_protocol::sync::Scope;
+use conclave_tests::forge;
+use conclave_tests::world::{NodeId, World};
+
+use crate::scene::{help, newest, push, team};
+
+fn unread(w: &World, id: NodeId) -> u64 {
+    w.engine(id).rooms(false).expect("a member")[0].unread
+}
+
+#[test]
+fn what_becomes_visible_after_it_came_is_unread_then() {
+    let (mut w, alice, others) = team(1, &["bob"]);
+    let carol = w.join(alice, "carol", &["department:Sales"]);
+    w.post(others[0], "help", "hi");
+    w.agree();
+    // Carol wrote without access; bob's next message follows hers, so alice keeps it.
+    let (room, company) = (help(&w, alice), w.ledger().company);
+    let (last, envelope) = newest(&w, alice);
+    let keys = w.node(carol).keys();
+    let mut draft = forge::envelope(company, room, keys.device(), &[(last, envelope.height)]);
+    draft.body = b"too early".to_vec();
+    let early = forge::signed(&keys, &draft);
+    let keys = w.node(others[0]).keys();
+    let parent = (early.id, envelope.height + 1);
+    let mut draft = forge::envelope(company, room, keys.device(), &[parent]);
+    (draft.seq, draft.prev, draft.standing) = (9, Some(last), envelope.standing);
+    let after = forge::signed(&keys, &draft);
+    w.isolate(alice);
+    w.crash(carol);
+    let from = keys.device();
+    w.ask_as(alice, from, &push(Scope::Room(room), &[&after, &early]));
+    w.settle();
+    assert_eq!(w.texts(alice, "help"), ["hi", "forged"]);
+    assert_eq!(unread(&w, alice), 2);
+    w.must(alice, Command::MarkRead { room: "help".into() });
+    assert_eq!(unread(&w, alice), 0);
+    w.add_member(alice, "carol", "department:Support");
+    w.settle();
+    assert_eq!(w.texts(alice, "help"), ["hi", "too early", "forged"]);
+    assert_eq!(unread(&w, alice), 1);
+    w.crash(alice);
+    w.start(alice);
+    assert_eq!(unread(&w, alice), 1, "after a start too");
+    w.must(alice, Command::MarkRead { room: "help".into() });
+    assert_eq!(unread(&w, alice), 0);
+}
