@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use self::durable::Durable;
 use self::rows::{full_key, open, seal};
@@ -30,6 +31,8 @@ const FORMAT_PREFIX: &str = "conclave-store ";
 const DATABASE_FOLDER: &str = "sled";
 /// Sled's memory nears the size of the database under load unless it is told otherwise.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// Between the end of one commit and the beginning of the next, at least.
+const COMMIT_REST: Duration = Duration::from_millis(2);
 /// Bounds of what is committed at once.
 const GROUP_BATCHES_MAX: usize = 4096;
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -252,7 +255,11 @@ fn write_all(
     waiting: &mpsc::Receiver<Batch>,
     done: &UnboundedSender<Result<BatchId, StoreError>>,
 ) {
+    let mut rest_until = Instant::now();
     while let Ok(first) = waiting.recv() {
+        // A lone batch is written at once. Under load a short rest between commits lets more
+        // batches gather, since most of a commit's cost is the same for one and for many.
+        thread::sleep(rest_until.saturating_duration_since(Instant::now()));
         let mut group = sled::Batch::default();
         let mut newest = first.id;
         let mut bytes = add(&mut group, first);
@@ -265,6 +272,7 @@ fn write_all(
             bytes += add(&mut group, next);
         }
         let result = store.commit(group).map(|()| newest);
+        rest_until = Instant::now() + COMMIT_REST;
         let failed = result.is_err();
         // Nobody listens when the node is being torn down; what was accepted is still written.
         let _ = done.send(result);

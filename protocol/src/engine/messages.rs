@@ -427,9 +427,10 @@ impl Engine {
     /// Notes in the store that a message, stored before, has been shown.
     pub(super) fn mark_shown(&mut self, room: RoomId, id: MessageId) {
         let Some(bytes) = self.stored_message(room, id) else { return };
-        let Some(state) = self.rooms.get_mut(&room) else { return };
-        // People see it only now, whatever they had read when it came.
-        let Some((height, arrival)) = state.log.arrive_again(id) else { return };
+        let Some(entry) = self.rooms.get(&room).and_then(|state| state.log.get(id)) else {
+            return;
+        };
+        let (height, arrival) = (entry.height, entry.arrival);
         let value = message_value(Shown::Yes, arrival, &bytes);
         self.write(Table::Messages, message_key(room, height, id), value);
     }

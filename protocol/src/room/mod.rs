@@ -42,7 +42,7 @@ pub struct Entry {
     pub parents: Box<[MessageId]>,
     /// What the author's clock said.
     pub claimed_time: Timestamp,
-    /// In which order messages became known to this node, from 1.
+    /// In which order messages came to this node, or became visible if that was later; from 1.
     pub arrival: u64,
     /// It has been accepted at some time, so people may have seen it.
     pub shown: bool,
@@ -123,19 +123,6 @@ impl RoomLog {
     #[must_use]
     pub fn next_arrival(&self) -> u64 {
         self.last_arrival + 1
-    }
-
-    /// Puts a message behind all others in the order of arrival. Returns its height and its
-    /// arrival number.
-    pub fn arrive_again(&mut self, id: MessageId) -> Option<(u64, u64)> {
-        let arrival = self.next_arrival();
-        let entry = self.entries.get_mut(&id)?;
-        let before = std::mem::replace(&mut entry.arrival, arrival);
-        self.last_arrival = arrival;
-        if self.arrivals.remove(&before).is_some() {
-            self.arrivals.insert(arrival, id);
-        }
-        Some((entry.height, arrival))
     }
 
     /// Number of accepted messages with content.
@@ -385,7 +372,14 @@ impl RoomLog {
         if std::mem::replace(&mut entry.accepted, true) {
             return;
         }
-        entry.shown = true;
+        if !std::mem::replace(&mut entry.shown, true) && entry.arrival < self.last_arrival {
+            // People see it only now, whatever they had read when it came.
+            self.last_arrival += 1;
+            let before = std::mem::replace(&mut entry.arrival, self.last_arrival);
+            if self.arrivals.remove(&before).is_some() {
+                self.arrivals.insert(self.last_arrival, id);
+            }
+        }
         let (height, leaf) = (entry.height, entry.accepted_children == 0);
         let parents = entry.parents.clone();
         self.shared.insert((height, id));

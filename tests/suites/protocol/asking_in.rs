@@ -90,6 +90,7 @@ fn who_only_says_hello_gives_way_and_who_goes_on_does_not() {
 fn who_asks_too_often_pushes_nobody_off_the_desk() {
     let (mut w, alice, _) = team(3, &[]);
     let (first, _) = hello(&mut w, alice, "first");
+    w.run(10);
     for n in 1..JOIN_REQUESTS_MAX {
         hello(&mut w, alice, &format!("idle {n}"));
     }

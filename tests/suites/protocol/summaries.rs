@@ -32,7 +32,6 @@ enum Change {
         every: usize,
     },
     MarkHeld(prop::sample::Index),
-    ArriveAgain(prop::sample::Index),
     Restart,
 }
 
@@ -44,7 +43,6 @@ fn change() -> impl Strategy<Value = Change> {
         2 => prop::collection::vec(any::<(bool, bool)>(), 4).prop_map(Change::Rejudge),
         1 => (1..4usize).prop_map(|every| Change::TakeBack { every }),
         1 => any::<Index>().prop_map(Change::MarkHeld),
-        1 => any::<Index>().prop_map(Change::ArriveAgain),
         1 => Just(Change::Restart),
     ]
 }
@@ -95,11 +93,6 @@ impl Grown {
             Change::MarkHeld(index) => {
                 if let Some((id, _)) = self.one(index) {
                     self.log.mark_held_elsewhere(id);
-                }
-            }
-            Change::ArriveAgain(index) => {
-                if let Some((id, _)) = self.one(index) {
-                    self.log.arrive_again(id);
                 }
             }
             Change::Restart => {

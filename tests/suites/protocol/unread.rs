@@ -48,3 +48,31 @@ fn what_becomes_visible_after_it_came_is_unread_then() {
     w.must(alice, Command::MarkRead { room: "help".into() });
     assert_eq!(unread(&w, alice), 0);
 }
+
+#[test]
+fn what_was_read_stays_read_when_its_author_is_removed_and_returns() {
+    let (mut w, alice, others) = team(2, &["bob", "xavier"]);
+    let (bob, xavier) = (others[0], others[1]);
+    w.post(xavier, "help", "one");
+    w.agree();
+    for id in [alice, bob] {
+        assert_eq!(unread(&w, id), 1);
+        w.must(id, Command::MarkRead { room: "help".into() });
+    }
+    // Nobody had answered, so one of them seals it and both accept it a second time.
+    w.remove_member(alice, "xavier", "department:Support");
+    w.agree();
+    assert!(!w.ledger().seals.is_empty());
+    for id in [alice, bob] {
+        assert_eq!(w.texts(id, "help"), ["one"]);
+        assert_eq!(unread(&w, id), 0, "at {}", w.node(id).name);
+    }
+    w.add_member(alice, "xavier", "department:Support");
+    w.agree();
+    for id in [alice, bob] {
+        assert_eq!(unread(&w, id), 0, "at {}", w.node(id).name);
+        w.crash(id);
+        w.start(id);
+        assert_eq!(unread(&w, id), 0, "at {}", w.node(id).name);
+    }
+}
