@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use conclave_protocol::engine::{
-    BatchId, CommandId, Effect, Engine, Event, Failure, Input, Outcome,
+    BatchId, CommandId, Effect, Engine, Event, Failure, FailureKind, Input, Outcome,
 };
 use conclave_protocol::time::Timestamp;
 use conclave_protocol::view::JoinState;
@@ -47,13 +47,28 @@ struct Waiting {
     looks: VecDeque<(BatchId, Box<dyn FnOnce() + Send>)>,
 }
 
+impl Waiting {
+    /// Tells whoever waits for a command why it will not be answered.
+    fn give_up(self, failure: Option<&StoreError>) {
+        let Some(error) = failure else { return };
+        for (_, answer) in self.commands {
+            let hint = "it was not acknowledged; make room on the disk, or repair it, and start \
+                        the node again";
+            // Nobody waits any more: the caller has gone away.
+            let _ = answer.send(Err(Failure::new(FailureKind::Failed, error.to_string(), hint)));
+        }
+    }
+}
+
 impl Driver {
     /// Runs until it is stopped or the store fails.
     pub(crate) async fn run(mut self) {
         let mut waiting = Waiting::default();
         let failure = loop {
             if let Err(error) = self.carry_out(&mut waiting).await {
-                break Some(error);
+                // The reason came, or comes, by the other way.
+                let reason = self.persisted.recv().await.and_then(Result::err);
+                break Some(reason.unwrap_or(error));
             }
             let ahead = self.engine.last_batch().0 - self.engine.persisted().0;
             let open = ahead < BATCHES_AHEAD_MAX;
@@ -61,9 +76,10 @@ impl Driver {
             let sleep = tokio::time::sleep(Duration::from_millis(due).min(SLEEP_MAX));
             tokio::select! {
                 _ = &mut self.stop => break None,
-                Some(news) = self.persisted.recv() => match news {
-                    Ok(batch) => self.engine.handle(now(), Input::Persisted { batch }),
-                    Err(error) => break Some(error),
+                news = self.persisted.recv() => match news {
+                    Some(Ok(batch)) => self.engine.handle(now(), Input::Persisted { batch }),
+                    Some(Err(error)) => break Some(error),
+                    None => break Some(StoreError::Stopped),
                 },
                 Some(input) = self.inputs.recv(), if open => self.take_inputs(input),
                 Some(request) = self.requests.recv(), if open => self.take_request(request, &mut waiting),
@@ -71,7 +87,7 @@ impl Driver {
             }
         };
         // Nobody hears "done" for what is not durable; what is will be there after a restart.
-        drop(waiting);
+        waiting.give_up(failure.as_ref());
         if self.net.send(NetCommand::Stop).await.is_err() {
             tracing::debug!("the network had stopped already");
         }

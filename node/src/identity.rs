@@ -241,14 +241,12 @@ impl Home {
         self.create_key(ROOT_FILE, &file)
     }
 
-    /// The token of the local API; made if missing.
+    /// Makes a new token for the local API. Each run of a node has its own: when a node has been
+    /// killed, its clients may show the old one to whoever listens on its port by then.
     ///
     /// # Errors
-    /// [`HomeError`].
-    pub fn api_token(&self) -> Result<Zeroizing<String>, HomeError> {
-        if let Some(token) = self.read_api_token()? {
-            return Ok(token);
-        }
+    /// [`HomeError::NotWritable`] or [`HomeError::NoRandomness`].
+    pub fn new_api_token(&self) -> Result<Zeroizing<String>, HomeError> {
         let token = Zeroizing::new(HEXLOWER.encode(&*random_key()?));
         self.write(TOKEN_FILE, token.as_bytes())?;
         Ok(token)
@@ -331,7 +329,7 @@ impl Home {
     /// # Errors
     /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
     pub fn read_peers(&self) -> Result<Vec<String>, HomeError> {
-        Ok(self.read_json(PEERS_FILE)?.unwrap_or_default())
+        Ok(self.read_cache(PEERS_FILE)?.unwrap_or_default())
     }
 
     /// The port that the network listened on last, if the system chose it.
@@ -339,7 +337,7 @@ impl Home {
     /// # Errors
     /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
     pub fn read_port(&self) -> Result<Option<u16>, HomeError> {
-        self.read_json(PORT_FILE)
+        self.read_cache(PORT_FILE)
     }
 
     /// Remembers the port that the system chose.
@@ -387,6 +385,17 @@ impl Home {
         // The message of serde_json can quote what it has read, which may be a key.
         let value = serde_json::from_slice(&bytes);
         value.map(Some).map_err(|_| self.corrupt(name, "it cannot be read"))
+    }
+
+    /// A file that the node can do without: damage is no reason not to start.
+    fn read_cache<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, HomeError> {
+        match self.read_json(name) {
+            Err(HomeError::Corrupt { file, .. }) => {
+                tracing::warn!(file = %file.display(), "a damaged file is left out");
+                Ok(None)
+            }
+            result => result,
+        }
     }
 
     /// Replaces a file as a whole.

@@ -97,6 +97,8 @@ impl Node {
         }
         let home = existing_home(&config.home)?;
         let lock = home.lock()?;
+        // Of a node that was killed.
+        home.remove_running()?;
         let secrets = home.device_secrets()?.ok_or_else(|| empty_home(&config.home))?;
         let store = Arc::new(Store::open(&home.db_path())?);
         let founded = company_of(&store).is_some();
@@ -157,7 +159,7 @@ impl Node {
         let mut stop_api = None;
         if let Some((listener, url)) = api {
             let (stop, stopped) = oneshot::channel::<()>();
-            let token = home.api_token()?;
+            let token = home.new_api_token()?;
             let serving = crate::api::serve(listener, handle.clone(), token.to_string(), async {
                 // An error means that the node is gone, which is the same news.
                 let _ = stopped.await;
@@ -224,7 +226,7 @@ pub fn found(home: &Path, company: &str, agent: &str) -> Result<Founded, StartEr
         return Err(already(&home, "asks to join a company"));
     }
     let store = Store::open(&home.db_path())?;
-    if company_of(&store).is_some() {
+    if company_of(&store).is_some() || !is_empty(&store) {
         return Err(already(&home, "belongs to a company"));
     }
     // Keys without a company are those of an earlier try that did not get to its end.
@@ -292,6 +294,13 @@ pub fn request_join(
 fn company_of(store: &Store) -> Option<CompanyId> {
     let bytes = store.get(Table::State, Engine::COMPANY_KEY)?;
     Some(CompanyId(bytes.try_into().ok()?))
+}
+
+/// Whether a store holds no object; one that has lost its company's id by damage still does.
+fn is_empty(store: &Store) -> bool {
+    let mut empty = true;
+    store.scan(Table::Control, &[], &mut |_, _| empty = false);
+    empty
 }
 
 /// Starts the network where the user says; if the user leaves it open, on the port of the last

@@ -189,6 +189,13 @@ impl JoinDesk {
         }
     }
 
+    /// The wall clock was set back.
+    pub fn clock_went_back(&mut self, ms: u64) {
+        for request in self.requests.values_mut() {
+            request.expires = request.expires.minus_ms(ms);
+        }
+    }
+
     /// The request has been decided.
     pub fn remove(&mut self, device: DeviceId) {
         self.requests.remove(&device);

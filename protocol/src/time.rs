@@ -16,6 +16,12 @@ impl Timestamp {
         Self(self.0.saturating_add(ms))
     }
 
+    /// This moment less `ms` milliseconds, saturating.
+    #[must_use]
+    pub fn minus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_sub(ms))
+    }
+
     /// Milliseconds from `earlier` to this moment; 0 if the clock stepped back.
     #[must_use]
     pub fn ms_since(self, earlier: Self) -> u64 {

@@ -72,7 +72,7 @@ fn standard_input_that_is_no_messages() {
     assert_eq!(alice.texts(ROOM), [""; 0]);
 
     // Of a long input everything before the bad line is there, and nothing after it.
-    let ran = alice.json_with_input(&send, b"one\n\n\r\ntwo\nbad \xff\nthree\n");
+    let ran = alice.json_with_input(&send, b"one\n\n\r\n  \t\ntwo\nbad \xff\nthree\n");
     ran.assert_problem_after_output(2, "usage");
     assert_eq!(ran.documents().len(), 2);
     assert_eq!(alice.texts(ROOM), ["one", "two"]);
@@ -216,4 +216,8 @@ fn names_and_ids_mean_the_same() {
     let role_id = role.expect("the role")["id"].as_str().expect("an id");
     let added = alice.ok(&["agent", "add", agent_id, role_id]);
     assert_eq!(added["unit"], "role:Manager");
+    // Also behind the word that says what it is, and only behind the right one.
+    alice.ok(&["agent", "remove", &format!("agent:{agent_id}"), &format!("role:{role_id}")]);
+    alice.fails(&["agent", "add", "alice", &format!("group:{role_id}")], 5, "not_found");
+    assert_eq!(alice.ok(&["room", "show", &format!("room:{id}")]), room);
 }

@@ -16,6 +16,7 @@ mod kill_nine;
 mod permissions;
 mod refused_starts;
 mod removal;
+mod scarce;
 mod stranger;
 
 use conclave_tests::process::{Company, Lab};

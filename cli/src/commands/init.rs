@@ -48,7 +48,7 @@ pub(crate) fn run(context: &Context, args: &InitArgs) -> Result<(), CliError> {
         peer_id: founded.peer_id,
         recovery_phrase: founded.recovery_phrase,
     };
-    context.out.show(&founded, |founded| {
+    let shown = context.out.show(&founded, |founded| {
         format!(
             "Founded {} with {} as its first admin, in {}.\n\n\
              Recovery phrase:\n\n{}\n\n\
@@ -57,8 +57,15 @@ pub(crate) fn run(context: &Context, args: &InitArgs) -> Result<(), CliError> {
              admin, and whoever reads it can take the company over.\n",
             context.out.bold(escape::line(&founded.company.name)),
             context.out.bold(escape::line(&founded.agent.name)),
-            context.home.display(),
+            escape::line(&context.home.to_string_lossy()),
             numbered(&founded.recovery_phrase),
+        )
+    });
+    // Whoever could not read the phrase now never will.
+    shown.map_err(|_| {
+        CliError::failed(
+            "the company is founded, but its recovery phrase could not be shown",
+            "remove this home and found the company again, with an output that can be read",
         )
     })?;
     context.out.note("Next: `conclave up` runs this node.");

@@ -63,7 +63,7 @@ async fn send_lines(
             return Err(wrong(format!("a message holds at most {TEXT_BYTES_MAX} bytes")));
         };
         let text = String::from_utf8(bytes).map_err(|_| wrong("not valid UTF-8".to_owned()))?;
-        if text.is_empty() {
+        if text.trim().is_empty() {
             continue;
         }
         check_text(&text).map_err(|failure| wrong(failure.message))?;

@@ -12,7 +12,7 @@ use super::error::ApiError;
 
 /// Decides whether a request is let through.
 pub(super) struct Guard {
-    hosts: [String; 3],
+    hosts: Vec<String>,
     token: blake3::Hash,
 }
 
@@ -20,8 +20,9 @@ impl Guard {
     /// For a listener at `address` whose callers know `token`.
     pub(super) fn new(address: SocketAddr, token: &str) -> Self {
         let port = address.port();
-        let hosts =
-            [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")];
+        // The address itself too: loopback is a whole network.
+        let mut hosts = vec![address.to_string(), format!("localhost:{port}")];
+        hosts.extend(["127.0.0.1", "[::1]"].map(|host| format!("{host}:{port}")));
         Self { hosts, token: blake3::hash(token.as_bytes()) }
     }
 

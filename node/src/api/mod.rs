@@ -3,6 +3,7 @@
 //! The shapes in [`types`] are a contract: scripts read them from the command line, which
 //! prints what the client here receives. Fields may be added, never removed or renamed.
 
+mod accept;
 mod auth;
 pub mod client;
 mod convert;

@@ -9,10 +9,10 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::accept::accept_all;
 use super::auth::Guard;
 use super::error::ApiError;
 use super::routes;
@@ -54,26 +54,23 @@ pub async fn serve(
         .layer(middleware::from_fn(limit_time))
         .layer(middleware::from_fn_with_state(app.clone(), check_caller))
         .with_state(app);
-    // Answers are small and events single: waiting to fill a packet would only delay them.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "an API connection keeps its delay");
-        }
-    });
-    let serving =
-        axum::serve(listener, router.into_make_service()).with_graceful_shutdown(async move {
-            shutdown.await;
-            close.send_replace(true);
-        });
+    let serving = accept_all(listener, router, closing.clone());
+    let closed = async move {
+        shutdown.await;
+        close.send_replace(true);
+        std::future::pending::<()>().await;
+    };
     let given_up = async move {
         // An error means that the sender is gone, which is the same news.
         let _ = closing.wait_for(|closing| *closing).await;
         tokio::time::sleep(CLOSING_TIME_MAX).await;
     };
     tokio::select! {
-        served = serving => served,
-        () = given_up => Ok(()),
+        () = serving => {}
+        () = closed => {}
+        () = given_up => {}
     }
+    Ok(())
 }
 
 async fn check_caller(State(app): State<App>, request: Request, next: Next) -> Response {

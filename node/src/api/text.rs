@@ -10,7 +10,7 @@ use conclave_protocol::limits::TEXT_BYTES_MAX;
 /// holds a control character other than line feed and tab.
 pub fn check_text(text: &str) -> Result<(), Failure> {
     let usage = |message: String, hint: &str| Err(Failure::new(FailureKind::Usage, message, hint));
-    if text.is_empty() {
+    if text.trim().is_empty() {
         return usage("the text is empty".into(), "give the text of the message");
     }
     if text.len() > TEXT_BYTES_MAX {

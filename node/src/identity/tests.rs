@@ -85,10 +85,11 @@ fn root_key_and_token_and_small_files() {
     assert!(matches!(home.create_root_key(&[6; 32]), Err(HomeError::Exists(_))));
 
     assert_eq!(home.read_api_token().unwrap(), None);
-    let token = home.api_token().unwrap();
+    let token = home.new_api_token().unwrap();
     assert_eq!(token.len(), 64);
-    assert_eq!(home.api_token().unwrap(), token);
-    assert_eq!(home.read_api_token().unwrap(), Some(token));
+    let newer = home.new_api_token().unwrap();
+    assert_ne!(newer, token, "each run has its own");
+    assert_eq!(home.read_api_token().unwrap(), Some(newer));
     assert_eq!(mode(&folder.path().join(TOKEN_FILE)), 0o600);
 
     let node = RunningNode { api: "http://127.0.0.1:1".to_owned(), pid: 7 };

@@ -14,6 +14,7 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{PeerId, Swarm, SwarmBuilder, connection_limits, mdns, noise, ping, tcp, yamux};
 
 use super::NetError;
+use super::arrivals::Arrivals;
 use super::framing::{FrameCodec, PROTOCOL};
 use super::gate::Gate;
 use super::rivals::DIAL_TIMEOUT;
@@ -24,7 +25,7 @@ use super::subscriptions::{Gossip, TOPICS_MAX};
 pub(super) const TICK: Duration = Duration::from_millis(250);
 
 const CONNECTIONS_MAX: u32 = 256;
-const CONNECTIONS_PENDING_MAX: u32 = 64;
+const CONNECTIONS_PENDING_MAX: u32 = 256;
 /// One that counts, one that replaces it, and some that still close on a dead link.
 const CONNECTIONS_PER_PEER_MAX: u32 = 4;
 /// Streams with one peer, both directions; `requests` opens at most a quarter of them.
@@ -39,6 +40,7 @@ const MESSAGE_ID_BYTES: usize = 20;
 #[derive(NetworkBehaviour)]
 pub(super) struct NodeBehaviour {
     limits: connection_limits::Behaviour,
+    arrivals: Arrivals,
     /// Before all others that keep state or report, so that nobody hears of a peer before it
     /// is reported as connected.
     pub(super) gate: Gate,
@@ -61,6 +63,7 @@ pub(super) fn build_swarm(
                 .with_max_established(Some(CONNECTIONS_MAX))
                 .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX)),
         ),
+        arrivals: Arrivals::default(),
         gate: Gate::new(me, gossip()?),
         ping: ping::Behaviour::new(
             ping::Config::new()

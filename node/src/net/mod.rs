@@ -5,6 +5,7 @@
 //! out [`NetCommand`]s. It never waits for the one while the other could move: commands are
 //! taken even while the inputs' channel is full, and only the swarm has to wait.
 
+mod arrivals;
 mod behaviour;
 mod dial;
 mod framing;

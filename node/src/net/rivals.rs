@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// How long a dial may take, up to the end of the handshakes.
-pub(super) const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whether a new connection replaces the one that stands. Both sides must come to the same
 /// answer, and a peer whose old connection is dead must get through. `lower` says whether our

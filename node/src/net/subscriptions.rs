@@ -9,6 +9,8 @@ use libp2p::gossipsub::{
 };
 use libp2p::swarm::THandlerOutEvent;
 
+use super::names::topic_of_hash;
+
 /// Most topics that one peer may be in, or ask for.
 pub(super) const TOPICS_MAX: usize = 4096;
 
@@ -76,7 +78,11 @@ impl Subscriptions {
                 if self.passed.insert(topic) {
                     rpc.subscriptions.push(wish);
                 }
-            } else if self.held.len() < TOPICS_MAX && !self.passed.contains(&topic) {
+            } else if self.held.len() < TOPICS_MAX
+                && !self.passed.contains(&topic)
+                // Only names of our own form: others can be as long as the peer likes.
+                && topic_of_hash(&topic).is_some()
+            {
                 let mut alone = empty.clone();
                 alone.subscriptions.push(wish);
                 let event = FromHandler::Message { rpc: alone, invalid_messages: Vec::new() };

@@ -34,6 +34,9 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// Between the end of one commit and the beginning of the next, at least.
 const COMMIT_REST: Duration = Duration::from_millis(2);
 /// Bounds of what is committed at once.
+/// How often, and how long apart, a commit asks again for a file descriptor: half a minute.
+const DESCRIPTOR_TRIES_MAX: u32 = 600;
+const DESCRIPTOR_REST: Duration = Duration::from_millis(50);
 const GROUP_BATCHES_MAX: usize = 4096;
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
@@ -166,6 +169,13 @@ impl Store {
             .map_err(|_| corrupt(&self.folder, "writing to it failed badly"))?
             .map_err(|error| from_sled(&self.folder, error))?;
         let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        // Want of file descriptors passes, and what is written is not lost by waiting.
+        for _ in 0..DESCRIPTOR_TRIES_MAX {
+            match durable.sync() {
+                Err(error) if is_want_of_descriptors(&error) => thread::sleep(DESCRIPTOR_REST),
+                result => return result.map_err(|error| from_io(&self.folder, &error)),
+            }
+        }
         durable.sync().map_err(|error| from_io(&self.folder, &error))
     }
 
@@ -196,7 +206,9 @@ impl Reader for Store {
     }
 
     fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
-        for entry in self.database.scan_prefix(full_key(table, prefix)) {
+        let mut rows = self.database.scan_prefix(full_key(table, prefix));
+        // Sled meets some kinds of damage with a panic.
+        while let Ok(Some(entry)) = catch_unwind(AssertUnwindSafe(|| rows.next())) {
             match entry {
                 // Visited all the same, empty: the engine counts it as damaged.
                 Ok((key, row)) => {
@@ -326,6 +338,12 @@ fn write_format(folder: &Path) -> io::Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
         _ => Ok(()),
     }
+}
+
+/// This process, or the whole system, has too many files open.
+fn is_want_of_descriptors(error: &io::Error) -> bool {
+    // ENFILE and EMFILE, the same numbers on all Unix systems.
+    matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 fn corrupt(folder: &Path, detail: &str) -> StoreError {

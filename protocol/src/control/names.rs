@@ -78,6 +78,15 @@ impl Access {
         let Some((kind, name)) = typed.split_once(':') else {
             return Selected::NotAName;
         };
+        // An id may stand behind the kind too.
+        if is_id(name) && !matches!(self.select_principal(name), Selected::None) {
+            return match self.select_principal(name) {
+                Selected::One(principal) if self.is_of_kind(principal, kind) => {
+                    Selected::One(principal)
+                }
+                _ => Selected::None,
+            };
+        }
         let unit = |kind, name: &str| found(self.unit_named(kind, None, name).map(Principal::Unit));
         match kind {
             "department" => unit(UnitKind::Department, name),
@@ -95,6 +104,14 @@ impl Access {
             }
             "agent" => found(self.agent_named(name).map(Principal::Agent)),
             _ => Selected::NotAName,
+        }
+    }
+
+    fn is_of_kind(&self, principal: Principal, kind: &str) -> bool {
+        match principal {
+            Principal::Unit(UnitId::ROLE_AGENT) => kind == UnitKind::Role.word(),
+            Principal::Unit(unit) => self.units().get(&unit).is_some_and(|u| u.kind.word() == kind),
+            Principal::Agent(_) => kind == "agent",
         }
     }
 
@@ -118,19 +135,21 @@ impl Access {
     /// An agent by display name (with or without `agent:`) or id.
     #[must_use]
     pub fn select_agent(&self, typed: &str) -> Option<AgentId> {
+        let typed = typed.strip_prefix("agent:").unwrap_or(typed);
         if let Ok(id) = typed.parse::<AgentId>() {
             return self.agents().contains_key(&id).then_some(id);
         }
-        self.agent_named(typed.strip_prefix("agent:").unwrap_or(typed))
+        self.agent_named(typed)
     }
 
     /// A room by name (with or without `room:`) or id.
     #[must_use]
     pub fn select_room(&self, typed: &str) -> Option<RoomId> {
+        let typed = typed.strip_prefix("room:").unwrap_or(typed);
         if let Ok(id) = typed.parse::<RoomId>() {
             return self.rooms().contains_key(&id).then_some(id);
         }
-        let name = normalize_name(typed.strip_prefix("room:").unwrap_or(typed)).ok()?;
+        let name = normalize_name(typed).ok()?;
         self.rooms().iter().find(|(_, r)| r.name == name).map(|(id, _)| *id)
     }
 }

@@ -49,7 +49,7 @@ impl Engine {
     ) -> Result<Outcome, Failure> {
         self.require_admin(|may| may.units, "make units")?;
         let name = stored_name(name)?;
-        if kind == UnitKind::Role && name == "Agent" {
+        if kind == UnitKind::Role && name.to_lowercase() == "agent" {
             return Err(Failure::new(
                 FailureKind::Usage,
                 "the Role \"Agent\" is built in: every agent holds it",

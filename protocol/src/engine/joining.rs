@@ -74,6 +74,18 @@ impl JoinClient {
         (self.state != JoinState::Admitted).then_some(self.next)
     }
 
+    /// The wall clock was set back.
+    pub(super) fn clock_went_back(&mut self, ms: u64) {
+        self.next = self.next.minus_ms(ms);
+        for (_, at) in self.asked.values_mut() {
+            *at = at.minus_ms(ms);
+        }
+        if let Some(attempt) = self.attempt.as_mut() {
+            attempt.began = attempt.began.minus_ms(ms);
+            attempt.last_heard = attempt.last_heard.minus_ms(ms);
+        }
+    }
+
     pub(super) fn view(&self) -> JoinView {
         JoinView {
             state: self.state,

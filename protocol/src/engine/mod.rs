@@ -139,6 +139,9 @@ pub struct Engine {
 impl Engine {
     /// Takes in what happened outside at `now`.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
+        if now < self.now {
+            self.clock_went_back(self.now.ms_since(now));
+        }
         self.now = now;
         match input {
             Input::Connected { peer } => self.connected(peer),
@@ -205,6 +208,23 @@ impl Engine {
     #[must_use]
     pub fn device(&self) -> DeviceId {
         self.keys.device()
+    }
+
+    /// The wall clock was set back: what was due in a while is due in the same while.
+    fn clock_went_back(&mut self, ms: u64) {
+        self.reconcile_at = self.reconcile_at.minus_ms(ms);
+        self.receipts_at = self.receipts_at.map(|at| at.minus_ms(ms));
+        for room in self.rooms.values_mut() {
+            room.seal_at = room.seal_at.map(|at| at.minus_ms(ms));
+            room.log.held.clock_went_back(ms);
+        }
+        for (_, until) in self.parked_verdicts.values_mut() {
+            *until = until.minus_ms(ms);
+        }
+        if let Some(join) = self.join.as_mut() {
+            join.clock_went_back(ms);
+        }
+        self.desk.clock_went_back(ms);
     }
 
     fn tick(&mut self) {

@@ -124,6 +124,16 @@ impl Held {
         if waits { self.take(id) } else { None }
     }
 
+    /// The wall clock was set back.
+    pub fn clock_went_back(&mut self, ms: u64) {
+        for waiting in self.messages.values_mut() {
+            waiting.since = waiting.since.minus_ms(ms);
+            if let Some((_, until)) = waiting.verdict.as_mut() {
+                *until = until.minus_ms(ms);
+            }
+        }
+    }
+
     /// Forgets what has waited too long. Verdicts are given long before that.
     pub fn forget_before(&mut self, now: Timestamp) {
         let late = |w: &Waiting| {

@@ -4,6 +4,7 @@ mod acceptance;
 mod addresses;
 mod asking_in;
 mod bounds;
+mod clock;
 mod cut_off_pulls;
 mod damage;
 mod durable;
