@@ -297,6 +297,16 @@ impl Engine {
         let value = message_value(shown, arrival, envelope.bytes());
         self.write_message(room, message.height, &envelope, value);
         for accepted in accepted {
+            let seen = self
+                .rooms
+                .get(&room)
+                .and_then(|state| state.log.get(accepted))
+                .is_some_and(|entry| entry.seen_before);
+            if seen {
+                // A seal, or an author who is back: people know the message already.
+                self.show_state(room, accepted);
+                continue;
+            }
             if accepted != id {
                 self.mark_shown(room, accepted);
             }
@@ -412,15 +422,20 @@ impl Engine {
             return;
         }
         self.write(Table::Marks, [&room.0[..], &id.0].concat(), vec![1]);
-        if let Some(view) = self.message_view(room, id) {
-            self.emit(Effect::Event(Event::MessageState(view)));
-        }
+        self.show_state(room, id);
     }
 
     /// A message became visible.
     pub(super) fn show(&mut self, room: RoomId, id: MessageId) {
         if let Some(view) = self.message_view(room, id) {
             self.emit(Effect::Event(Event::Message(view)));
+        }
+    }
+
+    /// The state of a visible message may have changed.
+    pub(super) fn show_state(&mut self, room: RoomId, id: MessageId) {
+        if let Some(view) = self.message_view(room, id) {
+            self.emit(Effect::Event(Event::MessageState(view)));
         }
     }
 

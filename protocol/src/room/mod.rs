@@ -46,6 +46,8 @@ pub struct Entry {
     pub arrival: u64,
     /// It has been accepted at some time, so people may have seen it.
     pub shown: bool,
+    /// It had been shown before it was last accepted: then that is no news.
+    pub seen_before: bool,
     /// Another device is known to hold it.
     pub held_elsewhere: bool,
     accepted: bool,
@@ -204,6 +206,7 @@ impl RoomLog {
             claimed_time: envelope.claimed_time,
             arrival,
             shown,
+            seen_before: false,
             held_elsewhere: false,
             accepted: false,
             acknowledged: false,
@@ -372,7 +375,8 @@ impl RoomLog {
         if std::mem::replace(&mut entry.accepted, true) {
             return;
         }
-        if !std::mem::replace(&mut entry.shown, true) && entry.arrival < self.last_arrival {
+        entry.seen_before = std::mem::replace(&mut entry.shown, true);
+        if !entry.seen_before && entry.arrival < self.last_arrival {
             // People see it only now, whatever they had read when it came.
             self.last_arrival += 1;
             let before = std::mem::replace(&mut entry.arrival, self.last_arrival);

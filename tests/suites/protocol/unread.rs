@@ -1,7 +1,8 @@
 //! What counts as unread.
 
-use conclave_protocol::engine::Command;
+use conclave_protocol::engine::{Command, Event};
 use conclave_protocol::sync::Scope;
+use conclave_protocol::view::MessageState;
 use conclave_tests::forge;
 use conclave_tests::world::{NodeId, World};
 
@@ -74,5 +75,27 @@ fn what_was_read_stays_read_when_its_author_is_removed_and_returns() {
         w.crash(id);
         w.start(id);
         assert_eq!(unread(&w, id), 0, "at {}", w.node(id).name);
+    }
+}
+
+#[test]
+fn a_seal_shows_nothing_a_second_time() {
+    let (mut w, alice, others) = team(3, &["bob", "xavier"]);
+    let (bob, xavier) = (others[0], others[1]);
+    let id = w.post(xavier, "help", "once");
+    w.agree();
+    w.remove_member(alice, "xavier", "department:Support");
+    w.settle();
+    for node in [alice, bob] {
+        let shown = w.node(node).events.iter().filter(|event| match event {
+            Event::Message(message) => message.id == id,
+            _ => false,
+        });
+        assert_eq!(shown.count(), 1);
+        let states = w.node(node).events.iter().filter_map(|event| match event {
+            Event::MessageState(message) if message.id == id => Some(message.state),
+            _ => None,
+        });
+        assert_eq!(states.last(), Some(MessageState::Vouched));
     }
 }
