@@ -96,6 +96,6 @@ fn a_seal_shows_nothing_a_second_time() {
             Event::MessageState(message) if message.id == id => Some(message.state),
             _ => None,
         });
-        assert_eq!(states.last(), Some(MessageState::Vouched));
+        assert_eq!(states.collect::<Vec<_>>().last(), Some(&MessageState::Vouched));
     }
 }
