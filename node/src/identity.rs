@@ -3,12 +3,15 @@
 //! The folder is 0700 and every file in it 0600, whatever the umask. A file is replaced as a
 //! whole: written beside, made durable, then renamed.
 
+mod recovery;
+#[cfg(test)]
+mod tests;
+
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use bip39::{Language, Mnemonic};
 use conclave_protocol::id::ObjectId;
 use conclave_protocol::keys::{DeviceKeys, public_key};
 use data_encoding::HEXLOWER;
@@ -16,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+pub use self::recovery::{PhraseError, new_recovery, parse_recovery_phrase};
 use crate::net::peer_id_of_device;
 
 const LOCK_FILE: &str = "lock";
@@ -30,7 +34,6 @@ const STORE_FOLDER: &str = "store";
 const KEY_VERSION: u32 = 1;
 const PRIVATE_FILE: u32 = 0o600;
 const PRIVATE_FOLDER: u32 = 0o700;
-const PHRASE_WORDS: usize = 24;
 
 /// Why the home folder cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,20 +63,6 @@ pub enum HomeError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     NoRandomness(String),
-}
-
-/// A text that is no recovery phrase. It never repeats the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PhraseError {
-    /// The wrong number of words.
-    #[error("a recovery phrase has 24 words, not {0}")]
-    WordCount(usize),
-    /// A word that is in no phrase.
-    #[error("word {0} of the recovery phrase is not one of the words in use")]
-    UnknownWord(usize),
-    /// All words exist, but not together.
-    #[error("the words do not fit together: one is wrong, or two are swapped")]
-    Checksum,
 }
 
 /// The secret keys of a device. There is deliberately no way to print them.
@@ -464,38 +453,6 @@ struct RootFile {
     signing: String,
 }
 
-/// A new recovery phrase of twenty-four English words, and the entropy that it stands for.
-///
-/// # Errors
-/// [`HomeError::NoRandomness`].
-pub fn new_recovery() -> Result<(Zeroizing<String>, Zeroizing<[u8; 32]>), HomeError> {
-    let entropy = random_key()?;
-    let mnemonic = Mnemonic::from_entropy_in(Language::English, &*entropy)
-        .map_err(|error| HomeError::NoRandomness(error.to_string()))?;
-    Ok((Zeroizing::new(mnemonic.to_string()), entropy))
-}
-
-/// The entropy that a recovery phrase stands for. Case and the space between words are free.
-///
-/// # Errors
-/// [`PhraseError`].
-pub fn parse_recovery_phrase(text: &str) -> Result<Zeroizing<[u8; 32]>, PhraseError> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    if words.len() != PHRASE_WORDS {
-        return Err(PhraseError::WordCount(words.len()));
-    }
-    let phrase = Zeroizing::new(words.join(" ").to_lowercase());
-    let mnemonic =
-        Mnemonic::parse_in(Language::English, phrase.as_str()).map_err(|error| match error {
-            bip39::Error::UnknownWord(index) => PhraseError::UnknownWord(index + 1),
-            _ => PhraseError::Checksum,
-        })?;
-    let (entropy, length) = mnemonic.to_entropy_array();
-    let entropy = Zeroizing::new(entropy);
-    let key = entropy.get(..length).and_then(|bytes| bytes.try_into().ok());
-    key.map(Zeroizing::new).ok_or(PhraseError::Checksum)
-}
-
 fn random_key() -> Result<Zeroizing<[u8; 32]>, HomeError> {
     let mut key = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *key).map_err(|error| HomeError::NoRandomness(error.to_string()))?;
@@ -515,6 +472,3 @@ fn tighten(path: &Path, mode: u32) -> Result<(), HomeError> {
 fn not_writable(path: &Path, error: &io::Error) -> HomeError {
     HomeError::NotWritable { path: path.to_owned(), detail: error.to_string() }
 }
-
-#[cfg(test)]
-mod tests;

@@ -543,18 +543,3 @@ async fn listens_everywhere_by_default_and_says_where() {
     node.order(NetCommand::Stop).await;
     tokio::time::timeout(PATIENCE, node.network.task).await.unwrap().unwrap();
 }
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a network that passes multicast"]
-async fn newcomers_find_each_other_on_the_local_network() {
-    let mut nodes = Vec::new();
-    for n in 1..=2 {
-        let network = Network::start(NetConfig { mdns: true, ..config(n, &[], &[]) });
-        let network = network.await.unwrap();
-        nodes.push(Node { device: device(n), network, last_request: 0 });
-    }
-    let [a, b] = &mut nodes[..] else { unreachable!() };
-    a.connected(b.device).await;
-    b.connected(a.device).await;
-    exchange(a, b).await;
-}
