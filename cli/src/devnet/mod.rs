@@ -141,16 +141,19 @@ async fn show(out: &Output, network: &mut Network, exit: bool) -> Result<(), Cli
     Err(network.first_end().await)
 }
 
-/// How to use the nodes from another terminal.
+/// How to use the nodes from another terminal, with this very program: it need not be on the
+/// path.
 fn usage_text(nodes: &[NodeEntry]) -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("conclave"));
+    let program = shell_word(&program.to_string_lossy());
     let mut text = "\nThe network stays up until Ctrl-C. From another terminal:\n".to_owned();
     for node in nodes {
         let home = shell_word(&node.home.to_string_lossy());
         let room = if node.agent == "carol" { "Sales" } else { "Support" };
-        text += &format!("  conclave --home {home} send {room} \"hello\"\n");
-        text += &format!("  conclave --home {home} tail {room}\n");
+        text += &format!("  {program} --home {home} send {room} \"hello\"\n");
+        text += &format!("  {program} --home {home} tail {room}\n");
     }
-    text + "  conclave devnet forge no-membership --as carol --to bob"
+    text + &format!("  {program} devnet forge no-membership --as carol --to bob")
 }
 
 fn interrupted() -> CliError {
