@@ -158,7 +158,6 @@ impl Driver {
                 Effect::Policy(policy) => NetCommand::Policy(policy),
                 Effect::Addresses { peer, addresses } => NetCommand::Addresses { peer, addresses },
                 Effect::Referral { peer, addresses } => NetCommand::Referral { peer, addresses },
-                Effect::Disconnect { peer } => NetCommand::Disconnect { peer },
             };
             // Cannot wait for ever: the network takes commands even while its inputs are full.
             if self.net.send(command).await.is_err() {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 
 use conclave_tests::process::{Company, Node};
 
@@ -105,6 +106,21 @@ fn an_empty_home() {
     refused(&nobody, &["up"], 5, "not_found");
     // An empty folder is as good as none to begin with.
     nobody.ok(&["init", "--company", "Example", "--as", "nobody"]);
+}
+
+#[test]
+fn somebodys_folder_is_not_touched() {
+    let lab = lab();
+    let node = lab.node("somebody");
+    fs::create_dir(node.home()).expect("a folder");
+    fs::set_permissions(node.home(), fs::Permissions::from_mode(0o755)).expect("a mode");
+    fs::write(node.home().join("letter"), "dear").expect("a file");
+    refused(&node, &["up"], 5, "not_found");
+    refused(&node, &["init", "--company", "Example", "--as", "alice"], 6, "conflict");
+    refused(&node, &["join", "--as", "alice", "--no-wait"], 6, "conflict");
+    let mode = fs::metadata(node.home()).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode, 0o755);
+    assert_eq!(fs::read_dir(node.home()).expect("it is there").count(), 1);
 }
 
 #[test]

@@ -108,11 +108,6 @@ pub enum NetCommand {
         /// Multiaddrs without `/p2p`.
         addresses: Vec<String>,
     },
-    /// End all connections with a peer.
-    Disconnect {
-        /// Which.
-        peer: DeviceId,
-    },
     /// End the task.
     Stop,
 }

@@ -41,11 +41,6 @@ impl Task {
                     self.dial();
                 }
             }
-            NetCommand::Disconnect { peer } => {
-                if let Some(peer) = peer_id_of_device(peer) {
-                    self.swarm.behaviour_mut().gate.close(&peer);
-                }
-            }
             NetCommand::Stop => {}
         }
     }

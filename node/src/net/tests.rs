@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::net::TcpStream;
 
-use conclave_protocol::keys::public_key;
+use conclave_protocol::id::CompanyId;
+use conclave_protocol::keys::{DeviceKeys, public_key};
 use conclave_protocol::limits::FRAME_BYTES_MAX;
+use conclave_protocol::object::ObjectType;
+use conclave_protocol::signed::{SIGNED_BYTES_MAX, sign};
 use futures::StreamExt;
 use libp2p::gossipsub::{self, MessageAuthenticity};
 use libp2p::swarm::SwarmEvent;
@@ -91,13 +94,20 @@ impl Node {
     }
 
     async fn publish(&self, text: &str) {
-        let bytes = text.as_bytes().to_vec();
+        self.publish_bytes(text.as_bytes().to_vec()).await;
+    }
+
+    async fn publish_bytes(&self, bytes: Vec<u8>) {
         self.order(NetCommand::Publish { topic: TOPIC, id: ObjectId([0; 32]), bytes }).await;
     }
 
     async fn hear(&mut self, text: &str) -> GossipToken {
+        self.hear_bytes(text.as_bytes()).await
+    }
+
+    async fn hear_bytes(&mut self, expected: &[u8]) -> GossipToken {
         self.wait(|input| match input {
-            Input::Gossip { token, topic, bytes, .. } if bytes == text.as_bytes() => {
+            Input::Gossip { token, topic, bytes, .. } if bytes == expected => {
                 assert_eq!(topic, TOPIC);
                 Some(token)
             }
@@ -192,6 +202,44 @@ async fn members_exchange_requests_and_pass_gossip_on() {
     assert_eq!(right.heard_so_far(), Vec::<String>::new(), "not before the verdict");
     hub.accept(token).await;
     right.hear("hello").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_with_a_broken_signature_does_not_keep_the_real_message_out() {
+    let mut hub = Node::start(1, &[]).await;
+    hub.policy(&[1, 2], &[1, 2]).await;
+    let mut left = Node::start(2, &[hub.address()]).await;
+    left.policy(&[1, 2], &[1, 2]).await;
+    left.joined(hub.device).await;
+    let keys = DeviceKeys::new(&[2; 32], ObjectId::default());
+    let (_, real) = sign(&keys, ObjectType::Envelope, CompanyId::default(), b"body");
+    let mut broken = real.clone();
+    *broken.last_mut().unwrap() ^= 1;
+    left.publish_bytes(broken.clone()).await;
+    let token = hub.hear_bytes(&broken).await;
+    hub.order(NetCommand::Verdict { token, verdict: GossipVerdict::Reject }).await;
+    left.publish_bytes(real.clone()).await;
+    hub.hear_bytes(&real).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gossip_that_is_too_large_for_any_object_is_not_handed_on() {
+    let mut hub = Node::start(1, &[]).await;
+    hub.policy(&[1, 2], &[1, 2]).await;
+    let mut left = Node::start(2, &[hub.address()]).await;
+    left.policy(&[1, 2], &[1, 2]).await;
+    left.joined(hub.device).await;
+    let large = "x".repeat(SIGNED_BYTES_MAX + 1);
+    left.publish(&large).await;
+    left.publish("small").await;
+    // They travel in order, on one connection.
+    let first = hub
+        .wait(|input| match input {
+            Input::Gossip { bytes, .. } => Some(bytes),
+            _ => None,
+        })
+        .await;
+    assert_eq!(first, b"small");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -264,12 +264,6 @@ impl ControlLog {
         self.access = Access::derive(self.objects.iter().map(|(id, o)| (*id, o.value())));
     }
 
-    /// Objects that are referred to by waiting ones and are not here.
-    #[must_use]
-    pub fn missing(&self) -> Vec<ObjectId> {
-        self.parked.missing().filter(|id| !self.parked.contains(*id)).collect()
-    }
-
     fn count(&mut self, object: Verified<ControlObject>) {
         let header = &object.value().header;
         self.places.entry((header.author, header.seq)).or_default().push(object.id());

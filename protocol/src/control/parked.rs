@@ -77,9 +77,4 @@ impl Parked {
             !ids.is_empty()
         });
     }
-
-    /// What waiting objects wait for.
-    pub(super) fn missing(&self) -> impl Iterator<Item = ObjectId> + '_ {
-        self.waiting.keys().copied()
-    }
 }

@@ -245,11 +245,6 @@ pub enum Effect {
         /// Multiaddrs without the `/p2p` part.
         addresses: Vec<String>,
     },
-    /// End all connections with a peer.
-    Disconnect {
-        /// Which.
-        peer: DeviceId,
-    },
     /// Answer a command.
     Answer {
         /// Which.

@@ -47,7 +47,6 @@ impl World {
                 self.nodes[id.0].policy = policy;
                 self.update_presence();
             }
-            Effect::Disconnect { peer } => self.disconnect_devices(device, peer),
             Effect::Answer { id: command, result } => {
                 drop(self.nodes[id.0].answers.insert(command, result));
             }
