@@ -1,24 +1,11 @@
 //! Long histories, removed authors, seals: what stays, stays on all nodes alike.
 
+use crate::scene::team;
 use conclave_protocol::view::MessageState;
-use conclave_tests::world::{NodeId, Options, World};
-
-fn team(seed: u64, options: Options, names: &[&str]) -> (World, NodeId, Vec<NodeId>) {
-    let mut w = World::new(seed, options);
-    let alice = w.found("Acme", "alice");
-    w.department(alice, "Support");
-    w.add_member(alice, "alice", "department:Support");
-    w.room(alice, "help", &["department:Support"]);
-    let others: Vec<NodeId> =
-        names.iter().map(|name| w.join(alice, name, &["department:Support"])).collect();
-    w.connect_all();
-    w.agree();
-    (w, alice, others)
-}
 
 #[test]
 fn a_long_history_that_only_its_end_acknowledges_reaches_whoever_joins_later() {
-    let (mut w, alice, others) = team(1, Options::CALM, &["xavier"]);
+    let (mut w, alice, others) = team(1, &["xavier"]);
     let xavier = others[0];
     for n in 0..1_150 {
         w.post(xavier, "help", &format!("x{n}"));
@@ -52,7 +39,7 @@ fn a_long_history_that_only_its_end_acknowledges_reaches_whoever_joins_later() {
 
 #[test]
 fn gossip_in_reverse_order_is_put_right() {
-    let (mut w, alice, others) = team(2, Options::CALM, &["bob"]);
+    let (mut w, alice, others) = team(2, &["bob"]);
     let bob = others[0];
     w.isolate(alice);
     for n in 0..900 {
@@ -72,7 +59,7 @@ fn gossip_in_reverse_order_is_put_right() {
 #[test]
 fn history_nobody_answered_is_sealed_once_and_stays() {
     for seed in 10..16 {
-        let (mut w, alice, others) = team(seed, Options::CALM, &["bob", "carol", "xavier"]);
+        let (mut w, alice, others) = team(seed, &["bob", "carol", "xavier"]);
         let (bob, xavier) = (others[0], others[2]);
         w.post(xavier, "help", "one");
         w.post(xavier, "help", "two");
@@ -88,7 +75,6 @@ fn history_nobody_answered_is_sealed_once_and_stays() {
         assert!((1..=3).contains(&seals), "{seals} seals for one removal");
         // Nothing is sealed again by starts, control changes or further removals.
         w.run(30_000);
-        w.department(alice, "Sales");
         w.crash(bob);
         w.start(bob);
         w.connect_all();
@@ -102,7 +88,7 @@ fn history_nobody_answered_is_sealed_once_and_stays() {
 
 #[test]
 fn a_member_who_was_away_seals_what_only_it_had_seen() {
-    let (mut w, alice, others) = team(20, Options::CALM, &["bob", "xavier"]);
+    let (mut w, alice, others) = team(20, &["bob", "xavier"]);
     let (bob, xavier) = (others[0], others[1]);
     // The last word of xavier reaches only bob, who does not know of the removal.
     w.isolate(alice);
@@ -120,8 +106,7 @@ fn a_member_who_was_away_seals_what_only_it_had_seen() {
 
 #[test]
 fn many_forks_of_unsealed_history_are_sealed_in_a_chain() {
-    let (mut w, alice, others) =
-        team(21, Options::CALM, &["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]);
+    let (mut w, alice, others) = team(21, &["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]);
     // Ten heads at once, nobody answers.
     for id in &others {
         w.give(
@@ -142,7 +127,7 @@ fn many_forks_of_unsealed_history_are_sealed_in_a_chain() {
 
 #[test]
 fn a_node_that_was_away_catches_up_from_another_than_the_author() {
-    let (mut w, alice, others) = team(22, Options::CALM, &["bob", "carol"]);
+    let (mut w, alice, others) = team(22, &["bob", "carol"]);
     let (bob, carol) = (others[0], others[1]);
     w.crash(carol);
     for n in 0..300 {
