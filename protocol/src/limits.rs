@@ -9,6 +9,8 @@ pub const OBJECT_BYTES_MAX: usize = 32 * 1024;
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Longest name of a company, agent, unit or room, in characters after NFC.
 pub const NAME_CHARS_MAX: usize = 64;
+/// Longest topic of a room, in characters.
+pub const TOPIC_CHARS_MAX: usize = 256;
 /// Most parents that one envelope may name.
 pub const PARENTS_MAX: usize = 8;
 /// Most grants that one `Enter` may list.
@@ -35,6 +37,8 @@ pub const SUMMARY_ROOMS_MAX: usize = 2048;
 pub const PARKED_CONTROL_MAX: usize = 4096;
 /// Most of those from one author.
 pub const PARKED_CONTROL_PER_DEVICE_MAX: usize = 1024;
+/// Most void control objects of one author that nothing refers to and that never counted.
+pub const VOID_CONTROL_PER_DEVICE_MAX: usize = 1024;
 /// Most envelopes of one room that wait for parents or control objects.
 pub const WAITING_PER_ROOM_MAX: usize = 4096;
 /// Most of those that one peer brought.

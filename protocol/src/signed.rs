@@ -105,6 +105,10 @@ pub fn object_id(object_type: ObjectType, body: &[u8]) -> ObjectId {
         ObjectType::RoomCreate => "conclave v1 room-create",
         ObjectType::Permit => "conclave v1 permit",
         ObjectType::Revoke => "conclave v1 revoke",
+        ObjectType::RootRotate => "conclave v1 root-rotate",
+        ObjectType::RoomCut => "conclave v1 room-cut",
+        ObjectType::Ratify => "conclave v1 ratify",
+        ObjectType::SetField => "conclave v1 set-field",
         ObjectType::Envelope => "conclave v1 envelope",
         ObjectType::AddressRecord => "conclave v1 address-record",
     };
@@ -222,7 +226,11 @@ impl Verified<ControlObject> {
             }
             if let (Payload::DeviceCert(cert), Trust::Nothing) = (&object.payload, trust) {
                 let statement = device_statement(company, cert.agent, cert.device, cert.sealing);
-                if !signature_fits(cert.device, &statement, &cert.proof) {
+                let confirmed = cert
+                    .countersignature
+                    .as_ref()
+                    .is_none_or(|c| signature_fits(c.device, &statement, &c.signature));
+                if !signature_fits(cert.device, &statement, &cert.proof) || !confirmed {
                     return Err(VerifyError::BadSignature);
                 }
             }

@@ -261,7 +261,12 @@ impl Access {
         let mut certified: BTreeMap<DeviceId, BTreeSet<(AgentId, ObjectId)>> = BTreeMap::new();
         for (id, object) in objects {
             match &object.payload {
-                Payload::AdminGrant(_) | Payload::Revoke(_) => {}
+                Payload::AdminGrant(_)
+                | Payload::Revoke(_)
+                | Payload::RootRotate(_)
+                | Payload::RoomCut(_)
+                | Payload::Ratify(_)
+                | Payload::SetField(_) => {}
                 Payload::UnitCreate(u) => {
                     let info = UnitInfo { kind: u.kind, parent: u.parent, name: u.name.clone() };
                     self.units.insert(id.into(), info);

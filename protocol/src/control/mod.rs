@@ -371,6 +371,10 @@ impl ControlLog {
                 };
                 is(p.room.into(), ObjectType::RoomCreate) && principal && revokes(&p.overrides)
             }
+            Payload::RootRotate(_)
+            | Payload::RoomCut(_)
+            | Payload::Ratify(_)
+            | Payload::SetField(_) => return Err(VoidReason::Unsupported),
             Payload::Revoke(r) => {
                 if !is(r.target, ObjectType::MemberGrant) && !is(r.target, ObjectType::Permit) {
                     return Err(VoidReason::Unsupported);
@@ -400,7 +404,11 @@ impl ControlLog {
 
     fn judge_as_admin(&self, object: &ControlObject, grant: &AdminGrant) -> Result<(), VoidReason> {
         let allowed = match &object.payload {
-            Payload::AdminGrant(_) => return Err(VoidReason::Unsupported),
+            Payload::AdminGrant(_)
+            | Payload::RootRotate(_)
+            | Payload::RoomCut(_)
+            | Payload::Ratify(_)
+            | Payload::SetField(_) => return Err(VoidReason::Unsupported),
             Payload::UnitCreate(u) => {
                 grant.may.units && !(u.kind == UnitKind::Role && u.name == names::ROLE_AGENT)
             }

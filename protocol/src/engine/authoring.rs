@@ -210,7 +210,11 @@ impl Engine {
 /// What an admin must be allowed to do to sign a payload.
 fn capability(control: &crate::control::ControlLog, payload: &Payload) -> fn(Capabilities) -> bool {
     match payload {
-        Payload::AdminGrant(_) => |may| may.admins,
+        Payload::AdminGrant(_)
+        | Payload::RootRotate(_)
+        | Payload::RoomCut(_)
+        | Payload::Ratify(_)
+        | Payload::SetField(_) => |may| may.admins,
         Payload::UnitCreate(_) | Payload::MemberGrant(_) => |may| may.units,
         Payload::AgentCert(_) | Payload::DeviceCert(_) => |may| may.agents,
         Payload::RoomCreate(_) | Payload::Permit(_) => |may| may.rooms,

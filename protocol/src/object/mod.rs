@@ -18,14 +18,13 @@ use crate::name::NameError;
 pub const CONTROL_VERSION: u8 = 1;
 
 /// The type of a signed object. The numbers are part of the wire format.
-///
-/// Reserved for what is not built yet: 1 `root-rotate`, 10 `room-cut`, 11 `ratify`,
-/// 12 `set-field`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum ObjectType {
     /// [`Genesis`].
     Genesis = 0,
+    /// [`RootRotate`].
+    RootRotate = 1,
     /// [`AdminGrant`].
     AdminGrant = 2,
     /// [`UnitCreate`].
@@ -42,6 +41,12 @@ pub enum ObjectType {
     Permit = 8,
     /// [`Revoke`].
     Revoke = 9,
+    /// [`RoomCut`].
+    RoomCut = 10,
+    /// [`Ratify`].
+    Ratify = 11,
+    /// [`SetField`].
+    SetField = 12,
     /// A message of a room: [`crate::envelope::Envelope`].
     Envelope = 32,
     /// Where a device listens: [`crate::address::AddressRecord`].
@@ -50,8 +55,9 @@ pub enum ObjectType {
 
 impl ObjectType {
     /// All types that this version knows.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Genesis,
+        Self::RootRotate,
         Self::AdminGrant,
         Self::UnitCreate,
         Self::AgentCert,
@@ -60,6 +66,9 @@ impl ObjectType {
         Self::RoomCreate,
         Self::Permit,
         Self::Revoke,
+        Self::RoomCut,
+        Self::Ratify,
+        Self::SetField,
         Self::Envelope,
         Self::AddressRecord,
     ];
@@ -81,6 +90,7 @@ impl ObjectType {
     pub fn name(self) -> &'static str {
         match self {
             Self::Genesis => "genesis",
+            Self::RootRotate => "root-rotate",
             Self::AdminGrant => "admin-grant",
             Self::UnitCreate => "unit-create",
             Self::AgentCert => "agent-cert",
@@ -89,6 +99,9 @@ impl ObjectType {
             Self::RoomCreate => "room-create",
             Self::Permit => "permit",
             Self::Revoke => "revoke",
+            Self::RoomCut => "room-cut",
+            Self::Ratify => "ratify",
+            Self::SetField => "set-field",
             Self::Envelope => "envelope",
             Self::AddressRecord => "address-record",
         }
@@ -113,6 +126,9 @@ pub enum ObjectError {
     /// `seq`, `prev` and `height` contradict each other.
     #[error("sequence number and predecessor do not fit")]
     Chain,
+    /// A room's topic is too long or holds control characters.
+    #[error("a topic has at most 256 characters, and no control characters")]
+    Topic,
     /// Part of the format, but not supported yet by this version.
     #[error("{0} is not supported by this version")]
     Unsupported(&'static str),
@@ -401,26 +417,118 @@ pub struct Keep {
     /// The room.
     #[n(0)]
     pub room: RoomId,
-    /// Heads of what stands.
+    /// Heads of what stands, ascending.
     #[n(1)]
     pub messages: Vec<ObjectId>,
 }
 
-/// Ends a grant. This version supports mode `Depart` (0) without cuts and keeps, against a
-/// `MemberGrant` or a `Permit`; anything else is refused as unsupported.
+/// Ends a grant, or dismisses an agent, a device, a unit or a room.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Revoke {
     /// What ends.
     #[n(0)]
     pub target: ObjectId,
-    /// What still counts of the struck devices' control objects.
+    /// The last objects of struck devices that still count, one a device, ascending.
     #[n(1)]
     pub control_cuts: Vec<ControlCut>,
-    /// What stands of rooms' history.
+    /// What stands of rooms' history, one entry a room, ascending.
     #[n(2)]
     pub keep: Vec<Keep>,
     /// How what was written before is treated.
     #[n(3)]
     pub mode: RevokeMode,
+}
+
+/// Puts a new root key, which is the author, in the place of the one before. Its authority is
+/// the `Genesis` or `RootRotate` that committed to it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct RootRotate {
+    /// Hash of the recovery key after this one, see [`crate::keys::recovery_hash`].
+    #[n(0)]
+    pub next: ObjectId,
+    /// The last object of the old root key that still counts.
+    #[n(1)]
+    pub cut: ControlCut,
+}
+
+/// Limits what a revocation leaves of one room's history.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct RoomCut {
+    /// The room.
+    #[n(0)]
+    pub room: RoomId,
+    /// The revocation.
+    #[n(1)]
+    pub revoke: ObjectId,
+    /// Heads of what stands, ascending.
+    #[n(2)]
+    pub keep: Vec<ObjectId>,
+}
+
+/// Stands behind an object that a cut has voided, or lets a revoked agent, device, unit or room
+/// return.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Ratify {
+    /// The object.
+    #[n(0)]
+    pub target: ObjectId,
+    /// Revocations of the target that this knows and overrides, ascending.
+    #[n(1)]
+    pub overrides: Vec<ObjectId>,
+}
+
+/// A field and its value: `[0, [name]]`, `[1, [topic]]` or `[2, [active]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum FieldValue {
+    /// The name of an agent, unit or room.
+    #[n(0)]
+    Name(#[n(0)] String),
+    /// What a room is about.
+    #[n(1)]
+    Topic(#[n(0)] String),
+    /// Whether a room is in use.
+    #[n(2)]
+    Active(#[n(0)] bool),
+}
+
+/// Which field a [`FieldValue`] is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// The name of an agent, unit or room.
+    Name,
+    /// What a room is about.
+    Topic,
+    /// Whether a room is in use.
+    Active,
+}
+
+impl FieldValue {
+    /// Which field it is for.
+    #[must_use]
+    pub fn field(&self) -> Field {
+        match self {
+            Self::Name(_) => Field::Name,
+            Self::Topic(_) => Field::Topic,
+            Self::Active(_) => Field::Active,
+        }
+    }
+}
+
+/// Changes a field of an agent, unit or room.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct SetField {
+    /// The agent, unit or room.
+    #[n(0)]
+    pub target: ObjectId,
+    /// The field and its new value.
+    #[n(1)]
+    pub value: FieldValue,
+    /// The `SetField`s whose values this replaces, ascending.
+    #[n(2)]
+    pub supersedes: Vec<ObjectId>,
 }

@@ -3,13 +3,13 @@
 use minicbor::{Decode, Encode};
 
 use super::{
-    AdminGrant, AgentCert, CONTROL_VERSION, DeviceCert, Genesis, Header, HistoryPolicy,
-    MemberGrant, ObjectError, ObjectType, Permit, Principal, Revoke, RevokeMode, RoomCreate,
-    UnitCreate, UnitKind,
+    AdminGrant, AgentCert, CONTROL_VERSION, DeviceCert, FieldValue, Genesis, Header,
+    HistoryPolicy, MemberGrant, ObjectError, ObjectType, Permit, Principal, Ratify, Revoke,
+    RoomCreate, RoomCut, RootRotate, SetField, UnitCreate, UnitKind,
 };
 use crate::codec::{self, CodecError};
 use crate::id::{ObjectId, UnitId};
-use crate::limits::{HEIGHT_MAX, OBJECT_BYTES_MAX, OVERRIDES_MAX};
+use crate::limits::{HEIGHT_MAX, OBJECT_BYTES_MAX, OVERRIDES_MAX, TOPIC_CHARS_MAX};
 use crate::name::check_name;
 
 /// The payload of a control object.
@@ -31,6 +31,14 @@ pub enum Payload {
     Permit(Permit),
     /// See [`Revoke`].
     Revoke(Revoke),
+    /// See [`RootRotate`].
+    RootRotate(RootRotate),
+    /// See [`RoomCut`].
+    RoomCut(RoomCut),
+    /// See [`Ratify`].
+    Ratify(Ratify),
+    /// See [`SetField`].
+    SetField(SetField),
 }
 
 impl Payload {
@@ -46,6 +54,10 @@ impl Payload {
             Self::RoomCreate(_) => ObjectType::RoomCreate,
             Self::Permit(_) => ObjectType::Permit,
             Self::Revoke(_) => ObjectType::Revoke,
+            Self::RootRotate(_) => ObjectType::RootRotate,
+            Self::RoomCut(_) => ObjectType::RoomCut,
+            Self::Ratify(_) => ObjectType::Ratify,
+            Self::SetField(_) => ObjectType::SetField,
         }
     }
 
@@ -76,7 +88,20 @@ impl Payload {
                 }
                 refs.extend(&p.overrides);
             }
-            Self::Revoke(r) => refs.push(r.target),
+            Self::Revoke(r) => {
+                refs.push(r.target);
+                refs.extend(r.control_cuts.iter().map(|cut| cut.id));
+            }
+            Self::RootRotate(r) => refs.push(r.cut.id),
+            Self::RoomCut(c) => refs.extend([ObjectId::from(c.room), c.revoke]),
+            Self::Ratify(r) => {
+                refs.push(r.target);
+                refs.extend(&r.overrides);
+            }
+            Self::SetField(f) => {
+                refs.push(f.target);
+                refs.extend(&f.supersedes);
+            }
         }
         refs
     }
@@ -97,8 +122,8 @@ impl Payload {
             }
             Self::AgentCert(c) => check_name(&c.name)?,
             Self::DeviceCert(c) => {
-                if c.countersignature.is_some() {
-                    return Err(ObjectError::Unsupported("a second device"));
+                if c.countersignature.as_ref().is_some_and(|own| own.device == c.device) {
+                    return Err(ObjectError::Chain);
                 }
             }
             Self::MemberGrant(g) => {
@@ -115,9 +140,27 @@ impl Payload {
             }
             Self::Permit(p) => check_ascending(&p.overrides)?,
             Self::Revoke(r) => {
-                if !r.control_cuts.is_empty() || !r.keep.is_empty() || r.mode != RevokeMode::Depart
-                {
-                    return Err(ObjectError::Unsupported("a revocation with cut or keep"));
+                ascending(&r.control_cuts, |cut| cut.device)?;
+                ascending(&r.keep, |keep| keep.room)?;
+                for keep in &r.keep {
+                    ascending(&keep.messages, |id| *id)?;
+                }
+            }
+            Self::RootRotate(_) => {}
+            Self::RoomCut(c) => ascending(&c.keep, |id| *id)?,
+            Self::Ratify(r) => check_ascending(&r.overrides)?,
+            Self::SetField(f) => {
+                check_ascending(&f.supersedes)?;
+                match &f.value {
+                    FieldValue::Name(name) => check_name(name)?,
+                    FieldValue::Topic(topic) => {
+                        if topic.chars().count() > TOPIC_CHARS_MAX
+                            || topic.chars().any(char::is_control)
+                        {
+                            return Err(ObjectError::Topic);
+                        }
+                    }
+                    FieldValue::Active(_) => {}
                 }
             }
         }
@@ -126,7 +169,15 @@ impl Payload {
 }
 
 fn check_ascending(ids: &[ObjectId]) -> Result<(), ObjectError> {
-    if ids.len() > OVERRIDES_MAX || ids.windows(2).any(|pair| pair[0] >= pair[1]) {
+    if ids.len() > OVERRIDES_MAX {
+        return Err(ObjectError::List);
+    }
+    ascending(ids, |id| *id)
+}
+
+/// How long such a list may be is bounded by the size of the object.
+fn ascending<T, K: Ord>(list: &[T], key: impl Fn(&T) -> K) -> Result<(), ObjectError> {
+    if list.windows(2).any(|pair| key(&pair[0]) >= key(&pair[1])) {
         return Err(ObjectError::List);
     }
     Ok(())
@@ -158,6 +209,10 @@ impl ControlObject {
             Payload::RoomCreate(p) => body(header, p),
             Payload::Permit(p) => body(header, p),
             Payload::Revoke(p) => body(header, p),
+            Payload::RootRotate(p) => body(header, p),
+            Payload::RoomCut(p) => body(header, p),
+            Payload::Ratify(p) => body(header, p),
+            Payload::SetField(p) => body(header, p),
         }
     }
 
@@ -182,6 +237,10 @@ impl ControlObject {
             ObjectType::RoomCreate => body(bytes, Payload::RoomCreate),
             ObjectType::Permit => body(bytes, Payload::Permit),
             ObjectType::Revoke => body(bytes, Payload::Revoke),
+            ObjectType::RootRotate => body(bytes, Payload::RootRotate),
+            ObjectType::RoomCut => body(bytes, Payload::RoomCut),
+            ObjectType::Ratify => body(bytes, Payload::Ratify),
+            ObjectType::SetField => body(bytes, Payload::SetField),
             ObjectType::Genesis | ObjectType::Envelope | ObjectType::AddressRecord => {
                 Err(CodecError::Malformed.into())
             }
