@@ -236,11 +236,13 @@ fn standing(control: &ControlLog, device: DeviceId, room: RoomId) -> Result<Ente
     let missing = |what: &str| ForgeError(format!("the control log has no {what}"));
     let access = control.access();
     let info = access.devices().get(&device).ok_or_else(|| missing("device of the author"))?;
-    let permits = access.rooms().get(&room).ok_or_else(|| missing("such room"))?;
-    let permit =
-        permits.principals().find_map(|principal| access.permits(room, principal).first().copied());
+    if !access.rooms().contains_key(&room) {
+        return Err(missing("such room"));
+    }
+    let mut principals = access.principals(room);
+    let permit = principals.find_map(|principal| control.permits(room, principal).first().copied());
     let grants: BTreeSet<ObjectId> =
-        access.units_of(info.agent).flat_map(|u| access.member_grants(info.agent, u)).collect();
+        access.units_of(info.agent).flat_map(|u| control.member_grants(info.agent, u)).collect();
     Ok(EnterBody {
         device_cert: info.cert,
         member_grants: grants.into_iter().take(1).collect(),

@@ -226,11 +226,13 @@ pub struct RoomStatus {
 
 /// Something an admin should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alarm {
+pub struct AlarmView {
     /// A stable word for scripts.
     pub kind: &'static str,
     /// What is the matter and what to do.
     pub message: String,
+    /// The control objects that it is about.
+    pub objects: Vec<ObjectId>,
 }
 
 /// The state of this node.
@@ -257,7 +259,7 @@ pub struct StatusView {
     /// How often each reason led to a refusal since the node started.
     pub verdicts: Vec<(&'static str, u64)>,
     /// What needs attention.
-    pub alarms: Vec<Alarm>,
+    pub alarms: Vec<AlarmView>,
 }
 
 /// One object of the control log, as data for tools.

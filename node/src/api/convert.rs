@@ -190,6 +190,6 @@ fn room_status(room: view::RoomStatus) -> RoomStatus {
     }
 }
 
-fn alarm(alarm: view::Alarm) -> Alarm {
-    Alarm { kind: alarm.kind.to_owned(), message: alarm.message }
+fn alarm(alarm: view::AlarmView) -> Alarm {
+    Alarm { kind: alarm.kind.to_owned(), message: alarm.message, objects: alarm.objects }
 }

@@ -255,6 +255,8 @@ pub struct Alarm {
     pub kind: String,
     /// What is the matter and what to do.
     pub message: String,
+    /// The control objects that it is about.
+    pub objects: Vec<ObjectId>,
 }
 
 /// The state of a node.

@@ -1,63 +1,48 @@
 //! The control log: which signed objects count, and what follows from them.
 //!
-//! An object counts once everything it refers to counts, its height and its place in its
-//! author's chain are right, and the authority it cites allows it. Each of these is a
-//! property of the object and of what it refers to, so the counting set is the same in
-//! whatever order objects arrive. What ends by a `Revoke` is decided in `access`, from the
-//! counting set as a whole.
+//! The rules stand in `docs/decisions/0009-authority.md`; the files follow it. An object enters the
+//! log once it is *sound* (`sound`). It counts if some authority stands behind it: it is *carried*
+//! (`authority`, over the chains in `nodes`). What that means for people is derived in `access`.
+//! All of it is a function of the set of sound objects, whatever order they came in; it is kept up
+//! to date object by object, at a cost that grows with what an object touches.
 
 mod access;
+mod alarms;
+mod authority;
+mod explain;
+mod links;
+mod lookup;
 mod names;
+mod nodes;
 mod parked;
+mod sound;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use access::{Access, AgentInfo, DeviceInfo, RoomInfo, UnitInfo};
+pub use access::{Access, AgentInfo, Changes, DeviceInfo, Ended, RoomInfo, Standing, UnitInfo};
+pub use alarms::Alarm;
+pub use explain::{Explanation, Link, Verdict};
 pub use names::{Selected, is_id};
-use parked::Parked;
+pub use sound::Unsound;
 
+use self::access::View;
+use self::authority::Authority;
+use self::links::Links;
+use self::nodes::{Ix, Nodes};
+use self::parked::Parked;
 use crate::cached::Cached;
-use crate::id::{CompanyId, DeviceId, ObjectId, UnitId};
-use crate::object::{
-    AdminGrant, Capabilities, ControlObject, Genesis, ObjectType, Payload, Principal, UnitKind,
-};
+use crate::id::{CompanyId, DeviceId, ObjectId};
+use crate::limits::VOID_CONTROL_PER_DEVICE_MAX;
+use crate::object::{ControlObject, Genesis, Payload};
 use crate::signed::Verified;
 use crate::sync::fingerprint;
-
-/// Why an object can never count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VoidReason {
-    /// The authority it cites does not carry it.
-    NoAuthority,
-    /// Its height is not 1 + the largest height of what it refers to.
-    Height,
-    /// Its predecessor is not its author's object before it.
-    Chain,
-    /// It refers to an object of the wrong type.
-    Reference,
-    /// Part of the protocol that this version does not evaluate.
-    Unsupported,
-}
-
-impl VoidReason {
-    /// The counter in `status`.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::NoAuthority => "no_authority",
-            Self::Height => "height_mismatch",
-            Self::Chain => "chain_mismatch",
-            Self::Reference => "wrong_reference",
-            Self::Unsupported => "unsupported",
-        }
-    }
-}
 
 /// What became of an object that was added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Added {
-    /// It counts, and so do these that had waited for it; in the order in which they count.
-    Counts(Vec<ObjectId>),
+    /// It is in the log now, and so are these that had waited for it; in the order in which
+    /// they came in. Whether they count is another question, see [`ControlLog::counts`].
+    Taken(Vec<ObjectId>),
     /// It is here already.
     Duplicate,
     /// It waits for objects it refers to.
@@ -65,24 +50,31 @@ pub enum Added {
         /// Those that are missing.
         missing: Vec<ObjectId>,
     },
-    /// It waits for objects, but there is no room to hold it.
+    /// It waits for objects, or is void, and there is no room to hold it.
     Full,
     /// It can never count and is not kept.
-    Void(VoidReason),
+    Unsound(Unsound),
 }
 
 /// The control log of one company, as far as this node has it.
 #[derive(Clone, Debug)]
 pub struct ControlLog {
     company: CompanyId,
-    genesis: Option<Verified<Genesis>>,
-    objects: BTreeMap<ObjectId, Verified<ControlObject>>,
-    /// Counting objects in the order of synchronisation.
+    nodes: Nodes,
+    links: Links,
+    authority: Authority,
+    access: Access,
+    /// What is reconciled with other nodes: carried objects and all that these refer to.
     order: BTreeSet<(u64, ObjectId)>,
     parked: Parked,
-    /// All objects by place in their author's chain; more than one is an equivocation.
-    places: BTreeMap<(DeviceId, u64), Vec<ObjectId>>,
-    access: Access,
+    /// All objects by place in their author's chain.
+    places: BTreeMap<(DeviceId, u64), Vec<Ix>>,
+    /// Places with more than one.
+    forks: BTreeSet<(DeviceId, u64)>,
+    /// By author: void objects that nothing reconciled refers to and that never counted.
+    idle: BTreeMap<DeviceId, usize>,
+    /// Objects about which `access` has not heard yet.
+    unheard: BTreeSet<Ix>,
     digest: Cached<ObjectId>,
     summary: Cached<(u64, ObjectId)>,
 }
@@ -93,12 +85,16 @@ impl ControlLog {
     pub fn new(company: CompanyId) -> Self {
         Self {
             company,
-            genesis: None,
-            objects: BTreeMap::new(),
+            nodes: Nodes::default(),
+            links: Links::default(),
+            authority: Authority::default(),
+            access: Access::default(),
             order: BTreeSet::new(),
             parked: Parked::default(),
             places: BTreeMap::new(),
-            access: Access::default(),
+            forks: BTreeSet::new(),
+            idle: BTreeMap::new(),
+            unheard: BTreeSet::new(),
             digest: Cached::default(),
             summary: Cached::default(),
         }
@@ -113,44 +109,95 @@ impl ControlLog {
     /// Its `Genesis`, once here.
     #[must_use]
     pub fn genesis(&self) -> Option<&Genesis> {
-        self.genesis.as_ref().map(Verified::value)
+        self.nodes.genesis().map(Verified::value)
     }
 
-    /// What follows from the counting objects. Current after [`ControlLog::refresh`].
+    /// What follows from the log. Current after [`ControlLog::refresh`].
     #[must_use]
     pub fn access(&self) -> &Access {
         &self.access
     }
 
-    /// Counting objects in order of (height, id), `Genesis` included.
+    /// What is reconciled with other nodes, in order of (height, id), `Genesis` included: the
+    /// carried objects, and all that these refer to.
     #[must_use]
     pub fn order(&self) -> &BTreeSet<(u64, ObjectId)> {
         &self.order
     }
 
-    /// The signed bytes of a counting object.
+    /// The signed bytes of an object, carried or void.
     #[must_use]
     pub fn bytes(&self, id: ObjectId) -> Option<&[u8]> {
-        if let Some(genesis) = self.genesis.as_ref().filter(|g| g.id() == id) {
-            return Some(genesis.bytes());
-        }
-        self.objects.get(&id).map(Verified::bytes)
+        self.nodes.find(id).map(|ix| self.nodes.bytes(ix))
     }
 
-    /// A counting object other than `Genesis`.
+    /// An object other than `Genesis`, carried or void.
     #[must_use]
     pub fn get(&self, id: ObjectId) -> Option<&ControlObject> {
-        self.objects.get(&id).map(Verified::value)
+        self.nodes.object(self.nodes.find(id)?)
     }
 
-    /// Whether an object counts.
+    /// Whether an object is in the log, carried or void.
+    #[must_use]
+    pub fn holds(&self, id: ObjectId) -> bool {
+        self.nodes.find(id).is_some()
+    }
+
+    /// Whether an object counts: it is sound, and some authority stands behind it.
     #[must_use]
     pub fn counts(&self, id: ObjectId) -> bool {
-        self.height_of(id).is_some()
+        self.nodes.find(id).is_some_and(|ix| self.nodes.node(ix).carried())
     }
 
-    /// Digest of the counting set: BLAKE3 over the ids in order of (height, id), under the
-    /// context `conclave v1 control digest`.
+    /// The rank of the most senior authority behind an object.
+    #[must_use]
+    pub fn rank(&self, id: ObjectId) -> Option<u32> {
+        self.authority.rank(self.nodes.find(id)?, &self.nodes)
+    }
+
+    /// Whether an `AdminGrant` stands and no revocation hits it.
+    #[must_use]
+    pub fn in_force(&self, grant: ObjectId) -> bool {
+        self.nodes.find(grant).is_some_and(|ix| {
+            matches!(self.nodes.payload(ix), Some(Payload::AdminGrant(_)))
+                && self.authority.in_force(ix)
+        })
+    }
+
+    /// Whether a `Revoke` counts and has an effect; one of an `AdminGrant`, whether it hits it.
+    #[must_use]
+    pub fn is_effective(&self, revoke: ObjectId) -> bool {
+        let Some(ix) = self.nodes.find(revoke) else { return false };
+        let Some(Payload::Revoke(r)) = self.nodes.payload(ix) else { return false };
+        match self.nodes.payload_of(r.target) {
+            Some(Payload::AdminGrant(_)) => {
+                let target = self.nodes.find(r.target);
+                let seat = target.and_then(|grant| self.authority.seat(grant));
+                seat.is_some_and(|seat| seat.hits.contains(&ix))
+            }
+            _ => self.view().effective(ix),
+        }
+    }
+
+    /// Ids of all objects, carried and void, in order of arrival.
+    pub fn ids(&self) -> impl Iterator<Item = ObjectId> + '_ {
+        self.nodes.iter().map(|(ix, _)| self.nodes.id(ix))
+    }
+
+    /// Number of objects in the log, carried and void.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether not even `Genesis` is here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.len() == 0
+    }
+
+    /// Digest of [`ControlLog::order`]: BLAKE3 over the ids in that order, under the context
+    /// `conclave v1 control digest`.
     #[must_use]
     pub fn digest(&self) -> ObjectId {
         self.digest.get_or(|| {
@@ -162,7 +209,7 @@ impl ControlLog {
         })
     }
 
-    /// Count and fingerprint of the counting set, for reconciliation.
+    /// Count and fingerprint of [`ControlLog::order`], for reconciliation.
     #[must_use]
     pub fn summary(&self) -> (u64, ObjectId) {
         self.summary.get_or(|| {
@@ -171,38 +218,12 @@ impl ControlLog {
         })
     }
 
-    /// Places at which a device signed more than one object.
-    pub fn equivocations(&self) -> impl Iterator<Item = (DeviceId, u64)> + '_ {
-        self.places.iter().filter(|(_, ids)| ids.len() > 1).map(|(place, _)| *place)
-    }
-
     /// The newest place in a device's chain: sequence number and id.
     #[must_use]
     pub fn tail(&self, device: DeviceId) -> Option<(u64, ObjectId)> {
         let chain = self.places.range((device, 0)..=(device, u64::MAX));
-        let (&(_, seq), ids) = chain.last()?;
-        ids.first().map(|id| (seq, *id))
-    }
-
-    /// The grant under which a device may act with what `needed` asks, if there is one.
-    #[must_use]
-    pub fn admin_grant(
-        &self,
-        device: DeviceId,
-        needed: impl Fn(Capabilities) -> bool,
-    ) -> Option<ObjectId> {
-        self.objects.iter().find_map(|(id, object)| match &object.value().payload {
-            Payload::AdminGrant(g) if g.device == device && needed(g.may) => Some(*id),
-            _ => None,
-        })
-    }
-
-    /// Devices that may approve newcomers.
-    pub fn approvers(&self) -> impl Iterator<Item = DeviceId> + '_ {
-        self.objects.values().filter_map(|object| match &object.value().payload {
-            Payload::AdminGrant(g) if g.may.agents => Some(g.device),
-            _ => None,
-        })
+        let (&(_, seq), places) = chain.last()?;
+        places.first().map(|ix| (seq, self.nodes.id(*ix)))
     }
 
     /// The height that an object with these references has.
@@ -210,39 +231,39 @@ impl ControlLog {
     pub fn height_over(&self, references: &[ObjectId]) -> Option<u64> {
         let mut height = 0;
         for id in references {
-            height = height.max(self.height_of(*id)?);
+            height = height.max(self.nodes.height(self.nodes.find(*id)?));
         }
         Some(height + 1)
     }
 
-    /// Adds the `Genesis`. Returns what counts now, in order.
+    /// Adds the `Genesis`. The caller makes everything that was taken durable and then calls
+    /// [`ControlLog::refresh`].
     pub fn add_genesis(&mut self, genesis: Verified<Genesis>) -> Added {
-        if self.genesis.is_some() {
+        if self.nodes.genesis().is_some() {
             return Added::Duplicate;
         }
-        if CompanyId::from(genesis.id()) != self.company {
-            return Added::Void(VoidReason::Reference);
-        }
         let id = genesis.id();
-        self.places.insert((genesis.value().root, 1), vec![id]);
-        self.order.insert((1, id));
-        self.digest.clear();
-        self.summary.clear();
-        self.genesis = Some(genesis);
-        let mut counted = vec![id];
-        self.count_parked(id, &mut counted);
-        Added::Counts(counted)
+        if CompanyId::from(id) != self.company {
+            return Added::Unsound(Unsound::Reference);
+        }
+        let place = (genesis.value().root, 1);
+        let ix = self.nodes.push_genesis(genesis);
+        self.places.insert(place, vec![ix]);
+        self.authority.add_genesis();
+        self.settle();
+        let mut taken = vec![id];
+        self.take_parked(id, &mut taken);
+        Added::Taken(taken)
     }
 
-    /// Adds an object. The caller makes every object of `Counts` durable and then calls
+    /// Adds an object. The caller makes everything that was taken durable and then calls
     /// [`ControlLog::refresh`].
     pub fn add(&mut self, object: Verified<ControlObject>) -> Added {
         let id = object.id();
-        if self.objects.contains_key(&id) || self.parked.contains(id) {
+        if self.holds(id) || self.parked.contains(id) {
             return Added::Duplicate;
         }
-        let missing: Vec<ObjectId> =
-            object.value().references().into_iter().filter(|r| !self.counts(*r)).collect();
+        let missing = self.missing(object.value());
         if !missing.is_empty() {
             return if self.parked.insert(object, &missing) {
                 Added::Parked { missing }
@@ -250,181 +271,154 @@ impl ControlLog {
                 Added::Full
             };
         }
-        if let Err(reason) = self.judge(object.value()) {
-            return Added::Void(reason);
+        if let Err(reason) = sound::check(object.value(), &self.nodes) {
+            return Added::Unsound(reason);
         }
-        self.count(object);
-        let mut counted = vec![id];
-        self.count_parked(id, &mut counted);
-        Added::Counts(counted)
+        if !self.has_room(object.value()) {
+            return Added::Full;
+        }
+        self.take(object);
+        let mut taken = vec![id];
+        self.take_parked(id, &mut taken);
+        Added::Taken(taken)
     }
 
-    /// Derives access again from the counting set.
-    pub fn refresh(&mut self) {
-        self.access = Access::derive(self.objects.iter().map(|(id, o)| (*id, o.value())));
+    /// Adds objects that were stored, and evaluates them all at once. Those that are not sound are
+    /// left out; gives how many.
+    pub fn load(&mut self, mut objects: Vec<Verified<ControlObject>>) -> usize {
+        // References point down, so in this order nothing has to wait.
+        objects.sort_by_key(|object| (object.value().header.height, object.id()));
+        let mut left_out = 0;
+        for object in objects {
+            let here = self.missing(object.value()).is_empty() && !self.holds(object.id());
+            if here && sound::check(object.value(), &self.nodes).is_ok() {
+                self.push(object);
+            } else {
+                left_out += 1;
+            }
+        }
+        self.evaluate();
+        left_out
     }
 
-    fn count(&mut self, object: Verified<ControlObject>) {
-        let header = &object.value().header;
-        self.places.entry((header.author, header.seq)).or_default().push(object.id());
-        self.order.insert((header.height, object.id()));
-        self.digest.clear();
-        self.summary.clear();
-        self.objects.insert(object.id(), object);
+    /// Evaluates the whole log again from the set of its objects.
+    pub fn evaluate(&mut self) {
+        if self.is_empty() {
+            return;
+        }
+        self.authority.all_again(&mut self.nodes, &self.links);
+        self.settle();
+        self.access = Access::default();
+        self.unheard.extend(self.nodes.iter().map(|(ix, _)| ix));
+        self.refresh();
     }
 
-    /// Counts what waited for `first`, and what waited for that, and so on.
-    fn count_parked(&mut self, first: ObjectId, counted: &mut Vec<ObjectId>) {
+    /// Derives what people see from what was added since the last time.
+    pub fn refresh(&mut self) -> Changes {
+        let unheard = std::mem::take(&mut self.unheard);
+        let mut changes = Changes::default();
+        let view = View { nodes: &self.nodes, links: &self.links, authority: &self.authority };
+        self.access.refresh(&unheard, view, &mut changes);
+        changes
+    }
+
+    fn view(&self) -> View<'_> {
+        View { nodes: &self.nodes, links: &self.links, authority: &self.authority }
+    }
+
+    fn missing(&self, object: &ControlObject) -> Vec<ObjectId> {
+        object.references().into_iter().filter(|id| !self.holds(*id)).collect()
+    }
+
+    /// Void objects are bounded by author. A new object can be carried only by an authority
+    /// whose holder nothing limits: a cut names what was there before.
+    fn has_room(&self, object: &ControlObject) -> bool {
+        let authority = self.nodes.find(object.header.authority);
+        let open = authority.is_some_and(|ix| self.authority.is_open(ix));
+        let idle = self.idle.get(&object.header.author).copied().unwrap_or(0);
+        open || idle < VOID_CONTROL_PER_DEVICE_MAX
+    }
+
+    fn take(&mut self, object: Verified<ControlObject>) {
+        let ix = self.push(object);
+        self.authority.add(ix, &mut self.nodes, &self.links);
+        self.settle();
+    }
+
+    fn push(&mut self, object: Verified<ControlObject>) -> Ix {
+        let place = (object.value().header.author, object.value().header.seq);
+        let ix = self.nodes.push_object(object);
+        self.links.add(ix, &self.nodes);
+        let places = self.places.entry(place).or_default();
+        places.push(ix);
+        if places.len() > 1 {
+            self.forks.insert(place);
+        }
+        *self.idle.entry(place.0).or_default() += 1;
+        ix
+    }
+
+    /// Takes in what waited for `first`, and what waited for that, and so on.
+    fn take_parked(&mut self, first: ObjectId, taken: &mut Vec<ObjectId>) {
         let mut arrived = vec![first];
         while let Some(id) = arrived.pop() {
             for object in self.parked.take_waiting_for(id) {
-                let ready = object.value().references().into_iter().all(|r| self.counts(r));
-                if !ready {
+                let missing = self.missing(object.value());
+                if !missing.is_empty() {
                     // It was held already, so there is room for it.
-                    let missing: Vec<ObjectId> = object
-                        .value()
-                        .references()
-                        .into_iter()
-                        .filter(|r| !self.counts(*r))
-                        .collect();
                     self.parked.insert(object, &missing);
-                } else if self.judge(object.value()).is_ok() {
+                } else if sound::check(object.value(), &self.nodes).is_ok()
+                    && self.has_room(object.value())
+                {
                     let id = object.id();
-                    self.count(object);
-                    counted.push(id);
+                    self.take(object);
+                    taken.push(id);
                     arrived.push(id);
                 }
             }
         }
     }
 
-    fn height_of(&self, id: ObjectId) -> Option<u64> {
-        if self.genesis.as_ref().is_some_and(|g| g.id() == id) {
-            return Some(1);
-        }
-        self.objects.get(&id).map(|o| o.value().header.height)
-    }
-
-    /// Whether an object counts whose references all do.
-    fn judge(&self, object: &ControlObject) -> Result<(), VoidReason> {
-        let header = &object.header;
-        if self.height_over(&object.references()) != Some(header.height) {
-            return Err(VoidReason::Height);
-        }
-        self.judge_chain(object)?;
-        self.judge_references(&object.payload)?;
-        if header.authority == ObjectId::from(self.company) {
-            return self.judge_as_root(object);
-        }
-        let Some(Payload::AdminGrant(grant)) = self.get(header.authority).map(|o| &o.payload)
-        else {
-            return Err(VoidReason::NoAuthority);
-        };
-        self.judge_as_admin(object, grant)
-    }
-
-    fn judge_chain(&self, object: &ControlObject) -> Result<(), VoidReason> {
-        let header = &object.header;
-        let Some(prev) = header.prev else {
-            return Ok(());
-        };
-        let (author, seq) = match (self.get(prev), self.genesis()) {
-            (Some(before), _) => (before.header.author, before.header.seq),
-            (None, Some(genesis)) => (genesis.root, 1),
-            (None, None) => return Err(VoidReason::Chain),
-        };
-        if author == header.author && seq + 1 == header.seq {
-            Ok(())
-        } else {
-            Err(VoidReason::Chain)
-        }
-    }
-
-    /// Each reference must be of the type that its place asks for.
-    fn judge_references(&self, payload: &Payload) -> Result<(), VoidReason> {
-        let is = |id: ObjectId, wanted: ObjectType| {
-            self.get(id).is_some_and(|o| o.payload.object_type() == wanted)
-        };
-        let revokes = |ids: &[ObjectId]| ids.iter().all(|id| is(*id, ObjectType::Revoke));
-        let unit = |id: UnitId| is(id.into(), ObjectType::UnitCreate);
-        let fits = match payload {
-            Payload::AdminGrant(g) => {
-                is(g.agent.into(), ObjectType::AgentCert)
-                    && g.scope.is_none_or(unit)
-                    && revokes(&g.overrides)
-            }
-            Payload::UnitCreate(u) => u.parent.is_none_or(|parent| {
-                matches!(
-                    self.get(parent.into()).map(|o| &o.payload),
-                    Some(Payload::UnitCreate(p)) if p.kind == UnitKind::Department
-                )
-            }),
-            Payload::AgentCert(_) | Payload::RoomCreate(_) => true,
-            Payload::DeviceCert(c) => is(c.agent.into(), ObjectType::AgentCert),
-            Payload::MemberGrant(g) => {
-                is(g.agent.into(), ObjectType::AgentCert) && unit(g.unit) && revokes(&g.overrides)
-            }
-            Payload::Permit(p) => {
-                let principal = match p.principal {
-                    Principal::Unit(id) => id == UnitId::ROLE_AGENT || unit(id),
-                    Principal::Agent(id) => is(id.into(), ObjectType::AgentCert),
-                };
-                is(p.room.into(), ObjectType::RoomCreate) && principal && revokes(&p.overrides)
-            }
-            Payload::RootRotate(_)
-            | Payload::RoomCut(_)
-            | Payload::Ratify(_)
-            | Payload::SetField(_) => return Err(VoidReason::Unsupported),
-            Payload::Revoke(r) => {
-                if !is(r.target, ObjectType::MemberGrant) && !is(r.target, ObjectType::Permit) {
-                    return Err(VoidReason::Unsupported);
+    /// Brings the reconciled set up to date with what the last objects touched.
+    fn settle(&mut self) {
+        let touched = std::mem::take(&mut self.authority.touched);
+        let mut open: Vec<Ix> = touched.iter().copied().collect();
+        while let Some(ix) = open.pop() {
+            let node = self.nodes.node(ix);
+            let (before, now) = (node.reconciled, node.carried() || node.pins > 0);
+            let (was_idle, once) =
+                (!before && !node.once_carried, node.once_carried || node.carried());
+            let author = self.nodes.author(ix);
+            let is_idle = !now && !once;
+            let node = self.nodes.node_mut(ix);
+            node.reconciled = now;
+            node.once_carried = once;
+            if was_idle && !is_idle && ix != Ix::GENESIS {
+                let idle = self.idle.entry(author).or_default();
+                *idle = idle.saturating_sub(1);
+                if *idle == 0 {
+                    self.idle.remove(&author);
                 }
-                true
+            } else if !was_idle && is_idle {
+                *self.idle.entry(author).or_default() += 1;
             }
-        };
-        if fits { Ok(()) } else { Err(VoidReason::Reference) }
-    }
-
-    /// The root appoints top admins and certifies the founder, nothing else.
-    fn judge_as_root(&self, object: &ControlObject) -> Result<(), VoidReason> {
-        let root = self.genesis().map(|g| g.root);
-        if root != Some(object.header.author) {
-            return Err(VoidReason::NoAuthority);
-        }
-        match &object.payload {
-            Payload::AdminGrant(g) => {
-                // Ranks, scopes and re-appointments are not evaluated by this version.
-                let plain = g.rank == 1 && g.scope.is_none() && g.overrides.is_empty();
-                if plain { Ok(()) } else { Err(VoidReason::Unsupported) }
+            if before == now {
+                continue;
             }
-            Payload::AgentCert(_) => Ok(()),
-            _ => Err(VoidReason::NoAuthority),
-        }
-    }
-
-    fn judge_as_admin(&self, object: &ControlObject, grant: &AdminGrant) -> Result<(), VoidReason> {
-        let allowed = match &object.payload {
-            Payload::AdminGrant(_)
-            | Payload::RootRotate(_)
-            | Payload::RoomCut(_)
-            | Payload::Ratify(_)
-            | Payload::SetField(_) => return Err(VoidReason::Unsupported),
-            Payload::UnitCreate(u) => {
-                grant.may.units && !(u.kind == UnitKind::Role && u.name == names::ROLE_AGENT)
+            let place = (self.nodes.height(ix), self.nodes.id(ix));
+            if now {
+                self.order.insert(place);
+            } else {
+                self.order.remove(&place);
             }
-            Payload::MemberGrant(_) => grant.may.units,
-            Payload::AgentCert(_) | Payload::DeviceCert(_) => grant.may.agents,
-            Payload::RoomCreate(_) | Payload::Permit(_) => grant.may.rooms,
-            Payload::Revoke(r) => match self.get(r.target).map(|o| &o.payload) {
-                Some(Payload::MemberGrant(_)) => grant.may.units,
-                Some(Payload::Permit(_)) => grant.may.rooms,
-                _ => false,
-            },
-        };
-        if allowed && grant.device == object.header.author {
-            Ok(())
-        } else {
-            Err(VoidReason::NoAuthority)
+            self.digest.clear();
+            self.summary.clear();
+            for reference in self.nodes.references(ix) {
+                let node = self.nodes.node_mut(reference);
+                node.pins = if now { node.pins + 1 } else { node.pins.saturating_sub(1) };
+                open.push(reference);
+            }
         }
+        self.unheard.extend(touched);
     }
 }

@@ -1,4 +1,6 @@
-//! Full names of units and the way from a typed name to an id.
+//! Names: who shows which, full names of units, and the way from a typed name to an id.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Access;
 use crate::id::{AgentId, ObjectId, RoomId, UnitId};
@@ -7,6 +9,80 @@ use crate::object::{Principal, UnitKind};
 
 /// The name of the built-in Role; reserved.
 pub(super) const ROLE_AGENT: &str = "Agent";
+/// Digits of the id that tell two bearers of one name apart.
+const SUFFIX_DIGITS: usize = 8;
+
+/// Among whom a name should be unique.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Namespace {
+    Agents,
+    Rooms,
+    Units(UnitKind, Option<UnitId>),
+}
+
+/// Live agents, rooms and units by name. The first of a name by (rank, id) shows it plain; the
+/// others show it with `:` and the first digits of their id, which no name can hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct NameTable {
+    bearers: BTreeMap<(Namespace, String), BTreeSet<(u32, ObjectId)>>,
+    listed: BTreeMap<ObjectId, (Namespace, String, u32)>,
+}
+
+impl NameTable {
+    /// Lists a bearer, or takes it out; gives those whose shown name may be another now.
+    pub(super) fn set(
+        &mut self,
+        id: ObjectId,
+        entry: Option<(Namespace, String, u32)>,
+    ) -> BTreeSet<ObjectId> {
+        let mut affected = BTreeSet::from([id]);
+        if self.listed.get(&id) == entry.as_ref() {
+            return affected;
+        }
+        if let Some((space, name, rank)) = self.listed.remove(&id) {
+            let key = (space, name);
+            if let Some(bearers) = self.bearers.get_mut(&key) {
+                bearers.remove(&(rank, id));
+                affected.extend(bearers.first().map(|(_, id)| *id));
+                if bearers.is_empty() {
+                    self.bearers.remove(&key);
+                }
+            }
+        }
+        if let Some((space, name, rank)) = entry {
+            let bearers = self.bearers.entry((space, name.clone())).or_default();
+            affected.extend(bearers.first().map(|(_, id)| *id));
+            bearers.insert((rank, id));
+            self.listed.insert(id, (space, name, rank));
+        }
+        affected
+    }
+
+    /// What a listed bearer shows.
+    pub(super) fn shown(&self, id: ObjectId) -> Option<String> {
+        let (space, name, _) = self.listed.get(&id)?;
+        let first = self.bearers.get(&(*space, name.clone()))?.first()?.1;
+        Some(if first == id { name.clone() } else { format!("{name}:{}", digits(id)) })
+    }
+
+    /// The bearer of a shown name.
+    fn find(&self, space: Namespace, typed: &str) -> Option<ObjectId> {
+        let (plain, suffix) = match typed.rsplit_once(':') {
+            Some((plain, suffix)) => (plain, Some(suffix)),
+            None => (typed, None),
+        };
+        let bearers = self.bearers.get(&(space, normalize_name(plain).ok()?))?;
+        let mut ids = bearers.iter().map(|(_, id)| *id);
+        match suffix {
+            None => ids.next(),
+            Some(suffix) => ids.find(|id| digits(*id) == suffix),
+        }
+    }
+}
+
+fn digits(id: ObjectId) -> String {
+    id.to_string().chars().take(SUFFIX_DIGITS).collect()
+}
 
 /// What a typed name led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,24 +191,24 @@ impl Access {
         }
     }
 
-    /// A unit by kind, Department and plain name.
+    /// A unit in use by kind, Department and shown name.
     #[must_use]
     pub fn unit_named(&self, kind: UnitKind, parent: Option<UnitId>, name: &str) -> Option<UnitId> {
-        let name = normalize_name(name).ok()?;
-        self.units()
-            .iter()
-            .find(|(_, u)| u.kind == kind && u.parent == parent && u.name == name)
-            .map(|(id, _)| *id)
+        self.names.find(Namespace::Units(kind, parent), name).map(UnitId::from)
     }
 
-    /// An agent by display name.
+    /// A live agent by shown name; without one, a dismissed agent that bore it.
     #[must_use]
     pub fn agent_named(&self, name: &str) -> Option<AgentId> {
-        let name = normalize_name(name).ok()?;
-        self.agents().iter().find(|(_, a)| a.name == name).map(|(id, _)| *id)
+        let live = self.names.find(Namespace::Agents, name).map(AgentId::from);
+        live.or_else(|| {
+            let name = normalize_name(name).ok()?;
+            let mut gone = self.agents().iter().filter(|(_, agent)| !agent.live);
+            gone.find(|(_, agent)| agent.name == name).map(|(id, _)| *id)
+        })
     }
 
-    /// An agent by display name (with or without `agent:`) or id.
+    /// An agent by shown name (with or without `agent:`) or id.
     #[must_use]
     pub fn select_agent(&self, typed: &str) -> Option<AgentId> {
         let typed = typed.strip_prefix("agent:").unwrap_or(typed);
@@ -142,15 +218,14 @@ impl Access {
         self.agent_named(typed)
     }
 
-    /// A room by name (with or without `room:`) or id.
+    /// A room by shown name (with or without `room:`) or id.
     #[must_use]
     pub fn select_room(&self, typed: &str) -> Option<RoomId> {
         let typed = typed.strip_prefix("room:").unwrap_or(typed);
         if let Ok(id) = typed.parse::<RoomId>() {
             return self.rooms().contains_key(&id).then_some(id);
         }
-        let name = normalize_name(typed).ok()?;
-        self.rooms().iter().find(|(_, r)| r.name == name).map(|(id, _)| *id)
+        self.names.find(Namespace::Rooms, typed).map(RoomId::from)
     }
 }
 

@@ -9,7 +9,8 @@ use crate::signed::Verified;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parked {
-    objects: BTreeMap<ObjectId, Verified<ControlObject>>,
+    /// With the number of their arrival.
+    objects: BTreeMap<ObjectId, (u64, Verified<ControlObject>)>,
     /// Missing object → those that wait for it.
     waiting: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
     by_author: BTreeMap<DeviceId, usize>,
@@ -42,8 +43,18 @@ impl Parked {
         self.by_author.insert(author, held + 1);
         self.arrived += 1;
         self.arrivals.insert(self.arrived, object.id());
-        self.objects.insert(object.id(), object);
+        self.objects.insert(object.id(), (self.arrived, object));
         true
+    }
+
+    /// What a parked object waits for.
+    pub(super) fn missing(
+        &self,
+        id: ObjectId,
+        holds: impl Fn(ObjectId) -> bool,
+    ) -> Option<Vec<ObjectId>> {
+        let (_, object) = self.objects.get(&id)?;
+        Some(object.value().references().into_iter().filter(|id| !holds(*id)).collect())
     }
 
     pub(super) fn take_waiting_for(&mut self, id: ObjectId) -> Vec<Verified<ControlObject>> {
@@ -56,8 +67,8 @@ impl Parked {
     }
 
     fn remove(&mut self, id: ObjectId) -> Option<Verified<ControlObject>> {
-        let object = self.objects.remove(&id)?;
-        self.arrivals.retain(|_, held| *held != id);
+        let (arrived, object) = self.objects.remove(&id)?;
+        self.arrivals.remove(&arrived);
         let author = object.value().header.author;
         if let Some(held) = self.by_author.get_mut(&author) {
             *held -= 1;

@@ -8,7 +8,7 @@ use crate::control::Added;
 use crate::envelope::{ENVELOPE_VERSION, Envelope, EnvelopeKind};
 use crate::id::{MessageId, ObjectId, RoomId, Topic};
 use crate::limits::{PARENTS_MAX, SEAL_DELAY_MS_MAX};
-use crate::object::{CONTROL_VERSION, Capabilities, ControlObject, Header, ObjectType, Payload};
+use crate::object::{CONTROL_VERSION, ControlObject, Header, ObjectType, Payload};
 use crate::signed::{Trust, Verified, peek_id, sign};
 
 impl Engine {
@@ -16,8 +16,8 @@ impl Engine {
     pub(super) fn sign_control(&self, payload: Payload) -> Result<(ObjectId, Vec<u8>), Failure> {
         let control = self.control.as_ref().ok_or_else(not_a_member)?;
         let device = self.keys.device();
-        let needed = capability(control, &payload);
-        let authority = control.admin_grant(device, needed).ok_or_else(|| not_admin("do this"))?;
+        let authority =
+            control.authority_for(device, &payload).ok_or_else(|| not_admin("do this"))?;
         let tail = control.tail(device);
         let mut object = ControlObject {
             header: Header {
@@ -46,7 +46,7 @@ impl Engine {
             .map_err(|_| broken("is malformed"))?;
         let id = object.id();
         match control.add(object) {
-            Added::Counts(ids) => self.persist_control(&ids),
+            Added::Taken(ids) => self.persist_control(&ids),
             _ => return Err(broken("would not count")),
         }
         let topic = Topic::control(company);
@@ -76,14 +76,14 @@ impl Engine {
     fn enter(&mut self, room: RoomId) -> Result<MessageId, Failure> {
         let device = self.keys.device();
         self.recall_enter(room);
-        let access = self.access()?;
+        let control = self.control.as_ref().ok_or_else(not_a_member)?;
         let entered = self.rooms.get(&room).and_then(|r| r.entered.as_ref());
         if let Some((id, body)) = entered
-            && access.enter_fits(device, room, body)
+            && control.enter_fits(device, room, body)
         {
             return Ok(*id);
         }
-        let body = access.enter_body(device, room).ok_or_else(|| broken("has no standing"))?;
+        let body = control.enter_body(device, room).ok_or_else(|| broken("has no standing"))?;
         let encoded = crate::codec::encode(&body);
         let id = self.post_envelope(room, EnvelopeKind::Enter, None, encoded, None)?;
         if let Some(room) = self.rooms.get_mut(&room) {
@@ -204,24 +204,6 @@ impl Engine {
                 }
             }
         }
-    }
-}
-
-/// What an admin must be allowed to do to sign a payload.
-fn capability(control: &crate::control::ControlLog, payload: &Payload) -> fn(Capabilities) -> bool {
-    match payload {
-        Payload::AdminGrant(_)
-        | Payload::RootRotate(_)
-        | Payload::RoomCut(_)
-        | Payload::Ratify(_)
-        | Payload::SetField(_) => |may| may.admins,
-        Payload::UnitCreate(_) | Payload::MemberGrant(_) => |may| may.units,
-        Payload::AgentCert(_) | Payload::DeviceCert(_) => |may| may.agents,
-        Payload::RoomCreate(_) | Payload::Permit(_) => |may| may.rooms,
-        Payload::Revoke(revoke) => match control.get(revoke.target).map(|o| &o.payload) {
-            Some(Payload::Permit(_)) => |may| may.rooms,
-            _ => |may| may.units,
-        },
     }
 }
 

@@ -7,7 +7,7 @@ use super::authoring::{not_a_member, not_admin};
 use super::command::{Command, Failure, FailureKind, Outcome};
 use super::io::{CommandId, Effect, Table};
 use super::load::READ;
-use crate::control::{Access, Selected};
+use crate::control::{Access, ControlLog, Selected};
 use crate::envelope::{EnvelopeKind, check_text};
 use crate::id::{AgentId, ObjectId, RoomId, UnitId};
 use crate::name::normalize_name;
@@ -84,14 +84,14 @@ impl Engine {
         self.require_admin(|may| may.units, "change memberships")?;
         let (agent, unit) = (self.find_agent(agent)?, self.find_unit(unit)?);
         let access = self.access()?;
-        if !access.member_grants(agent.id, unit).is_empty() {
+        if !self.log()?.member_grants(agent.id, unit).is_empty() {
             return Err(Failure::new(
                 FailureKind::Conflict,
                 format!("{} is a member of {} already", agent.name, access.unit_label(unit)),
                 "nothing needs to be done",
             ));
         }
-        let overrides = access.member_revokes(agent.id, unit).into_iter().collect();
+        let overrides = self.log()?.member_revokes(agent.id, unit).into_iter().collect();
         let grant = MemberGrant { agent: agent.id, unit, overrides };
         let object = self.author(Payload::MemberGrant(grant))?;
         self.control_changed();
@@ -112,8 +112,12 @@ impl Engine {
                     || access.units().get(held).is_some_and(|info| info.parent == Some(unit))
             })
             .collect();
-        let grants: BTreeSet<ObjectId> =
-            held.iter().flat_map(|held| access.member_grants(agent.id, *held)).collect();
+        // One `Revoke` strikes a whole pair; the grants of one pair need no second.
+        let log = self.log()?;
+        let grants: Vec<ObjectId> = held
+            .iter()
+            .filter_map(|held| log.member_grants(agent.id, *held).first().copied())
+            .collect();
         if grants.is_empty() {
             return Err(Failure::new(
                 FailureKind::NotFound,
@@ -121,16 +125,9 @@ impl Engine {
                 "see where an agent belongs with `conclave agent show`",
             ));
         }
-        // One `Revoke` strikes a whole pair; the grants of one pair need no second.
         let mut object = None;
-        let mut struck = BTreeSet::new();
         for grant in grants {
-            let pair = self.access()?.units_of(agent.id).find(|held| {
-                self.access().is_ok_and(|a| a.member_grants(agent.id, *held).contains(&grant))
-            });
-            if pair.is_some_and(|pair| struck.insert(pair)) {
-                object = Some(self.author(Payload::Revoke(depart(grant)))?);
-            }
+            object = Some(self.author(Payload::Revoke(depart(grant)))?);
         }
         self.control_changed();
         let object = object.unwrap_or_default();
@@ -183,14 +180,14 @@ impl Engine {
         self.require_admin(|may| may.rooms, "change permissions")?;
         let (room, principal) = (self.find_room(room)?, self.find_principal(unit)?);
         let access = self.access()?;
-        if !access.permits(room, principal).is_empty() {
+        if !self.log()?.permits(room, principal).is_empty() {
             return Err(Failure::new(
                 FailureKind::Conflict,
                 format!("the room is open to {} already", access.label(principal)),
                 "nothing needs to be done",
             ));
         }
-        let overrides = access.permit_revokes(room, principal).into_iter().collect();
+        let overrides = self.log()?.permit_revokes(room, principal).into_iter().collect();
         self.author(Payload::Permit(Permit { room, principal, overrides }))?;
         self.control_changed();
         Ok(Outcome::Room(self.room_view(room)?))
@@ -200,7 +197,7 @@ impl Engine {
         self.require_admin(|may| may.rooms, "change permissions")?;
         let (room, principal) = (self.find_room(room)?, self.find_principal(unit)?);
         let access = self.access()?;
-        let Some(permit) = access.permits(room, principal).first().copied() else {
+        let Some(permit) = self.log()?.permits(room, principal).first().copied() else {
             return Err(Failure::new(
                 FailureKind::NotFound,
                 format!("the room has no permission for {}", access.label(principal)),
@@ -240,6 +237,10 @@ impl Engine {
         Ok(Outcome::Done)
     }
 
+    pub(super) fn log(&self) -> Result<&ControlLog, Failure> {
+        self.control.as_ref().filter(|_| self.member).ok_or_else(not_a_member)
+    }
+
     pub(super) fn access(&self) -> Result<&Access, Failure> {
         let control = self.control.as_ref().filter(|_| self.member);
         control.map(crate::control::ControlLog::access).ok_or_else(not_a_member)
@@ -255,7 +256,7 @@ impl Engine {
             && self
                 .control
                 .as_ref()
-                .is_some_and(|c| c.admin_grant(self.keys.device(), needed).is_some())
+                .is_some_and(|c| c.grants_of(self.keys.device()).any(|(_, g)| needed(g.may)))
     }
 
     pub(super) fn require_admin(

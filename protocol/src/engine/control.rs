@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 use super::Engine;
 use super::io::{Effect, Event, GossipToken, GossipVerdict, PeerPolicy, Table};
 use super::load::COMPANY;
-use crate::control::{Added, ControlLog};
+use crate::control::{Added, Changes, ControlLog, Standing};
 use crate::id::{CompanyId, DeviceId, ObjectId, RoomId, Topic};
 use crate::limits::{HOLD_MS_MAX, SEAL_DELAY_MS_MAX};
 use crate::object::{ControlObject, Genesis, ObjectType};
-use crate::room::Standing;
 use crate::signed::{Trust, Verified, VerifyError, peek_type};
 use crate::sync::Scope;
 
 /// What became of control bytes, for gossip.
 enum Taken {
     Counts,
+    /// In the log, but no authority stands behind it.
+    Void(ObjectId),
     Duplicate,
     Parked(ObjectId),
     Dropped(GossipVerdict),
@@ -38,6 +39,12 @@ impl Engine {
                 self.verdict(token, GossipVerdict::Accept);
                 self.control_changed();
             }
+            Taken::Void(id) => {
+                // Whoever passed it on may be honest and behind.
+                self.verdict(token, GossipVerdict::Ignore);
+                self.push_cut(peer, id);
+                self.control_changed();
+            }
             Taken::Duplicate => self.verdict(token, GossipVerdict::Ignore),
             Taken::Parked(id) => {
                 let until = self.now.plus_ms(HOLD_MS_MAX);
@@ -58,7 +65,7 @@ impl Engine {
         let mut taken = TakenObjects::default();
         for bytes in objects {
             match self.take_control(bytes) {
-                Taken::Counts => taken.changed = true,
+                Taken::Counts | Taken::Void(_) => taken.changed = true,
                 Taken::Parked(_) => taken.parked = true,
                 Taken::Duplicate | Taken::Dropped(_) => {}
             }
@@ -85,15 +92,19 @@ impl Engine {
         } else {
             // What is here already needs no second look at its signature.
             match crate::signed::peek_id(bytes) {
-                Some(id) if control.counts(id) => Ok((id, Added::Duplicate)),
+                Some(id) if control.holds(id) => Ok((id, Added::Duplicate)),
                 _ => Verified::<ControlObject>::control(bytes, company, Trust::Nothing)
                     .map(|object| (object.id(), control.add(object))),
             }
         };
         match added {
-            Ok((_, Added::Counts(ids))) => {
+            Ok((id, Added::Taken(ids))) => {
                 self.persist_control(&ids);
-                Taken::Counts
+                let counts = self.control.as_ref().is_some_and(|c| c.counts(id));
+                if !counts {
+                    self.count("void");
+                }
+                if counts { Taken::Counts } else { Taken::Void(id) }
             }
             Ok((_, Added::Duplicate)) => Taken::Duplicate,
             Ok((id, Added::Parked { .. })) => Taken::Parked(id),
@@ -101,7 +112,7 @@ impl Engine {
                 self.count("parked_full");
                 Taken::Dropped(GossipVerdict::Ignore)
             }
-            Ok((_, Added::Void(reason))) => {
+            Ok((_, Added::Unsound(reason))) => {
                 self.count(reason.word());
                 Taken::Dropped(GossipVerdict::Ignore)
             }
@@ -112,12 +123,21 @@ impl Engine {
         }
     }
 
-    /// Makes counting objects durable, unless the log is that of a company which has not
+    /// Tells a peer what cut an object off that it passed on.
+    fn push_cut(&mut self, peer: DeviceId, id: ObjectId) {
+        let Some(control) = self.control.as_ref() else { return };
+        let explanation = control.explain(id);
+        self.push_control(peer, explanation.cut_by.into_iter().collect());
+    }
+
+    /// Makes objects of the log durable, unless the log is that of a company which has not
     /// certified this device: then nothing is stored before it does.
     pub(super) fn persist_control(&mut self, ids: &[ObjectId]) {
         for id in ids {
             if let Some((token, _)) = self.parked_verdicts.remove(id) {
-                self.verdict(token, GossipVerdict::Accept);
+                let counts = self.control.as_ref().is_some_and(|c| c.counts(*id));
+                let verdict = if counts { GossipVerdict::Accept } else { GossipVerdict::Ignore };
+                self.verdict(token, verdict);
             }
         }
         if !self.member {
@@ -134,31 +154,39 @@ impl Engine {
     /// Everything that follows from a change of the control log.
     pub(super) fn control_changed(&mut self) {
         let Some(control) = self.control.as_mut() else { return };
-        control.refresh();
+        let changes = control.refresh();
+        if !changes.is_empty() {
+            self.follow_control(Some(&changes));
+        }
+    }
+
+    /// As [`Engine::control_changed`], for `changes` or, after a start, for everything.
+    pub(super) fn follow_control(&mut self, changes: Option<&Changes>) {
+        let Some(control) = self.control.as_ref() else { return };
         let company = control.company();
         let certified = control.access().agent_of(self.keys.device()).is_some();
         if certified && !self.member {
             self.become_member(company);
         }
-        self.open_rooms(company);
-        self.rejudge_rooms();
-        // Before anything is accepted: gossip must not pass it on to whoever has lost access.
-        let changed = self.update_policy(company);
-        self.retry_waiting_for_control();
-        if changed {
-            // Whoever may read more than before has something to fetch.
-            for peer in self.connected_members() {
-                self.summarize(peer);
+        if changes.is_none_or(|c| !c.agents.is_empty() || !c.rooms.is_empty()) {
+            self.open_rooms(company);
+            self.rejudge_rooms(changes);
+            // Before anything is accepted: gossip must not pass it on to whoever lost access.
+            if self.update_policy(company) {
+                // Whoever may read more than before has something to fetch.
+                for peer in self.connected_members() {
+                    self.summarize(peer);
+                }
             }
         }
+        self.retry_waiting_for_control();
         self.emit(Effect::Event(Event::Control));
     }
 
     fn become_member(&mut self, company: CompanyId) {
         self.member = true;
         self.write(Table::State, COMPANY, company.0.to_vec());
-        let all: Vec<ObjectId> =
-            self.control.iter().flat_map(|c| c.order().iter().map(|(_, id)| *id)).collect();
+        let all: Vec<ObjectId> = self.control.iter().flat_map(ControlLog::ids).collect();
         self.persist_control(&all);
         self.joined();
         self.publish_own_addresses();
@@ -185,12 +213,21 @@ impl Engine {
         }
     }
 
-    fn rejudge_rooms(&mut self) {
+    fn rejudge_rooms(&mut self, changes: Option<&Changes>) {
         let Some(control) = self.control.as_ref() else { return };
         let mut shown = Vec::new();
         for (id, room) in &mut self.rooms {
             room.refused_enters.clear();
-            let Some(rejudged) = room.log.rejudge(|device| standing(control, device, *id)) else {
+            let concerns = changes.is_none_or(|changes| {
+                let changed = |device| {
+                    control.agents_of_device(device).any(|agent| changes.agents.contains(&agent))
+                };
+                changes.rooms.contains(id) || room.log.authors().any(changed)
+            });
+            if !concerns {
+                continue;
+            }
+            let Some(rejudged) = room.log.rejudge(|device| control.standing(device, *id)) else {
                 continue;
             };
             shown.extend(rejudged.accepted.into_iter().map(|message| (*id, message)));
@@ -207,7 +244,7 @@ impl Engine {
 
     /// How a device stands in a room now.
     pub(super) fn standing_of(&self, device: DeviceId, room: RoomId) -> Standing {
-        self.control.as_ref().map(|c| standing(c, device, room)).unwrap_or_default()
+        self.control.as_ref().map(|c| c.standing(device, room)).unwrap_or_default()
     }
 
     /// Returns whether the policy is another than before.
@@ -221,11 +258,9 @@ impl Engine {
         policy.topics.insert(Topic::control(company), policy.members.clone());
         for (topic, room) in &self.topics {
             let devices = access
-                .rooms()
-                .get(room)
+                .with_access(*room)
                 .into_iter()
-                .flat_map(crate::control::RoomInfo::with_access)
-                .filter_map(|agent| access.agents().get(agent))
+                .filter_map(|agent| access.agents().get(&agent))
                 .flat_map(|agent| agent.devices.iter().copied())
                 .collect();
             policy.topics.insert(*topic, devices);
@@ -236,18 +271,6 @@ impl Engine {
         self.policy = policy.clone();
         self.emit(Effect::Policy(policy));
         true
-    }
-}
-
-fn standing(control: &ControlLog, device: DeviceId, room: RoomId) -> Standing {
-    let access = control.access();
-    match access.agent_of(device) {
-        Some(agent) => Standing {
-            agent: Some(agent),
-            live: access.has_access(agent, room),
-            proved: access.is_proved(agent, room),
-        },
-        None => Standing::default(),
     }
 }
 

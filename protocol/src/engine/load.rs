@@ -121,12 +121,11 @@ impl Engine {
         engine.load_control();
         engine.load_rooms();
         engine.load_addresses();
-        if let Some(control) = engine.control.as_mut() {
+        if let Some(control) = engine.control.as_ref() {
             // What is in the store was written when this device was certified: nothing of it
             // is news, or to be written again.
-            control.refresh();
             engine.member = control.access().agent_of(engine.keys.device()).is_some();
-            engine.control_changed();
+            engine.follow_control(None);
             let rooms: Vec<RoomId> = engine.rooms.keys().copied().collect();
             for room in rooms {
                 engine.drop_unacknowledged(room, engine.keys.device());
@@ -167,11 +166,8 @@ impl Engine {
                 Err(_) => damaged += 1,
             }
         });
-        // References point down, so in this order nothing has to wait.
-        objects.sort_by_key(|object| (object.value().header.height, object.id()));
-        for object in objects {
-            control.add(object);
-        }
+        // Without a damaged object, what refers to it is of no use either; it comes back with it.
+        damaged += control.load(objects);
         for _ in 0..damaged {
             self.count("damaged");
         }

@@ -92,11 +92,11 @@ impl Engine {
     ) {
         let message = envelope.value();
         let standing = self.standing_of(message.device, room);
-        if !standing.proved {
+        if !standing.proved() {
             return self.judge_outsider(room, envelope, origin);
         }
         let Some(state) = self.rooms.get(&room) else { return };
-        let wanted = state.log.held.wants(envelope.id());
+        let wanted = state.log.held.wants(envelope.id()) || state.log.is_kept_head(envelope.id());
         let missing = state.log.missing_parents(message);
         if !standing.live && !wanted {
             // Its author has lost access. In an answer to a pull the acknowledgement, if there
@@ -288,6 +288,7 @@ impl Engine {
     fn store_message(&mut self, room: RoomId, envelope: Verified<Envelope>, origin: Origin) {
         let (id, message) = (envelope.id(), envelope.value().clone());
         let standing = self.standing_of(message.device, room);
+        let proved = standing.proved();
         let ours = message.device == self.keys.device();
         let Some(state) = self.rooms.get_mut(&room) else { return };
         let arrival = state.log.next_arrival();
@@ -323,7 +324,7 @@ impl Engine {
             self.write(Table::State, [TAIL, &room.0].concat(), place);
         } else {
             self.acknowledged_by(room, &message);
-            if origin != Origin::Own && standing.proved {
+            if origin != Origin::Own && proved {
                 self.owe_receipt(message.device, room, id);
             }
         }
@@ -453,8 +454,13 @@ impl Engine {
     /// Sends the revocations that ended an author's access to a peer that seems not to know.
     fn push_revocations(&mut self, peer: DeviceId, author: DeviceId, room: RoomId) {
         let Some(control) = self.control.as_ref() else { return };
-        let Some(agent) = control.access().agent_of(author) else { return };
-        let revokes = control.access().revokes_against(agent, room);
+        let revokes = control.revokes_against(author, room);
+        self.push_control(peer, revokes);
+    }
+
+    /// Sends control objects to a peer that seems not to know them, newest first.
+    pub(super) fn push_control(&mut self, peer: DeviceId, revokes: BTreeSet<ObjectId>) {
+        let Some(control) = self.control.as_ref() else { return };
         let height = |id: &ObjectId| control.get(*id).map(|o| o.header.height);
         let mut newest: Vec<ObjectId> = revokes.into_iter().collect();
         newest.sort_by_key(|id| std::cmp::Reverse(height(id)));

@@ -8,6 +8,7 @@
 //! stamped with the newest batch at their time and come out only when it is durable; only
 //! [`Effect::Persist`] itself comes out at once, so that a store can commit many at a time.
 
+mod alarms;
 mod authoring;
 mod command;
 mod commands;

@@ -3,12 +3,12 @@
 use super::Engine;
 use super::command::{Failure, FailureKind};
 use crate::control::ControlLog;
-use crate::id::{AgentId, MessageId, ObjectId, RoomId, Topic};
+use crate::id::{AgentId, DeviceId, MessageId, ObjectId, RoomId, Topic};
 use crate::join::JoinRequest;
 use crate::limits::HISTORY_PAGE_MAX;
-use crate::object::{ControlObject, ObjectType, UnitKind};
+use crate::object::{ControlObject, ObjectType, Payload, UnitKind};
 use crate::view::{
-    AccessLine, AgentRef, AgentView, Alarm, CompanyRef, ControlEntry, JoinRequestView, JoinView,
+    AccessLine, AgentRef, AgentView, CompanyRef, ControlEntry, JoinRequestView, JoinView,
     MessageState, MessageView, Page, PeerView, RoomLine, RoomRef, RoomStatus, RoomView, StatusView,
     UnitView,
 };
@@ -29,7 +29,7 @@ impl Engine {
             control_objects: control.map_or(0, |c| c.order().len() as u64),
             rooms: self.accessible_rooms().into_iter().map(|room| self.room_status(room)).collect(),
             verdicts: self.verdicts.iter().map(|(reason, count)| (*reason, *count)).collect(),
-            alarms: control.map(alarms).unwrap_or_default(),
+            alarms: control.map(|c| self.alarm_views(c)).unwrap_or_default(),
         }
     }
 
@@ -65,7 +65,7 @@ impl Engine {
         let mut units: Vec<UnitView> = access
             .units()
             .iter()
-            .filter(|(_, unit)| unit.kind == kind)
+            .filter(|(_, unit)| unit.kind == kind && !unit.revoked)
             .map(|(id, unit)| UnitView { id: *id, kind: unit.kind, label: access.unit_label(*id) })
             .collect();
         units.sort_by(|a, b| a.label.cmp(&b.label));
@@ -107,12 +107,17 @@ impl Engine {
             RoomLine {
                 room: self.room_ref(id),
                 unread: log.map_or(0, |room| room.log.unread(me)),
-                active: true,
+                active: access.rooms().get(&id).is_some_and(|r| r.active),
                 access: open,
             }
         };
-        let mut lines: Vec<RoomLine> =
-            access.rooms().keys().map(|id| line(*id)).filter(|l| all || l.access).collect();
+        let mut lines: Vec<RoomLine> = access
+            .rooms()
+            .iter()
+            .filter(|(_, info)| !info.revoked)
+            .map(|(id, _)| line(*id))
+            .filter(|l| all || l.access)
+            .collect();
         lines.sort_by(|a, b| a.room.name.cmp(&b.room.name));
         Ok(lines)
     }
@@ -133,9 +138,8 @@ impl Engine {
     pub fn room_access(&self, selector: &str) -> Result<(RoomRef, Vec<AccessLine>), Failure> {
         let room = self.visible_room(selector)?;
         let access = self.access()?;
-        let with_access = access.rooms().get(&room).map(|r| r.with_access().clone());
-        let mut lines: Vec<AccessLine> = with_access
-            .unwrap_or_default()
+        let mut lines: Vec<AccessLine> = access
+            .with_access(room)
             .into_iter()
             .map(|agent| AccessLine {
                 agent: self.agent_ref(agent),
@@ -236,8 +240,8 @@ impl Engine {
         Ok(RoomView {
             room: self.room_ref(room),
             history: info.history,
-            active: true,
-            permissions: info.principals().map(|p| access.label(p)).collect(),
+            active: info.active,
+            permissions: access.principals(room).map(|p| access.label(p)).collect(),
         })
     }
 
@@ -249,7 +253,7 @@ impl Engine {
         let entry = self.rooms.get(&room)?.log.get(id)?;
         let text = self.read_message(room, id)?.value().text()?.to_owned();
         let access = self.control.as_ref()?.access();
-        let author = access.agent_of(entry.device).map(|agent| self.agent_ref(agent))?;
+        let author = self.author_of(room, entry.device, id).map(|id| self.agent_ref(id))?;
         let live = access.has_access(author.id, room);
         let ours = entry.device == self.keys.device();
         let state = match (live, ours && !entry.held_elsewhere) {
@@ -269,13 +273,29 @@ impl Engine {
         })
     }
 
+    /// The agent of a device, or, if it is live no longer, the one that it was when it wrote.
+    fn author_of(&self, room: RoomId, device: DeviceId, id: MessageId) -> Option<AgentId> {
+        let control = self.control.as_ref()?;
+        if let Some(agent) = control.access().agent_of(device) {
+            return Some(agent);
+        }
+        let certified = || {
+            let enter = self.read_message(room, id)?.value().standing?;
+            let body = self.read_message(room, enter)?.value().enter_body().ok()?;
+            match &control.get(body.device_cert)?.payload {
+                Payload::DeviceCert(cert) if cert.device == device => Some(cert.agent),
+                _ => None,
+            }
+        };
+        certified().or_else(|| control.standing(device, room).agent)
+    }
+
     /// Content that is accepted, or was shown and is about to be sealed by this node.
     fn is_visible(&self, room: RoomId, id: MessageId) -> bool {
         let Some(state) = self.rooms.get(&room) else { return false };
         let sealing = state.seal_at.is_some();
         state.log.get(id).is_some_and(|entry| {
-            let about_to_be_sealed =
-                sealing && entry.shown && state.log.standing(entry.device).proved;
+            let about_to_be_sealed = sealing && state.log.is_unsealed(id);
             entry.kind.is_content() && (entry.is_accepted() || about_to_be_sealed)
         })
     }
@@ -358,22 +378,4 @@ impl Engine {
         let (messages, digest) = (state.log.messages(), state.log.digest());
         RoomStatus { room, messages, digest, sync }
     }
-}
-
-fn alarms(control: &ControlLog) -> Vec<Alarm> {
-    let forks = control.equivocations().map(|(device, seq)| Alarm {
-        kind: "equivocation",
-        message: format!(
-            "device {device} signed two control objects at position {seq}: its key may be in \
-             two hands; both objects count, and an admin should replace the device"
-        ),
-    });
-    let disputed = control.access().disputed().iter().map(|device| Alarm {
-        kind: "disputed_device",
-        message: format!(
-            "device {device} is certified for two agents and is live for neither; an admin \
-             should replace it"
-        ),
-    });
-    forks.chain(disputed).collect()
 }

@@ -1,9 +1,10 @@
 //! One room's log: which messages are held, which of them are accepted, in which order.
 //!
 //! A message *counts* once all its parents count and its height is right. A counting message
-//! is accepted if its author is live, or if its author once had access and the message is an
-//! ancestor of a live author's message. Both depend only on the control log and on the set of
-//! counting messages, so nodes that hold the same sets accept the same messages.
+//! is accepted if its author is live, or if, for one way in that its author once had, everything
+//! that ended it spares the message: because a live author's message follows it, or because the
+//! revocation keeps it. All depends only on the control log and on the set of counting messages,
+//! so nodes that hold the same sets accept the same messages.
 
 mod waiting;
 
@@ -12,22 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use waiting::{Held, WaitFor, Waiting};
 
 use crate::cached::Cached;
+use crate::control::{Ended, Standing};
 use crate::envelope::{Envelope, EnvelopeKind};
 use crate::id::{AgentId, DeviceId, MessageId, ObjectId};
 use crate::limits::PARENTS_MAX;
 use crate::sync::fingerprint;
 use crate::time::Timestamp;
-
-/// How the author of a message stands in the room now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// The author's agent; none if the device is not certified.
-    pub agent: Option<AgentId>,
-    /// The agent has access now.
-    pub live: bool,
-    /// The agent has, or once had, access.
-    pub proved: bool,
-}
 
 /// A counting message that this node holds. Its bytes are in the store.
 #[derive(Clone, Debug)]
@@ -87,6 +78,8 @@ pub struct RoomLog {
     arrivals: BTreeMap<u64, MessageId>,
     last_arrival: u64,
     standings: BTreeMap<DeviceId, Standing>,
+    /// What revocations keep: heads → these and their ancestors, as far as they are held.
+    kept: BTreeMap<BTreeSet<MessageId>, BTreeSet<MessageId>>,
     /// Content of our own that no other device is known to hold.
     pending: BTreeSet<MessageId>,
     summary: Cached<(u64, ObjectId)>,
@@ -138,7 +131,10 @@ impl RoomLog {
     #[must_use]
     pub fn unread(&self, me: Option<AgentId>) -> u64 {
         let unread = |id: &&MessageId| {
-            self.entries.get(*id).is_some_and(|e| e.accepted && self.standing(e.device).agent != me)
+            self.entries.get(*id).is_some_and(|e| {
+                let agent = self.standings.get(&e.device).and_then(|s| s.agent);
+                e.accepted && agent != me
+            })
         };
         self.arrivals.range(self.read + 1..).map(|(_, id)| id).filter(unread).count() as u64
     }
@@ -169,10 +165,15 @@ impl RoomLog {
         heights.map(|e| e.height).max().unwrap_or(0) + 1 == envelope.height
     }
 
-    /// How the author of a message stands, as of the last [`RoomLog::rejudge`].
+    /// Devices that wrote here.
+    pub fn authors(&self) -> impl Iterator<Item = DeviceId> + '_ {
+        self.tails.keys().copied()
+    }
+
+    /// Whether a revocation names a message among the heads of what it keeps.
     #[must_use]
-    pub fn standing(&self, device: DeviceId) -> Standing {
-        self.standings.get(&device).copied().unwrap_or_default()
+    pub fn is_kept_head(&self, id: MessageId) -> bool {
+        self.kept.keys().any(|heads| heads.contains(&id))
     }
 
     /// Adds a message whose parents count and whose height fits. Returns what is accepted now
@@ -184,10 +185,19 @@ impl RoomLog {
         standing: Standing,
         arrival: u64,
     ) -> Vec<MessageId> {
+        let live = standing.live;
         self.standings.insert(envelope.device, standing);
         self.load(id, envelope, arrival, false);
         let mut accepted = Vec::new();
-        if standing.live {
+        let fresh_author = !live && self.learn_keeps(envelope.device);
+        if fresh_author || self.is_kept_head(id) {
+            // More is kept than was known: this is rare enough to look at everything.
+            accepted = self.judge_all().accepted;
+            accepted.retain(|other| *other != id);
+            if self.entries.get(&id).is_some_and(|e| e.accepted) {
+                accepted.insert(0, id);
+            }
+        } else if live {
             self.accept(id);
             accepted.push(id);
             self.acknowledge_ancestors(id, &mut accepted);
@@ -303,6 +313,10 @@ impl RoomLog {
             return None;
         }
         self.standings = standings;
+        Some(self.judge_all())
+    }
+
+    fn judge_all(&mut self) -> Rejudged {
         let before: BTreeSet<MessageId> =
             self.entries.iter().filter(|(_, e)| e.accepted).map(|(id, _)| *id).collect();
         // Also those of before a restart: a start is no news.
@@ -316,24 +330,74 @@ impl RoomLog {
             entry.acknowledged = false;
             entry.accepted_children = 0;
         }
+        self.find_kept();
         // Children come before parents, so one pass finds all that live authors acknowledge.
         let descending: Vec<MessageId> = self.order.iter().rev().map(|(_, id)| *id).collect();
         for id in descending {
             let Some(entry) = self.entries.get(&id) else { continue };
-            let standing = self.standing(entry.device);
-            let acknowledged = entry.acknowledged;
-            if standing.live || acknowledged {
+            let (live, acknowledged) = (self.is_live(entry.device), entry.acknowledged);
+            if live || acknowledged {
                 self.acknowledge_parents(id);
             }
-            if standing.live || (standing.proved && acknowledged) {
+            if live || self.stands(id, acknowledged) {
                 self.accept(id);
             }
         }
         let after = || self.entries.iter().filter(|(_, e)| e.accepted).map(|(id, _)| *id);
-        Some(Rejudged {
+        Rejudged {
             accepted: after().filter(|id| !shown.contains(id)).collect(),
             lost: before.iter().filter(|id| !self.entries[id].accepted).copied().collect(),
-        })
+        }
+    }
+
+    fn is_live(&self, device: DeviceId) -> bool {
+        self.standings.get(&device).is_some_and(|standing| standing.live)
+    }
+
+    /// Whether a message of an author who is not live stands, given whether a live author's
+    /// message follows it.
+    fn stands(&self, id: MessageId, acknowledged: bool) -> bool {
+        let Some(entry) = self.entries.get(&id) else { return false };
+        let holds = |heads: &BTreeSet<MessageId>| {
+            self.kept.get(heads).is_some_and(|kept| kept.contains(&id))
+        };
+        let spares = |ended: &Ended| {
+            if ended.acknowledged_stays {
+                acknowledged || ended.keeps.iter().any(holds)
+            } else {
+                !ended.keeps.is_empty() && ended.keeps.iter().all(holds)
+            }
+        };
+        self.standings
+            .get(&entry.device)
+            .is_some_and(|standing| standing.ways.iter().any(|way| way.iter().all(spares)))
+    }
+
+    /// Takes note of what revocations keep that concern an author; true if that is news.
+    fn learn_keeps(&mut self, device: DeviceId) -> bool {
+        let ways = self.standings.get(&device).map(|s| s.ways.as_slice()).unwrap_or_default();
+        let keeps = ways.iter().flatten().flat_map(|ended| &ended.keeps);
+        keeps.filter(|heads| !heads.is_empty()).any(|heads| !self.kept.contains_key(heads))
+    }
+
+    /// Finds what revocations keep, as far as it is held, and shares it.
+    fn find_kept(&mut self) {
+        let all = self.standings.values().flat_map(|s| &s.ways).flatten();
+        let heads: BTreeSet<BTreeSet<MessageId>> =
+            all.flat_map(|ended| &ended.keeps).filter(|k| !k.is_empty()).cloned().collect();
+        self.kept.clear();
+        for heads in heads {
+            let mut kept = BTreeSet::new();
+            let mut open: Vec<MessageId> = heads.iter().copied().collect();
+            while let Some(id) = open.pop() {
+                let Some(entry) = self.entries.get(&id) else { continue };
+                if kept.insert(id) {
+                    self.shared.insert((entry.height, id));
+                    open.extend(entry.parents.iter().copied());
+                }
+            }
+            self.kept.insert(heads, kept);
+        }
     }
 
     /// Messages that people here have seen, that are accepted no longer, and that an
@@ -350,10 +414,14 @@ impl RoomLog {
 
     /// See [`RoomLog::unsealed_heads`]; all of them.
     pub fn unsealed(&self) -> impl Iterator<Item = MessageId> + '_ {
-        self.entries
-            .iter()
-            .filter(|(_, e)| e.shown && !e.accepted && self.standing(e.device).proved)
-            .map(|(id, _)| *id)
+        self.entries.keys().copied().filter(|id| self.is_unsealed(*id))
+    }
+
+    /// Whether people here have seen a message that is accepted no longer, and that an
+    /// acknowledgement would keep.
+    #[must_use]
+    pub fn is_unsealed(&self, id: MessageId) -> bool {
+        self.entries.get(&id).is_some_and(|e| e.shown && !e.accepted && self.stands(id, true))
     }
 
     /// Parents for a new envelope of ours, ascending, with their height: the accepted heads,
@@ -420,7 +488,7 @@ impl RoomLog {
         while let Some(id) = stack.pop() {
             for parent in self.acknowledge_parents(id) {
                 let Some(entry) = self.entries.get(&parent) else { continue };
-                if !entry.accepted && self.standing(entry.device).proved {
+                if !entry.accepted && self.stands(parent, true) {
                     self.accept(parent);
                     accepted.push(parent);
                 }

@@ -1,0 +1,153 @@
+//! What in the log should make people look, derived from its present state.
+
+use std::collections::BTreeSet;
+
+use super::ControlLog;
+use super::nodes::Ix;
+use crate::id::{AgentId, DeviceId, ObjectId};
+use crate::object::Payload;
+
+/// Something that an admin should look at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Alarm {
+    /// A device that is an admin signed two objects for one place in its chain: its key is used in
+    /// two places, or somebody tries to show different things to different people.
+    Equivocation {
+        /// Whose key.
+        device: DeviceId,
+        /// At which place.
+        seq: u64,
+    },
+    /// Two different rotations open one commitment: the recovery phrase is in two hands.
+    RootFork {
+        /// The rotations.
+        rotations: Vec<ObjectId>,
+    },
+    /// An admin tried to end the authority of an equal, or to dismiss one.
+    DuelOfEquals {
+        /// The attempt.
+        revoke: ObjectId,
+    },
+    /// An admin tried to end the authority of a senior, or to dismiss one.
+    PowerlessRevoke {
+        /// The attempt.
+        revoke: ObjectId,
+    },
+    /// A device that no other device of its agent confirmed.
+    Uncountersigned {
+        /// The device.
+        device: DeviceId,
+        /// Its agent.
+        agent: AgentId,
+    },
+    /// A key with unrevoked certificates for two agents; live for neither.
+    DisputedKey {
+        /// The key.
+        device: DeviceId,
+        /// Who is said to own it.
+        agents: Vec<AgentId>,
+    },
+}
+
+impl Alarm {
+    /// A stable word for scripts.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Equivocation { .. } => "equivocation",
+            Self::RootFork { .. } => "root_fork",
+            Self::DuelOfEquals { .. } => "duel_of_equals",
+            Self::PowerlessRevoke { .. } => "powerless_revoke",
+            Self::Uncountersigned { .. } => "uncountersigned_device",
+            Self::DisputedKey { .. } => "disputed_key",
+        }
+    }
+}
+
+impl ControlLog {
+    /// Places at which a device signed more than one object that counts. Rotations run twice
+    /// from one phrase are honest and left out.
+    pub fn equivocations(&self) -> impl Iterator<Item = (DeviceId, u64)> + '_ {
+        let counting = |place: &Ix| {
+            let rotation = matches!(self.nodes.payload(*place), Some(Payload::RootRotate(_)));
+            !rotation && self.nodes.node(*place).carried()
+        };
+        let forked = self.forks.iter().filter(move |place| {
+            self.places.get(place).is_some_and(|all| all.iter().filter(|p| counting(p)).count() > 1)
+        });
+        forked.copied()
+    }
+
+    /// Carried `Revoke`s of admins, agents and devices that have no effect, because they are aimed
+    /// at equals or seniors.
+    pub fn powerless(&self) -> impl Iterator<Item = ObjectId> + '_ {
+        self.attempts().filter_map(|(revoke, _)| revoke)
+    }
+
+    /// With whether it is aimed at an equal.
+    fn attempts(&self) -> impl Iterator<Item = (Option<ObjectId>, bool)> + '_ {
+        let all = self.links.revokes_of_admins();
+        all.filter_map(|ix| {
+            let Some(Payload::Revoke(revoke)) = self.nodes.payload(ix) else { return None };
+            let rank = self.authority.rank(ix, &self.nodes)?;
+            let target = self.nodes.find(revoke.target)?;
+            let protected = match self.nodes.payload(target)? {
+                Payload::AdminGrant(_) => {
+                    let seat = self.authority.seat(target)?;
+                    (seat.stands && rank >= seat.rank && !seat.hits.contains(&ix))
+                        .then_some(seat.rank)
+                }
+                _ if self.view().effective(ix) => None,
+                Payload::AgentCert(_) => self.most_senior_rank(revoke.target.into()),
+                Payload::DeviceCert(c) => self.most_senior_rank(c.agent),
+                _ => None,
+            };
+            protected.map(|protected| (Some(self.nodes.id(ix)), rank == protected))
+        })
+    }
+
+    /// The smallest rank of an agent's grants in force.
+    fn most_senior_rank(&self, agent: AgentId) -> Option<u32> {
+        let grants = self.links.grants_of(agent).iter();
+        let in_force = grants.filter(|grant| self.authority.in_force(**grant));
+        in_force.filter_map(|grant| self.authority.seat(*grant)).map(|seat| seat.rank).min()
+    }
+
+    /// What needs attention now, in a stable order.
+    #[must_use]
+    pub fn alarms(&self) -> BTreeSet<Alarm> {
+        let mut alarms = BTreeSet::new();
+        if let Some(rotations) = self.authority.root_fork() {
+            let mut rotations: Vec<ObjectId> =
+                rotations.iter().map(|ix| self.nodes.id(*ix)).collect();
+            rotations.sort_unstable();
+            alarms.insert(Alarm::RootFork { rotations });
+        }
+        for (device, seq) in self.equivocations() {
+            // Once it is an admin no longer, nothing more can come of it.
+            let roots = self.root().is_some_and(|(root, _)| root == device);
+            if roots || self.grants_of(device).next().is_some() {
+                alarms.insert(Alarm::Equivocation { device, seq });
+            }
+        }
+        for (revoke, equal) in self.attempts() {
+            let Some(revoke) = revoke else { continue };
+            alarms.insert(if equal {
+                Alarm::DuelOfEquals { revoke }
+            } else {
+                Alarm::PowerlessRevoke { revoke }
+            });
+        }
+        for device in self.access.uncountersigned() {
+            if let Some(agent) = self.access.agent_of(*device) {
+                alarms.insert(Alarm::Uncountersigned { device: *device, agent });
+            }
+        }
+        for device in self.access.disputed() {
+            let agents =
+                self.links.agents_of(*device).filter(|a| self.access.is_live(*a)).collect();
+            alarms.insert(Alarm::DisputedKey { device: *device, agents });
+        }
+        alarms
+    }
+}

@@ -1,0 +1,249 @@
+//! What engines ask of the log: under which grant to sign, what to override, who stands how.
+
+use std::collections::BTreeSet;
+
+use super::authority::ids;
+use super::nodes::{Ix, Limit};
+use super::{ControlLog, Standing, sound};
+use crate::envelope::EnterBody;
+use crate::id::{AgentId, DeviceId, ObjectId, RoomId, UnitId};
+use crate::object::{AdminGrant, Field, Payload, Principal};
+
+impl ControlLog {
+    /// The most senior grant under which a device may sign a payload now, if there is one.
+    #[must_use]
+    pub fn authority_for(&self, device: DeviceId, payload: &Payload) -> Option<ObjectId> {
+        let open = self.open_grants(device).filter(|(ix, _)| {
+            let resigns = matches!(payload, Payload::Revoke(r) if r.target == self.nodes.id(*ix));
+            resigns || sound::could_issue(*ix, payload, &self.nodes)
+        });
+        let best = open.min_by_key(|(ix, grant)| (grant.rank, self.nodes.id(*ix)));
+        best.map(|(ix, _)| self.nodes.id(ix))
+    }
+
+    /// The grants under which a device may act now.
+    pub fn grants_of(&self, device: DeviceId) -> impl Iterator<Item = (ObjectId, &AdminGrant)> {
+        self.open_grants(device).map(|(ix, grant)| (self.nodes.id(ix), grant))
+    }
+
+    fn open_grants(&self, device: DeviceId) -> impl Iterator<Item = (Ix, &AdminGrant)> {
+        let grants = self.links.grants_of_device(device).iter().copied();
+        grants.filter(|ix| self.authority.is_open(*ix)).filter_map(|ix| {
+            match self.nodes.payload(ix) {
+                Some(Payload::AdminGrant(grant)) => Some((ix, grant)),
+                _ => None,
+            }
+        })
+    }
+
+    /// All `AdminGrant`s that count, in force or ended, with their rank as objects.
+    pub fn admin_grants(&self) -> impl Iterator<Item = (ObjectId, &AdminGrant)> {
+        self.authority.seats().filter(|(_, seat)| seat.stands).filter_map(|(ix, _)| {
+            match self.nodes.payload(ix) {
+                Some(Payload::AdminGrant(grant)) => Some((self.nodes.id(ix), grant)),
+                _ => None,
+            }
+        })
+    }
+
+    /// Devices that may approve newcomers.
+    pub fn approvers(&self) -> impl Iterator<Item = DeviceId> + '_ {
+        self.admin_grants()
+            .filter(|(id, grant)| grant.may.agents && grant.scope.is_none() && self.in_force(*id))
+            .map(|(_, grant)| grant.device)
+    }
+
+    /// The root key that may sign now, and the object under which it acts; none while the root is
+    /// frozen by two rotations.
+    #[must_use]
+    pub fn root(&self) -> Option<(DeviceId, ObjectId)> {
+        if self.authority.root_fork().is_some() {
+            return None;
+        }
+        let open = self
+            .authority
+            .seats()
+            .filter(|(_, seat)| seat.rank == 0 && seat.stands && seat.limit == Limit::All);
+        open.map(|(ix, _)| (self.nodes.author(ix), self.nodes.id(ix))).min_by_key(|(_, id)| *id)
+    }
+
+    /// Whether a key is, or was, the root's.
+    #[must_use]
+    pub fn is_root_key(&self, key: DeviceId) -> bool {
+        let roots = self.authority.seats().filter(|(_, seat)| seat.rank == 0);
+        roots.into_iter().any(|(ix, _)| self.nodes.author(ix) == key)
+    }
+
+    /// The hash of the key that may replace the root.
+    #[must_use]
+    pub fn recovery_commitment(&self) -> Option<ObjectId> {
+        let (_, root) = self.root()?;
+        match self.get(root).map(|o| &o.payload) {
+            Some(Payload::RootRotate(rotate)) => Some(rotate.next),
+            _ => self.genesis().map(|genesis| genesis.recovery),
+        }
+    }
+
+    /// How a device stands in a room.
+    #[must_use]
+    pub fn standing(&self, device: DeviceId, room: RoomId) -> Standing {
+        self.access.standing(device, room, self.view())
+    }
+
+    /// The grants in force of an agent in a unit.
+    #[must_use]
+    pub fn member_grants(&self, agent: AgentId, unit: UnitId) -> BTreeSet<ObjectId> {
+        let pair = self.access.member_pair(agent, unit);
+        pair.into_iter().flat_map(|p| &p.in_force).map(|ix| self.nodes.id(*ix)).collect()
+    }
+
+    /// Every `Revoke` that a new grant of this pair has to override.
+    #[must_use]
+    pub fn member_revokes(&self, agent: AgentId, unit: UnitId) -> BTreeSet<ObjectId> {
+        let strikes = self.access.strikes_on_member(agent, unit, self.view());
+        strikes.into_iter().map(|ix| self.nodes.id(ix)).collect()
+    }
+
+    /// The permits in force of a room for a principal.
+    #[must_use]
+    pub fn permits(&self, room: RoomId, principal: Principal) -> BTreeSet<ObjectId> {
+        let pair = self.access.permit_pair(room, principal);
+        pair.into_iter().flat_map(|p| &p.in_force).map(|ix| self.nodes.id(*ix)).collect()
+    }
+
+    /// Every `Revoke` that a new permit of this pair has to override.
+    #[must_use]
+    pub fn permit_revokes(&self, room: RoomId, principal: Principal) -> BTreeSet<ObjectId> {
+        let strikes = self.access.strikes_on_permit(room, principal, self.view());
+        strikes.into_iter().map(|ix| self.nodes.id(ix)).collect()
+    }
+
+    /// The effective `Revoke`s that hold an agent, device (by its certificate), unit or room out:
+    /// what a `Ratify` has to override to let it return.
+    #[must_use]
+    pub fn revokes_on(&self, target: ObjectId) -> Vec<ObjectId> {
+        let Some(ix) = self.nodes.find(target) else { return Vec::new() };
+        let revokes = match self.nodes.payload(ix) {
+            Some(Payload::DeviceCert(c)) => {
+                let certs = self.links.certs_of(c.device, c.agent);
+                let revokes = self.links.revokes_of_pair(c.device, c.agent);
+                self.view().not_returned(revokes, certs)
+            }
+            _ => self.view().not_returned(self.links.revokes_of(ix), &[ix]),
+        };
+        let mut ids = ids(&revokes, &self.nodes);
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The `Revoke`s that hit an `AdminGrant`.
+    #[must_use]
+    pub fn hits(&self, grant: ObjectId) -> Vec<ObjectId> {
+        let seat = self.nodes.find(grant).and_then(|ix| self.authority.seat(ix));
+        seat.map(|seat| ids(&seat.hits, &self.nodes)).unwrap_or_default()
+    }
+
+    /// Effective `Revoke`s of an agent and of a device: what a new `AdminGrant` has to override.
+    #[must_use]
+    pub fn admin_revokes(&self, agent: AgentId, device: DeviceId) -> BTreeSet<ObjectId> {
+        let of_agent = self.nodes.find(agent).map(|ix| self.links.revokes_of(ix));
+        let of_device = self.links.revokes_of_pair(device, agent);
+        let all = of_agent.unwrap_or_default().iter().chain(of_device);
+        all.filter(|ix| self.view().effective(**ix)).map(|ix| self.nodes.id(*ix)).collect()
+    }
+
+    /// The certificates of a device for an agent that count.
+    pub fn certs_of(&self, device: DeviceId, agent: AgentId) -> impl Iterator<Item = ObjectId> {
+        let certs = self.links.certs_of(device, agent).iter().copied();
+        certs.filter(|ix| self.nodes.node(*ix).carried()).map(|ix| self.nodes.id(ix))
+    }
+
+    /// Devices that are, or were, certified for an agent.
+    pub fn devices_of(&self, agent: AgentId) -> impl Iterator<Item = DeviceId> + '_ {
+        self.links.devices_of(agent)
+    }
+
+    /// Agents for which a device is, or was, certified.
+    pub fn agents_of_device(&self, device: DeviceId) -> impl Iterator<Item = AgentId> + '_ {
+        self.links.agents_of(device)
+    }
+
+    /// Carried `SetField`s of a field that no other supersedes: what a new value has to name.
+    #[must_use]
+    pub fn current_fields(&self, target: ObjectId, field: Field) -> Vec<ObjectId> {
+        let Some(ix) = self.nodes.find(target) else { return Vec::new() };
+        let carried = self.links.fields_of((ix, field)).iter().filter(|f| self.view().carried(**f));
+        let mut ids: BTreeSet<ObjectId> = carried.map(|ix| self.nodes.id(*ix)).collect();
+        let superseded: Vec<ObjectId> = ids
+            .iter()
+            .filter_map(|id| match self.nodes.payload_of(*id) {
+                Some(Payload::SetField(f)) => Some(f.supersedes.clone()),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        ids.retain(|id| !superseded.contains(id));
+        ids.into_iter().collect()
+    }
+
+    /// The objects that an `Enter` of a device in a room lists, if it has access.
+    #[must_use]
+    pub fn enter_body(&self, device: DeviceId, room: RoomId) -> Option<EnterBody> {
+        let info = self.access.devices().get(&device)?;
+        let principal = self.access.via(info.agent, room).into_iter().next()?;
+        let permit = *self.permits(room, principal).first()?;
+        let member_grants = match principal {
+            Principal::Unit(UnitId::ROLE_AGENT) | Principal::Agent(_) => Vec::new(),
+            Principal::Unit(unit) => self
+                .access
+                .units_of(info.agent)
+                .find(|held| {
+                    let parent = self.access.units().get(held).and_then(|u| u.parent);
+                    *held == unit || parent == Some(unit)
+                })
+                .and_then(|held| self.member_grants(info.agent, held).first().copied())
+                .into_iter()
+                .collect(),
+        };
+        Some(EnterBody { device_cert: info.cert, member_grants, permit })
+    }
+
+    /// Whether the objects that an `Enter` lists still lead its device to the room.
+    #[must_use]
+    pub fn enter_fits(&self, device: DeviceId, room: RoomId, body: &EnterBody) -> bool {
+        let Some(info) = self.access.devices().get(&device) else {
+            return false;
+        };
+        let permitted = self
+            .access
+            .via(info.agent, room)
+            .into_iter()
+            .any(|principal| self.permits(room, principal).contains(&body.permit));
+        let granted = body.member_grants.iter().all(|grant| {
+            self.access
+                .units_of(info.agent)
+                .any(|unit| self.member_grants(info.agent, unit).contains(grant))
+        });
+        info.cert == body.device_cert && permitted && granted
+    }
+
+    /// Every object that may have ended a device's access to a room, for a peer that seems not
+    /// to know of them.
+    #[must_use]
+    pub fn revokes_against(&self, device: DeviceId, room: RoomId) -> BTreeSet<ObjectId> {
+        let standing = self.standing(device, room);
+        let ended: BTreeSet<ObjectId> =
+            standing.ways.iter().flatten().filter_map(|ended| ended.revoke).collect();
+        if !ended.is_empty() {
+            return ended;
+        }
+        // Void certificates and grants have no `Revoke` of their own: what hit their issuers.
+        let certs = self
+            .links
+            .agents_of(device)
+            .flat_map(|agent| self.links.certs_of(device, agent).iter().copied());
+        let issuers = certs.map(|cert| self.nodes.authority(cert));
+        let hits = issuers.filter_map(|grant| self.authority.seat(grant)).flat_map(|s| &s.hits);
+        hits.map(|ix| self.nodes.id(*ix)).collect()
+    }
+}

@@ -1,0 +1,95 @@
+//! Alarms in words: what is the matter, and what an admin should do.
+
+use super::Engine;
+use crate::control::{Alarm, ControlLog};
+use crate::id::DeviceId;
+use crate::view::AlarmView;
+
+impl Engine {
+    pub(super) fn alarm_views(&self, control: &ControlLog) -> Vec<AlarmView> {
+        control.alarms().iter().map(|alarm| self.alarm_view(control, alarm)).collect()
+    }
+
+    fn alarm_view(&self, control: &ControlLog, alarm: &Alarm) -> AlarmView {
+        let (message, objects) = match alarm {
+            Alarm::Equivocation { device, seq } => (
+                format!(
+                    "{} signed two control objects at place {seq} of its chain: its key may be \
+                     in two hands. Ask its owner; if the laptop was copied or stolen, end its \
+                     authority with `conclave admin revoke`",
+                    self.device_words(control, *device)
+                ),
+                Vec::new(),
+            ),
+            Alarm::RootFork { rotations } => (
+                "two different root rotations were signed with one recovery phrase: the phrase \
+                 is in two hands. The root is frozen, neither rotation counts, and nobody can be \
+                 made or unmade an admin of rank 1; all other admins work on. Find out who has \
+                 the phrase, and plan a new company"
+                    .to_owned(),
+                rotations.clone(),
+            ),
+            Alarm::DuelOfEquals { revoke } => (
+                format!(
+                    "{} tried this against an equal, which has no effect: {}. Let a more senior \
+                     admin, or whoever holds the root key, decide who stays, with `conclave admin \
+                     revoke`",
+                    self.author_words(control, *revoke),
+                    control.describe(*revoke)
+                ),
+                vec![*revoke],
+            ),
+            Alarm::PowerlessRevoke { revoke } => (
+                format!(
+                    "{} tried this against a more senior admin, which has no effect: {}. If that \
+                     was not a mistake, end the junior's authority with `conclave admin revoke`",
+                    self.author_words(control, *revoke),
+                    control.describe(*revoke)
+                ),
+                vec![*revoke],
+            ),
+            Alarm::Uncountersigned { device, agent } => (
+                format!(
+                    "device {device} was certified for {} without being confirmed by another \
+                     device of theirs. Ask them whether it is theirs; if not, revoke it with \
+                     `conclave agent revoke … --device {device}` and look at who certified it",
+                    self.agent_ref(*agent).name
+                ),
+                control.certs_of(*device, *agent).collect(),
+            ),
+            Alarm::DisputedKey { device, agents } => {
+                let names: Vec<String> = agents.iter().map(|a| self.agent_ref(*a).name).collect();
+                let certs = agents.iter().flat_map(|a| control.certs_of(*device, *a));
+                (
+                    format!(
+                        "device {device} is certified for {} and is live for none of them until \
+                         one certificate is revoked: `conclave agent revoke NAME --device {device}` \
+                         for the wrong name",
+                        names.join(" and ")
+                    ),
+                    certs.collect(),
+                )
+            }
+        };
+        AlarmView { kind: alarm.word(), message, objects }
+    }
+
+    fn author_words(&self, control: &ControlLog, object: crate::id::ObjectId) -> String {
+        control
+            .get(object)
+            .map_or_else(String::new, |o| self.device_words(control, o.header.author))
+    }
+
+    /// Whose device, in words.
+    pub(super) fn device_words(&self, control: &ControlLog, device: DeviceId) -> String {
+        if control.is_root_key(device) {
+            return "the root key".to_owned();
+        }
+        let short: String = device.to_string().chars().take(12).collect();
+        let agent = control.access().agent_of(device);
+        match agent.or_else(|| control.agents_of_device(device).next()) {
+            Some(agent) => format!("{} (device {short})", self.agent_ref(agent).name),
+            None => format!("device {short}"),
+        }
+    }
+}
