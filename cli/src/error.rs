@@ -63,6 +63,7 @@ impl From<StartError> for CliError {
     fn from(error: StartError) -> Self {
         let kind = match error.kind {
             StartErrorKind::Usage => "usage",
+            StartErrorKind::Refused => "refused",
             StartErrorKind::EmptyHome => "not_found",
             StartErrorKind::Conflict => "conflict",
             StartErrorKind::Failed => "failed",

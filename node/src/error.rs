@@ -2,7 +2,7 @@
 
 use conclave_protocol::engine::Failure;
 
-use crate::identity::HomeError;
+use crate::identity::{HomeError, RootKeyError};
 use crate::net::NetError;
 use crate::store::StoreError;
 
@@ -11,7 +11,9 @@ use crate::store::StoreError;
 pub enum StartErrorKind {
     /// The input is not valid (exit 2).
     Usage,
-    /// The home holds nothing (exit 5).
+    /// A passphrase is wrong (exit 4).
+    Refused,
+    /// The home, or what was named, holds nothing (exit 5).
     EmptyHome,
     /// The home is in use or already initialised (exit 6).
     Conflict,
@@ -60,6 +62,44 @@ impl From<HomeError> for StartError {
             HomeError::NoRandomness(_) => {
                 (StartErrorKind::Failed, "this cannot be repaired from here; restart the computer")
             }
+        };
+        Self::new(kind, error.to_string(), hint)
+    }
+}
+
+impl From<RootKeyError> for StartError {
+    fn from(error: RootKeyError) -> Self {
+        let (kind, hint) = match &error {
+            RootKeyError::NotFound(_) => (
+                StartErrorKind::EmptyHome,
+                "insert the medium that it was moved to and name the file with `--root-key FILE`",
+            ),
+            RootKeyError::Exists(_) => (
+                StartErrorKind::Conflict,
+                "a root key is never overwritten: choose another place, or move that file away",
+            ),
+            RootKeyError::NeedsPassphrase(_) => (
+                StartErrorKind::Usage,
+                "give its passphrase with `--root-passphrase-file FILE`, or `-` for standard input",
+            ),
+            RootKeyError::WrongPassphrase(_) => (
+                StartErrorKind::Refused,
+                "try again with the one that was given to `conclave init`; capitals and blanks \
+                 count",
+            ),
+            RootKeyError::Damaged { .. } => (
+                StartErrorKind::Failed,
+                "use another copy of the file; if there is none, the recovery phrase can replace \
+                 the root key",
+            ),
+            RootKeyError::UnknownVersion { .. } => {
+                (StartErrorKind::Failed, "use the newer version of Conclave that wrote it")
+            }
+            RootKeyError::Io { .. } => (
+                StartErrorKind::Failed,
+                "check the file's owner and permissions, the disk, and that 256 MiB of memory \
+                 are free",
+            ),
         };
         Self::new(kind, error.to_string(), hint)
     }

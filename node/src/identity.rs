@@ -3,12 +3,15 @@
 //! The folder is 0700 and every file in it 0600, whatever the umask. A file is replaced as a
 //! whole: written beside, made durable, then renamed.
 
+mod passphrase;
+mod private_file;
 mod recovery;
+mod root_key;
 #[cfg(test)]
 mod tests;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +22,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-pub use self::recovery::{PhraseError, new_recovery, parse_recovery_phrase};
+pub use self::passphrase::{Passphrase, PassphraseError};
+pub use self::private_file::Existing;
+use self::private_file::write_private;
+pub use self::recovery::{
+    PhraseError, RECOVERY_INDEX_MAX, new_recovery, parse_recovery_phrase, recovery_commitment,
+    recovery_index, recovery_keys, recovery_root,
+};
+pub use self::root_key::{RootKey, RootKeyError};
 use crate::net::peer_id_of_device;
 
 const LOCK_FILE: &str = "lock";
@@ -163,6 +173,12 @@ impl Home {
         self.path.join(STORE_FOLDER)
     }
 
+    /// Where the root key of a company lies that was founded here, until its owner moves it.
+    #[must_use]
+    pub fn root_key_path(home: &Path) -> PathBuf {
+        home.join(ROOT_FILE)
+    }
+
     /// Takes the home for this process.
     ///
     /// # Errors
@@ -208,26 +224,6 @@ impl Home {
         };
         self.create_key(DEVICE_FILE, &file)?;
         Ok(secrets)
-    }
-
-    /// The company's root key, if it was founded here.
-    ///
-    /// # Errors
-    /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
-    pub fn root_key(&self) -> Result<Option<Zeroizing<[u8; 32]>>, HomeError> {
-        let Some(file) = self.read_key::<RootFile>(ROOT_FILE, |file| file.version)? else {
-            return Ok(None);
-        };
-        self.key_bytes(ROOT_FILE, &file.signing).map(Zeroizing::new).map(Some)
-    }
-
-    /// Keeps the seed of the company's root key.
-    ///
-    /// # Errors
-    /// [`HomeError::Exists`] if there is one already.
-    pub fn create_root_key(&self, seed: &[u8; 32]) -> Result<(), HomeError> {
-        let file = RootFile { version: KEY_VERSION, signing: HEXLOWER.encode(seed) };
-        self.create_key(ROOT_FILE, &file)
     }
 
     /// Makes a new token for the local API. Each run of a node has its own: when a node has been
@@ -339,10 +335,12 @@ impl Home {
 
     fn create_key(&self, name: &str, file: &impl Serialize) -> Result<(), HomeError> {
         let path = self.path.join(name);
-        if path.try_exists().map_err(|error| not_writable(&path, &error))? {
-            return Err(HomeError::Exists(path));
+        match write_private(&path, &self.json(name, file)?, Existing::Refuse) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(HomeError::Exists(path))
+            }
+            written => written.map_err(|error| not_writable(&path, &error)),
         }
-        self.write_json(name, file)
     }
 
     fn read_key<T: DeserializeOwned>(
@@ -363,10 +361,13 @@ impl Home {
         key.ok_or_else(|| self.corrupt(name, "it should hold 64 hexadecimal digits"))
     }
 
-    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), HomeError> {
+    fn json(&self, name: &str, value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, HomeError> {
         let bytes = serde_json::to_vec(value).map(Zeroizing::new);
-        let bytes = bytes.map_err(|error| self.corrupt(name, &error.to_string()))?;
-        self.write(name, &bytes)
+        bytes.map_err(|error| self.corrupt(name, &error.to_string()))
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), HomeError> {
+        self.write(name, &self.json(name, value)?)
     }
 
     fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, HomeError> {
@@ -387,29 +388,10 @@ impl Home {
         }
     }
 
-    /// Replaces a file as a whole.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), HomeError> {
         let path = self.path.join(name);
-        let temporary = self.path.join(format!(".{name}.{}.new", std::process::id()));
-        let replace = || {
-            match fs::remove_file(&temporary) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true).mode(PRIVATE_FILE);
-            let mut file = options.open(&temporary)?;
-            file.set_permissions(Permissions::from_mode(PRIVATE_FILE))?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            File::open(&self.path)?.sync_all()
-        };
-        replace().map_err(|error| {
-            // The first error is the one to tell; a leftover is removed by the next write.
-            let _ = fs::remove_file(&temporary);
-            not_writable(&path, &error)
-        })
+        let written = write_private(&path, bytes, Existing::Replace);
+        written.map_err(|error| not_writable(&path, &error))
     }
 
     fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, HomeError> {
@@ -445,12 +427,6 @@ struct DeviceFile {
     version: u32,
     signing: String,
     sealing: String,
-}
-
-#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-struct RootFile {
-    version: u32,
-    signing: String,
 }
 
 fn random_key() -> Result<Zeroizing<[u8; 32]>, HomeError> {

@@ -1,5 +1,8 @@
 //! Starting and stopping a node: the only wiring.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,18 +10,19 @@ use std::sync::Arc;
 use conclave_protocol::engine::{Engine, EngineConfig, Event, JoinWish, Reader, Table};
 use conclave_protocol::found::{Founding, found as sign_foundation};
 use conclave_protocol::id::{CompanyId, DeviceId, ObjectId};
-use conclave_protocol::keys::{DeviceKeys, public_key, recovery_hash, recovery_seed};
 use conclave_protocol::name::normalize_name;
 use conclave_protocol::view::{AgentRef, CompanyRef};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use zeroize::Zeroizing;
 
 use crate::driver::{Driver, now};
 pub use crate::error::{StartError, StartErrorKind};
 use crate::handle::Handle;
-use crate::identity::{DeviceSecrets, Home, HomeLock, PendingJoin, RunningNode, new_recovery};
+use crate::identity::{
+    DeviceSecrets, Existing, Home, HomeLock, Passphrase, PendingJoin, RootKey, RootKeyError,
+    RunningNode, new_recovery, recovery_commitment,
+};
 use crate::net::{NetConfig, Network};
 use crate::store::Store;
 
@@ -66,6 +70,8 @@ pub struct Founded {
     pub device: DeviceId,
     /// That device's libp2p identity.
     pub peer_id: String,
+    /// Where its root key is: in the home, until somebody moves it.
+    pub root_key: PathBuf,
     /// Twenty-four words; shown once, stored nowhere.
     pub recovery_phrase: String,
 }
@@ -214,11 +220,16 @@ impl Node {
     }
 }
 
-/// Founds a company in an empty home.
+/// Founds a company in an empty home; its root key is encrypted if there is a passphrase.
 ///
 /// # Errors
 /// [`StartError`]; a home that already holds keys is a conflict.
-pub fn found(home: &Path, company: &str, agent: &str) -> Result<Founded, StartError> {
+pub fn found(
+    home: &Path,
+    company: &str,
+    agent: &str,
+    root_passphrase: Option<&Passphrase>,
+) -> Result<Founded, StartError> {
     let company_name = stored_name(company)?;
     let agent_name = stored_name(agent)?;
     let (home, _lock) = home_for_setup(home)?;
@@ -234,22 +245,15 @@ pub fn found(home: &Path, company: &str, agent: &str) -> Result<Founded, StartEr
         Some(secrets) => secrets,
         None => home.create_device_secrets()?,
     };
-    let root_seed = match home.root_key()? {
-        Some(seed) => seed,
-        None => {
-            let seed = Zeroizing::new(random()?);
-            home.create_root_key(&seed)?;
-            seed
-        }
-    };
+    let root_path = Home::root_key_path(home.path());
+    let root = root_for_setup(&root_path, root_passphrase)?;
     let (phrase, entropy) = new_recovery()?;
-    let recovery = recovery_hash(public_key(&recovery_seed(&entropy, 1)));
-    let (root, device) = (DeviceKeys::new(&root_seed, ObjectId::default()), secrets.keys());
+    let (root, device) = (root.keys(), secrets.keys());
     let foundation = sign_foundation(&Founding {
         company: &company_name,
         agent: &agent_name,
         root: &root,
-        recovery,
+        recovery: recovery_commitment(&entropy, 1),
         salt: ObjectId(random()?),
         device: &device,
     });
@@ -259,8 +263,28 @@ pub fn found(home: &Path, company: &str, agent: &str) -> Result<Founded, StartEr
         agent: AgentRef { id: foundation.agent, name: agent_name },
         device: device.device(),
         peer_id: secrets.peer_id(),
+        root_key: root_path,
         recovery_phrase: phrase.to_string(),
     })
+}
+
+/// The root key of an earlier try to found a company, or a new one. What is there is never
+/// thrown away: it could be the only copy of another company's.
+fn root_for_setup(path: &Path, passphrase: Option<&Passphrase>) -> Result<RootKey, StartError> {
+    match RootKey::read(path, passphrase) {
+        Ok(root) => {
+            if passphrase.is_some() && !RootKey::is_encrypted(path)? {
+                root.write(path, passphrase, Existing::Replace)?;
+            }
+            Ok(root)
+        }
+        Err(RootKeyError::NotFound(_)) => {
+            let root = RootKey::generate()?;
+            root.write(path, passphrase, Existing::Refuse)?;
+            Ok(root)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Makes this device's keys and stores the request to join; the next node on this home

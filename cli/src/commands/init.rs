@@ -1,5 +1,7 @@
 //! `conclave init`: founds a company.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use conclave_node::api::types::Named;
 use conclave_node::node;
@@ -7,6 +9,7 @@ use conclave_protocol::id::{AgentId, CompanyId, DeviceId};
 use serde::Serialize;
 
 use super::check_new_name;
+use super::root_key::{Asked, passphrase_in};
 use crate::args::Context;
 use crate::error::CliError;
 use crate::escape;
@@ -17,8 +20,13 @@ use crate::escape;
 /// most senior admin. The recovery phrase is shown once and stored nowhere: it alone can
 /// replace the root key.
 ///
+/// The root key is written to `root.key` in the home folder. Daily work does not need it: move
+/// it to a medium that is kept apart.
+///
 /// Example: conclave init --company "Example" --as alice
+/// Example: conclave init --company "Example" --as alice --root-passphrase-file -
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct InitArgs {
     /// Name of the company
     #[arg(long, value_name = "NAME")]
@@ -26,6 +34,10 @@ pub(crate) struct InitArgs {
     /// Name of its first agent: you
     #[arg(long = "as", value_name = "AGENT")]
     agent: String,
+    /// Encrypt the root key with the passphrase in the first line of this file; `-` reads
+    /// standard input, and asks if that is a terminal
+    #[arg(long, value_name = "FILE")]
+    root_passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -40,7 +52,10 @@ struct Founded {
 pub(crate) fn run(context: &Context, args: &InitArgs) -> Result<(), CliError> {
     check_new_name(&args.company)?;
     check_new_name(&args.agent)?;
-    let founded = node::found(&context.home, &args.company, &args.agent)?;
+    let passphrase = args.root_passphrase_file.as_deref();
+    let passphrase = passphrase.map(|file| passphrase_in(file, Asked::Twice)).transpose()?;
+    let founded = node::found(&context.home, &args.company, &args.agent, passphrase.as_ref())?;
+    let root_key = founded.root_key.display().to_string();
     let founded = Founded {
         company: founded.company.into(),
         agent: founded.agent.into(),
@@ -54,11 +69,16 @@ pub(crate) fn run(context: &Context, args: &InitArgs) -> Result<(), CliError> {
              Recovery phrase:\n\n{}\n\n\
              Write it down now, on paper, and keep it apart from this computer. It is not\n\
              shown again and stored nowhere; with it the company survives the loss of every\n\
-             admin, and whoever reads it can take the company over.\n",
+             admin, and whoever reads it can take the company over.\n\n\
+             Root key, {}:\n\n    {}\n\n\
+             {}\n",
             context.out.bold(escape::line(&founded.company.name)),
             context.out.bold(escape::line(&founded.agent.name)),
             escape::line(&context.home.to_string_lossy()),
             numbered(&founded.recovery_phrase),
+            if passphrase.is_some() { "encrypted" } else { "not encrypted" },
+            escape::line(&root_key),
+            root_key_advice(passphrase.is_some()),
         )
     });
     // Whoever could not read the phrase now never will.
@@ -70,6 +90,18 @@ pub(crate) fn run(context: &Context, args: &InitArgs) -> Result<(), CliError> {
     })?;
     context.out.note("Next: `conclave up` runs this node.");
     Ok(())
+}
+
+fn root_key_advice(encrypted: bool) -> &'static str {
+    if encrypted {
+        "Move this file to a medium that is kept apart from this computer, and the passphrase\n\
+         to another place: both together appoint and remove the most senior admins. The node\n\
+         needs neither to run."
+    } else {
+        "Move this file to a medium that is kept apart from this computer: whoever has it can\n\
+         appoint and remove the most senior admins. The node does not need it to run. With\n\
+         `--root-passphrase-file` it would be encrypted."
+    }
 }
 
 /// Words in rows of six, each with its number, which helps when copying by hand.

@@ -5,6 +5,7 @@ pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod join;
 pub(crate) mod room;
+mod root_key;
 pub(crate) mod send;
 pub(crate) mod shell;
 mod status;

@@ -44,7 +44,7 @@ async fn found(progress: &Progress, network: &mut Network) -> Result<(), CliErro
     progress.heading("A company")?;
     let home = network.home("alice");
     state::make_private(&home)?;
-    node::found(&home, "Devnet Company", "alice")?;
+    node::found(&home, "Devnet Company", "alice", None)?;
     network.start("alice", None).await?;
     progress.say("alice founded Devnet Company and runs its first node.")
 }

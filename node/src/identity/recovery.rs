@@ -1,11 +1,16 @@
 //! The recovery phrase: twenty-four words on paper, from which the next root key is derived.
 
 use bip39::{Language, Mnemonic};
+use conclave_protocol::id::ObjectId;
+use conclave_protocol::keys::{DeviceKeys, recovery_hash, recovery_seed};
 use zeroize::Zeroizing;
 
-use super::{HomeError, random_key};
+use super::{HomeError, RootKey, random_key};
 
 const PHRASE_WORDS: usize = 24;
+
+/// How many recoveries from one phrase are looked for; more than a company will ever need.
+pub const RECOVERY_INDEX_MAX: u32 = 64;
 
 /// A text that is no recovery phrase. It never repeats the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,4 +56,31 @@ pub fn parse_recovery_phrase(text: &str) -> Result<Zeroizing<[u8; 32]>, PhraseEr
     let entropy = Zeroizing::new(entropy);
     let key = entropy.get(..length).and_then(|bytes| bytes.try_into().ok());
     key.map(Zeroizing::new).ok_or(PhraseError::Checksum)
+}
+
+/// The root key that the `index`-th recovery from a phrase puts in place. `Genesis` commits to
+/// index 1, and each recovery to the index after its own.
+#[must_use]
+pub fn recovery_root(entropy: &[u8; 32], index: u32) -> RootKey {
+    RootKey::from_seed(&Zeroizing::new(recovery_seed(entropy, index)))
+}
+
+/// What signs the `index`-th recovery: the keys of [`recovery_root`].
+#[must_use]
+pub fn recovery_keys(entropy: &[u8; 32], index: u32) -> DeviceKeys {
+    recovery_root(entropy, index).keys()
+}
+
+/// The hash by which `Genesis`, or the recovery before, commits to the `index`-th recovery key.
+/// A recovery with index `i` names that of `i + 1` as the next one.
+#[must_use]
+pub fn recovery_commitment(entropy: &[u8; 32], index: u32) -> ObjectId {
+    recovery_hash(recovery_root(entropy, index).public())
+}
+
+/// Which recovery key of a phrase opens a commitment; none if the phrase belongs to another
+/// company, or was replaced.
+#[must_use]
+pub fn recovery_index(entropy: &[u8; 32], commitment: ObjectId) -> Option<u32> {
+    (1..=RECOVERY_INDEX_MAX).find(|index| recovery_commitment(entropy, *index) == commitment)
 }

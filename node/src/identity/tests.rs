@@ -1,4 +1,5 @@
 use super::*;
+use conclave_protocol::keys::recovery_hash;
 use tempfile::TempDir;
 
 fn mode(path: &Path) -> u32 {
@@ -76,14 +77,9 @@ fn a_damaged_key_is_told_and_never_quoted() {
 }
 
 #[test]
-fn root_key_and_token_and_small_files() {
+fn token_and_small_files() {
     let folder = TempDir::new().unwrap();
     let home = Home::open(folder.path()).unwrap();
-    assert!(home.root_key().unwrap().is_none());
-    home.create_root_key(&[5; 32]).unwrap();
-    assert_eq!(*home.root_key().unwrap().unwrap(), [5; 32]);
-    assert!(matches!(home.create_root_key(&[6; 32]), Err(HomeError::Exists(_))));
-
     assert_eq!(home.read_api_token().unwrap(), None);
     let token = home.new_api_token().unwrap();
     assert_eq!(token.len(), 64);
@@ -144,4 +140,19 @@ fn recovery_phrases_round_trip_and_errors_name_the_word() {
     assert_eq!(parse_recovery_phrase(&wrong), Err(PhraseError::Checksum));
     let unknown = wrong.replacen("abandon abandon", "abandon conclave", 1);
     assert_eq!(parse_recovery_phrase(&unknown), Err(PhraseError::UnknownWord(2)));
+}
+
+#[test]
+fn recovery_keys_are_found_by_their_commitments() {
+    let entropy = [9; 32];
+    let genesis = recovery_commitment(&entropy, 1);
+    assert_eq!(recovery_index(&entropy, genesis), Some(1));
+    assert_eq!(recovery_hash(recovery_keys(&entropy, 1).device()), genesis);
+    assert_eq!(recovery_root(&entropy, 1).public(), recovery_keys(&entropy, 1).device());
+    let last = recovery_commitment(&entropy, RECOVERY_INDEX_MAX);
+    assert_eq!(recovery_index(&entropy, last), Some(RECOVERY_INDEX_MAX));
+    let beyond = recovery_commitment(&entropy, RECOVERY_INDEX_MAX + 1);
+    assert_eq!(recovery_index(&entropy, beyond), None);
+    assert_eq!(recovery_index(&entropy, recovery_commitment(&entropy, 0)), None);
+    assert_eq!(recovery_index(&[8; 32], genesis), None, "another phrase");
 }
