@@ -23,7 +23,7 @@ pub const HEIGHT_MAX: u64 = 1 << 48;
 /// Largest frame of the request-response protocol, in bytes.
 pub const FRAME_BYTES_MAX: usize = 320 * 1024;
 /// Largest frame that a device may send which is no member.
-pub const STRANGER_FRAME_BYTES_MAX: usize = 1024;
+pub const STRANGER_FRAME_BYTES_MAX: usize = 8 * 1024;
 /// Most bytes of objects in one answer or push; leaves room for the frame's own fields.
 pub const OBJECTS_FRAME_BYTES_MAX: usize = 256 * 1024;
 /// Most ids asked for, or listed, in one frame.
@@ -81,6 +81,21 @@ pub const ADDRESS_RECORDS_FRAME_MAX: usize = 128;
 pub const ADDRESS_CHANGES_MAX: u32 = 8;
 /// See [`ADDRESS_CHANGES_MAX`].
 pub const ADDRESS_CHANGES_MS: u64 = 10_000;
+
+/// Most devices at once that have introduced themselves and are not in the log yet.
+pub const INTRODUCED_MAX: usize = 16;
+/// Most objects in one introduction: a certificate and the grants above it.
+pub const INTRODUCTION_OBJECTS_MAX: usize = 16;
+/// How long a node waits after a change of the control log before it reports its state, in ms.
+pub const REPORT_DELAY_MS: u64 = 100;
+/// How often a node reports its state although nothing changed, in ms.
+pub const REPORT_EVERY_MS: u64 = 300_000;
+/// Most state reports kept, one a device.
+pub const REPORTS_KEPT_MAX: usize = 8192;
+/// Most reports of one device that are taken in [`REPORTS_TAKEN_MS`].
+pub const REPORTS_TAKEN_MAX: u32 = 64;
+/// See [`REPORTS_TAKEN_MAX`].
+pub const REPORTS_TAKEN_MS: u64 = 10_000;
 
 /// How often a node reconciles with a random neighbour, in ms.
 pub const RECONCILE_EVERY_MS: u64 = 10_000;

@@ -15,6 +15,7 @@ use crate::id::{CompanyId, DeviceId, ObjectId};
 use crate::keys::{DeviceKeys, device_statement};
 use crate::limits::OBJECT_BYTES_MAX;
 use crate::object::{ControlObject, Genesis, ObjectError, ObjectType, Payload, SignatureBytes};
+use crate::report::StateReport;
 
 /// Most bytes that `[type, body, signature]` takes round a body of the largest size.
 pub const SIGNED_BYTES_MAX: usize = OBJECT_BYTES_MAX + 80;
@@ -111,6 +112,7 @@ pub fn object_id(object_type: ObjectType, body: &[u8]) -> ObjectId {
         ObjectType::SetField => "conclave v1 set-field",
         ObjectType::Envelope => "conclave v1 envelope",
         ObjectType::AddressRecord => "conclave v1 address-record",
+        ObjectType::StateReport => "conclave v1 state-report",
     };
     ObjectId(blake3::derive_key(context, body))
 }
@@ -276,6 +278,26 @@ impl Verified<AddressRecord> {
             }
             let device = record.device;
             Ok((record, company, device))
+        })
+    }
+}
+
+impl Verified<StateReport> {
+    /// Verifies a state report of `company`.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub fn report(bytes: &[u8], company: CompanyId) -> Result<Self, VerifyError> {
+        verify(bytes, Trust::Nothing, |object_type, body| {
+            if object_type != ObjectType::StateReport {
+                return Err(CodecError::Malformed.into());
+            }
+            let report = StateReport::decode(body)?;
+            if report.company != company {
+                return Err(VerifyError::WrongCompany);
+            }
+            let device = report.device;
+            Ok((report, company, device))
         })
     }
 }

@@ -105,9 +105,9 @@ pub struct AgentView {
     pub agent: AgentRef,
     /// Full names of the units it belongs to directly.
     pub units: Vec<String>,
-    /// Its certified devices.
+    /// Its live devices.
     pub devices: Vec<DeviceId>,
-    /// Whether it may act (at least one live device).
+    /// Whether it may act: not dismissed, and at least one live device.
     pub active: bool,
 }
 
@@ -224,6 +224,152 @@ pub struct RoomStatus {
     pub sync: String,
 }
 
+/// What a change of the control log means for people, worked out before it is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// Rooms in which something changes.
+    pub rooms: Vec<RoomPreview>,
+    /// Agents who are no longer live.
+    pub dismissed: Vec<AgentRef>,
+    /// Agents who are live again.
+    pub returned: Vec<AgentRef>,
+    /// Admin grants that end.
+    pub admins_ended: Vec<AdminView>,
+    /// Control objects that count no longer.
+    pub voided: Vec<ObjectId>,
+    /// Control objects that count again.
+    pub restored: Vec<ObjectId>,
+    /// What the change cannot do, and what should be done about it.
+    pub warnings: Vec<String>,
+}
+
+/// See [`Preview`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomPreview {
+    /// Which.
+    pub room: RoomRef,
+    /// Agents who lose access.
+    pub lose: Vec<AgentRef>,
+    /// Agents who get access.
+    pub gain: Vec<AgentRef>,
+    /// Messages that will be shown no longer; `None` if this device does not read the room.
+    pub messages_lost: Option<u64>,
+    /// Nobody has access afterwards.
+    pub nobody_left: bool,
+}
+
+/// An admin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminView {
+    /// The grant.
+    pub grant: ObjectId,
+    /// Who.
+    pub agent: AgentRef,
+    /// With which device.
+    pub device: DeviceId,
+    /// 1 is the most senior.
+    pub rank: u32,
+    /// What it may do.
+    pub may: Vec<&'static str>,
+    /// The Department it is limited to, by full name.
+    pub scope: Option<String>,
+    /// Whether the grant stands and nothing has ended it.
+    pub in_force: bool,
+    /// The revocations that ended it.
+    pub ended_by: Vec<ObjectId>,
+}
+
+/// A line of the audit trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// The object.
+    pub id: ObjectId,
+    /// Its type's name.
+    pub kind: &'static str,
+    /// Its height.
+    pub height: u64,
+    /// The device that signed it, and its place in the device's chain.
+    pub author: DeviceId,
+    /// See `author`.
+    pub seq: u64,
+    /// Whose device it is, or was; none for the root key.
+    pub agent: Option<AgentRef>,
+    /// The grant, or root, under which it was signed.
+    pub authority: Option<ObjectId>,
+    /// The rank of the most senior authority behind it.
+    pub rank: Option<u32>,
+    /// `counts` or `void`.
+    pub state: &'static str,
+    /// What it says, in words.
+    pub text: String,
+    /// If it is void: the revocations whose cut leaves it out.
+    pub cut_by: Vec<ObjectId>,
+    /// A `ratify` of this would make it count again.
+    pub ratify: Option<ObjectId>,
+}
+
+/// Why something was accepted or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WhyView {
+    /// The object or message.
+    pub id: ObjectId,
+    /// Its type's name, if it is here.
+    pub kind: Option<&'static str>,
+    /// `counts`, `void`, `parked`, `unknown`; of a message also `pending`, `accepted`, `vouched`.
+    pub state: String,
+    /// In a sentence.
+    pub summary: String,
+    /// From the object to the root.
+    pub chain: Vec<WhyLink>,
+    /// The link nearest to the root that fails.
+    pub failing: Option<ObjectId>,
+    /// The revocations whose cut leaves it out.
+    pub cut_by: Vec<ObjectId>,
+    /// The revocations that ended it.
+    pub ended_by: Vec<ObjectId>,
+    /// What it waits for.
+    pub missing: Vec<ObjectId>,
+    /// A `ratify` of this would make it count, or return.
+    pub ratify: Option<ObjectId>,
+}
+
+/// One step on the way to the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WhyLink {
+    /// The object.
+    pub id: ObjectId,
+    /// Its type's name.
+    pub kind: &'static str,
+    /// Who signed it, in words.
+    pub author: String,
+    /// Whether it counts.
+    pub holds: bool,
+    /// What it says, and why it holds or fails.
+    pub text: String,
+}
+
+/// On how many of the certified devices this node's control log is known to be applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppliedView {
+    /// Devices whose newest report equals this node's state, itself among them.
+    pub applied: u64,
+    /// All live devices.
+    pub devices: u64,
+    /// The others.
+    pub missing: Vec<MissingDevice>,
+}
+
+/// A device that is not known to have applied this node's control log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingDevice {
+    /// Whose.
+    pub agent: AgentRef,
+    /// The device.
+    pub device: DeviceId,
+    /// When it last reported its state, by its own clock.
+    pub last_seen: Option<Timestamp>,
+}
+
 /// Something an admin should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlarmView {
@@ -254,6 +400,8 @@ pub struct StatusView {
     pub control_digest: ObjectId,
     /// Objects in it.
     pub control_objects: u64,
+    /// Where this state of the control log is applied.
+    pub applied: AppliedView,
     /// Rooms this agent may access.
     pub rooms: Vec<RoomStatus>,
     /// How often each reason led to a refusal since the node started.

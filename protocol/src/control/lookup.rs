@@ -10,13 +10,20 @@ use crate::id::{AgentId, DeviceId, ObjectId, RoomId, UnitId};
 use crate::object::{AdminGrant, Field, Payload, Principal};
 
 impl ControlLog {
-    /// The most senior grant under which a device may sign a payload now, if there is one.
+    /// The most senior grant under which a device may sign a payload now, if there is one. What
+    /// ends a grant of the device itself is signed under that grant.
     #[must_use]
     pub fn authority_for(&self, device: DeviceId, payload: &Payload) -> Option<ObjectId> {
-        let open = self.open_grants(device).filter(|(ix, _)| {
-            let resigns = matches!(payload, Payload::Revoke(r) if r.target == self.nodes.id(*ix));
-            resigns || sound::could_issue(*ix, payload, &self.nodes)
-        });
+        let resigned = self
+            .open_grants(device)
+            .map(|(ix, _)| self.nodes.id(ix))
+            .find(|grant| matches!(payload, Payload::Revoke(r) if r.target == *grant));
+        if resigned.is_some() {
+            return resigned;
+        }
+        let open = self
+            .open_grants(device)
+            .filter(|(ix, _)| sound::could_issue(*ix, payload, &self.nodes));
         let best = open.min_by_key(|(ix, grant)| (grant.rank, self.nodes.id(*ix)));
         best.map(|(ix, _)| self.nodes.id(ix))
     }
@@ -65,6 +72,19 @@ impl ControlLog {
             .seats()
             .filter(|(_, seat)| seat.rank == 0 && seat.stands && seat.limit == Limit::All);
         open.map(|(ix, _)| (self.nodes.author(ix), self.nodes.id(ix))).min_by_key(|(_, id)| *id)
+    }
+
+    /// Who signed an object, and at which place of its chain.
+    #[must_use]
+    pub fn place_of(&self, id: ObjectId) -> Option<(DeviceId, u64)> {
+        let ix = self.nodes.find(id)?;
+        Some((self.nodes.author(ix), self.nodes.seq(ix)))
+    }
+
+    /// Whether the root could issue a payload.
+    #[must_use]
+    pub fn root_could_issue(&self, payload: &Payload) -> bool {
+        sound::could_issue(Ix::GENESIS, payload, &self.nodes)
     }
 
     /// Whether a key is, or was, the root's.

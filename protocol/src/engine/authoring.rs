@@ -1,12 +1,13 @@
 //! Signing our own objects and messages. They then take the path of a stranger's.
 
 use super::Engine;
-use super::command::{Failure, FailureKind};
+use super::command::{Failure, FailureKind, Signer};
 use super::io::Effect;
 use super::messages::Origin;
-use crate::control::Added;
+use crate::control::{Added, ControlLog};
 use crate::envelope::{ENVELOPE_VERSION, Envelope, EnvelopeKind};
 use crate::id::{MessageId, ObjectId, RoomId, Topic};
+use crate::keys::DeviceKeys;
 use crate::limits::{PARENTS_MAX, SEAL_DELAY_MS_MAX};
 use crate::object::{CONTROL_VERSION, ControlObject, Header, ObjectType, Payload};
 use crate::signed::{Trust, Verified, peek_id, sign};
@@ -14,26 +15,19 @@ use crate::signed::{Trust, Verified, peek_id, sign};
 impl Engine {
     /// Signs a control object at the end of our chain, without adding it to the log.
     pub(super) fn sign_control(&self, payload: Payload) -> Result<(ObjectId, Vec<u8>), Failure> {
-        let control = self.control.as_ref().ok_or_else(not_a_member)?;
-        let device = self.keys.device();
-        let authority =
-            control.authority_for(device, &payload).ok_or_else(|| not_admin("do this"))?;
-        let tail = control.tail(device);
-        let mut object = ControlObject {
-            header: Header {
-                version: CONTROL_VERSION,
-                company: control.company(),
-                author: device,
-                seq: tail.map_or(1, |(seq, _)| seq + 1),
-                prev: tail.map(|(_, id)| id),
-                authority,
-                height: 0,
-            },
-            payload,
-        };
-        let height = control.height_over(&object.references());
-        object.header.height = height.ok_or_else(|| broken("refers to an unknown object"))?;
-        Ok(object.sign(&self.keys))
+        sign_as(self.control.as_ref().ok_or_else(not_a_member)?, &self.keys, payload)
+    }
+
+    /// As [`Engine::author`], with another key if there is one.
+    pub(super) fn author_as(
+        &mut self,
+        signer: Option<&Signer>,
+        payload: Payload,
+    ) -> Result<ObjectId, Failure> {
+        let Some(signer) = signer else { return self.author(payload) };
+        let log = self.control.as_ref().ok_or_else(not_a_member)?;
+        let (_, bytes) = sign_as(log, &signer.0, payload)?;
+        self.publish_control(&bytes)
     }
 
     /// Adds a signed object of ours to the log, stores and publishes it. The caller ends with
@@ -207,6 +201,38 @@ impl Engine {
     }
 }
 
+/// Signs a control object at the end of a key's chain, under the authority that the key has.
+pub(super) fn sign_as(
+    control: &ControlLog,
+    keys: &DeviceKeys,
+    payload: Payload,
+) -> Result<(ObjectId, Vec<u8>), Failure> {
+    let author = keys.device();
+    let root = || control.root().filter(|(root, _)| *root == author);
+    let authority = match &payload {
+        // A new root key acts under the commitment that it opens.
+        Payload::RootRotate(_) => control.root().map(|(_, root)| root),
+        _ => control.authority_for(author, &payload).or_else(|| root().map(|(_, root)| root)),
+    };
+    let authority = authority.ok_or_else(|| not_admin("do this"))?;
+    let tail = control.tail(author);
+    let mut object = ControlObject {
+        header: Header {
+            version: CONTROL_VERSION,
+            company: control.company(),
+            author,
+            seq: tail.map_or(1, |(seq, _)| seq + 1),
+            prev: tail.map(|(_, id)| id),
+            authority,
+            height: 0,
+        },
+        payload,
+    };
+    let height = control.height_over(&object.references());
+    object.header.height = height.ok_or_else(|| broken("refers to an unknown object"))?;
+    Ok(object.sign(keys))
+}
+
 pub(super) fn not_a_member() -> Failure {
     Failure::new(
         FailureKind::NotMember,
@@ -224,7 +250,7 @@ pub(super) fn not_admin(what: &str) -> Failure {
 }
 
 /// An object of our own that our own rules refuse: a defect of this program.
-fn broken(why: &str) -> Failure {
+pub(super) fn broken(why: &str) -> Failure {
     Failure::new(
         FailureKind::Failed,
         format!("the object that this node signed {why}"),

@@ -1,8 +1,11 @@
 //! What a user can ask of the engine, and what comes back.
 
+use std::fmt;
+
 use crate::id::{DeviceId, ObjectId};
-use crate::object::{HistoryPolicy, UnitKind};
-use crate::view::{AgentRef, MessageView, RoomView, UnitView};
+use crate::keys::DeviceKeys;
+use crate::object::{Capabilities, HistoryPolicy, UnitKind};
+use crate::view::{AgentRef, MessageView, Preview, RoomView, UnitView};
 
 /// A change that the user of this node asks for. Names are as typed; ids stand wherever
 /// names do.
@@ -63,6 +66,94 @@ pub enum Command {
         /// The principal.
         unit: String,
     },
+    /// Make an agent's devices admins.
+    GrantAdmin {
+        /// Who.
+        agent: String,
+        /// One device only; all live ones if none is named.
+        device: Option<String>,
+        /// 1 is the most senior.
+        rank: u32,
+        /// What they may do.
+        may: Capabilities,
+        /// The Department they are limited to.
+        scope: Option<String>,
+        /// The root key, which rank 1 needs.
+        root: Option<Signer>,
+    },
+    /// End an agent's authority as an admin, or our own.
+    RevokeAdmin {
+        /// Whose.
+        agent: String,
+        /// That of one device only.
+        device: Option<String>,
+        /// The last control object of the device that still counts; all known ones if none.
+        last_good: Option<String>,
+        /// The root key, which rank 1 needs.
+        root: Option<Signer>,
+    },
+    /// Dismiss an agent, or revoke one of its devices.
+    RevokeAgent {
+        /// Who.
+        agent: String,
+        /// One device only.
+        device: Option<String>,
+        /// Of what was written, only what is kept stays.
+        strict: bool,
+        /// The last messages that stand, by id; for `strict`.
+        keep: Vec<String>,
+        /// The last control object that still counts, should it be an admin.
+        last_good: Option<String>,
+        /// The root key, which a revocation of an admin of rank 1 needs.
+        root: Option<Signer>,
+    },
+    /// Give a unit another name.
+    RenameUnit {
+        /// The unit.
+        unit: String,
+        /// Its new name, without that of its Department.
+        name: String,
+    },
+    /// Delete a unit; a Department with its Groups.
+    DeleteUnit {
+        /// The unit.
+        unit: String,
+    },
+    /// Give a room another name.
+    RenameRoom {
+        /// The room.
+        room: String,
+        /// Its new name.
+        name: String,
+    },
+    /// Put a room out of use, or into use again.
+    SetRoomActive {
+        /// The room.
+        room: String,
+        /// Which.
+        active: bool,
+    },
+    /// Delete a room.
+    DeleteRoom {
+        /// The room.
+        room: String,
+    },
+    /// Stand behind a void object, or let a revoked agent, device, unit or room return.
+    Ratify {
+        /// The object's id, or the name of an agent, unit (`department:…`) or room (`room:…`).
+        target: String,
+        /// The root key, should the object need it.
+        root: Option<Signer>,
+    },
+    /// Replace the root key by the one that the recovery phrase yields.
+    Recover {
+        /// The new root key.
+        key: Signer,
+        /// Hash of the recovery key after it.
+        next: ObjectId,
+        /// The last object of the old root that still counts; all known ones if none.
+        last_good: Option<String>,
+    },
     /// Post a text.
     Send {
         /// The room.
@@ -76,6 +167,24 @@ pub enum Command {
         room: String,
     },
 }
+
+/// A secret key that signs in the place of this device's: the root key.
+#[derive(Clone)]
+pub struct Signer(pub DeviceKeys);
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Signer").field(&self.0.device()).finish()
+    }
+}
+
+impl PartialEq for Signer {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.device() == other.0.device()
+    }
+}
+
+impl Eq for Signer {}
 
 /// What a command led to. It is given out only once it is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,11 +208,22 @@ pub enum Outcome {
         unit: String,
         /// The object that says so.
         object: ObjectId,
+        /// What it changed, if it ended.
+        preview: Preview,
     },
-    /// A room was made or its permissions changed.
-    Room(RoomView),
+    /// A room was made or changed, and what was lost by that.
+    Room(RoomView, Preview),
     /// A message is durable here.
     Message(MessageView),
+    /// Control objects were signed.
+    Signed {
+        /// What they are about, by full name.
+        subject: String,
+        /// The objects.
+        objects: Vec<ObjectId>,
+        /// What they changed.
+        preview: Preview,
+    },
     /// Done; there is nothing to show.
     Done,
 }

@@ -15,15 +15,63 @@ use crate::object::{
     Capabilities, HistoryPolicy, MemberGrant, Payload, Permit, Principal, Revoke, RevokeMode,
     RoomCreate, UnitCreate, UnitKind,
 };
-use crate::view::{AgentRef, UnitView};
+use crate::view::{AgentRef, Preview, UnitView};
 
 impl Engine {
     pub(super) fn command(&mut self, id: CommandId, command: Command) {
-        let result = match command {
+        let result = match self.plan(&command) {
+            Ok(None) => self.other_command(id, command),
+            Ok(Some(plan)) => Some(match self.check_plan(&plan) {
+                Ok(()) => self.carry_out(plan).and_then(|outcome| self.shown_as(&command, outcome)),
+                Err(failure) => Err(failure),
+            }),
+            Err(failure) => Some(Err(failure)),
+        };
+        if let Some(result) = result {
+            self.emit(Effect::Answer { id, result });
+        }
+    }
+
+    /// Some commands have had answers of their own before there were plans.
+    fn shown_as(&self, command: &Command, outcome: Outcome) -> Result<Outcome, Failure> {
+        match (command, outcome) {
+            (
+                Command::RemoveMember { agent, .. },
+                Outcome::Signed { subject, objects, preview },
+            ) => {
+                let object = objects.last().copied().unwrap_or_default();
+                let agent = self.find_agent(agent)?;
+                Ok(Outcome::Member { agent, unit: subject, object, preview })
+            }
+            (
+                Command::Unpermit { room, .. }
+                | Command::RenameRoom { room, .. }
+                | Command::SetRoomActive { room, .. },
+                Outcome::Signed { preview, .. },
+            ) => {
+                // By id, should it have another name now.
+                let room = match command {
+                    Command::RenameRoom { name, .. } => {
+                        self.find_room(room).or_else(|_| self.find_room(name))?
+                    }
+                    _ => self.find_room(room)?,
+                };
+                Ok(Outcome::Room(self.room_view(room)?, preview))
+            }
+            (_, outcome) => Ok(outcome),
+        }
+    }
+
+    fn other_command(
+        &mut self,
+        id: CommandId,
+        command: Command,
+    ) -> Option<Result<Outcome, Failure>> {
+        Some(match command {
             Command::Approve { name, code, units } => {
                 match self.approve(id, &name, &code, &units) {
                     // The answer follows when the newcomer has proved itself.
-                    Ok(()) => return,
+                    Ok(()) => return None,
                     Err(failure) => Err(failure),
                 }
             }
@@ -31,14 +79,12 @@ impl Engine {
                 self.new_unit(kind, &name, department.as_deref())
             }
             Command::AddMember { agent, unit } => self.add_member(&agent, &unit),
-            Command::RemoveMember { agent, unit } => self.remove_member(&agent, &unit),
             Command::NewRoom { name, permits, history } => self.new_room(&name, &permits, history),
             Command::Permit { room, unit } => self.permit(&room, &unit),
-            Command::Unpermit { room, unit } => self.unpermit(&room, &unit),
             Command::Send { room, text } => self.send_text(&room, &text),
             Command::MarkRead { room } => self.mark_read(&room),
-        };
-        self.emit(Effect::Answer { id, result });
+            _ => return None,
+        })
     }
 
     fn new_unit(
@@ -96,42 +142,7 @@ impl Engine {
         let object = self.author(Payload::MemberGrant(grant))?;
         self.control_changed();
         let unit = self.access()?.unit_label(unit);
-        Ok(Outcome::Member { agent, unit, object })
-    }
-
-    fn remove_member(&mut self, agent: &str, unit: &str) -> Result<Outcome, Failure> {
-        self.require_admin(|may| may.units, "change memberships")?;
-        let (agent, unit) = (self.find_agent(agent)?, self.find_unit(unit)?);
-        let access = self.access()?;
-        let label = access.unit_label(unit);
-        // Leaving a Department is leaving its Groups.
-        let held: Vec<UnitId> = access
-            .units_of(agent.id)
-            .filter(|held| {
-                *held == unit
-                    || access.units().get(held).is_some_and(|info| info.parent == Some(unit))
-            })
-            .collect();
-        // One `Revoke` strikes a whole pair; the grants of one pair need no second.
-        let log = self.log()?;
-        let grants: Vec<ObjectId> = held
-            .iter()
-            .filter_map(|held| log.member_grants(agent.id, *held).first().copied())
-            .collect();
-        if grants.is_empty() {
-            return Err(Failure::new(
-                FailureKind::NotFound,
-                format!("{} is not a member of {label}", agent.name),
-                "see where an agent belongs with `conclave agent show`",
-            ));
-        }
-        let mut object = None;
-        for grant in grants {
-            object = Some(self.author(Payload::Revoke(depart(grant)))?);
-        }
-        self.control_changed();
-        let object = object.unwrap_or_default();
-        Ok(Outcome::Member { agent, unit: label, object })
+        Ok(Outcome::Member { agent, unit, object, preview: Preview::default() })
     }
 
     fn new_room(
@@ -173,7 +184,7 @@ impl Engine {
             self.author(Payload::Permit(permit))?;
         }
         self.control_changed();
-        Ok(Outcome::Room(self.room_view(room)?))
+        Ok(Outcome::Room(self.room_view(room)?, Preview::default()))
     }
 
     fn permit(&mut self, room: &str, unit: &str) -> Result<Outcome, Failure> {
@@ -190,23 +201,7 @@ impl Engine {
         let overrides = self.log()?.permit_revokes(room, principal).into_iter().collect();
         self.author(Payload::Permit(Permit { room, principal, overrides }))?;
         self.control_changed();
-        Ok(Outcome::Room(self.room_view(room)?))
-    }
-
-    fn unpermit(&mut self, room: &str, unit: &str) -> Result<Outcome, Failure> {
-        self.require_admin(|may| may.rooms, "change permissions")?;
-        let (room, principal) = (self.find_room(room)?, self.find_principal(unit)?);
-        let access = self.access()?;
-        let Some(permit) = self.log()?.permits(room, principal).first().copied() else {
-            return Err(Failure::new(
-                FailureKind::NotFound,
-                format!("the room has no permission for {}", access.label(principal)),
-                "see its permissions with `conclave room show`",
-            ));
-        };
-        self.author(Payload::Revoke(depart(permit)))?;
-        self.control_changed();
-        Ok(Outcome::Room(self.room_view(room)?))
+        Ok(Outcome::Room(self.room_view(room)?, Preview::default()))
     }
 
     fn send_text(&mut self, room: &str, text: &str) -> Result<Outcome, Failure> {
@@ -301,11 +296,11 @@ impl Engine {
         }
     }
 
-    fn find_principal(&self, typed: &str) -> Result<Principal, Failure> {
+    pub(super) fn find_principal(&self, typed: &str) -> Result<Principal, Failure> {
         selected(self.access()?.select_principal(typed), typed)
     }
 
-    fn find_department(&self, typed: &str) -> Result<UnitId, Failure> {
+    pub(super) fn find_department(&self, typed: &str) -> Result<UnitId, Failure> {
         let access = self.access()?;
         let plain = typed.strip_prefix("department:").unwrap_or(typed);
         let by_id = typed
@@ -344,7 +339,7 @@ fn selected<T>(selected: Selected<T>, typed: &str) -> Result<T, Failure> {
     }
 }
 
-fn stored_name(typed: &str) -> Result<String, Failure> {
+pub(super) fn stored_name(typed: &str) -> Result<String, Failure> {
     normalize_name(typed).map_err(|error| {
         Failure::new(
             FailureKind::Usage,
@@ -354,6 +349,6 @@ fn stored_name(typed: &str) -> Result<String, Failure> {
     })
 }
 
-fn depart(target: ObjectId) -> Revoke {
+pub(super) fn depart(target: ObjectId) -> Revoke {
     Revoke { target, control_cuts: Vec::new(), keep: Vec::new(), mode: RevokeMode::Depart }
 }

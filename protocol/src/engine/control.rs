@@ -34,6 +34,10 @@ pub(super) struct TakenObjects {
 impl Engine {
     /// A control object came by gossip.
     pub(super) fn gossip_control(&mut self, peer: DeviceId, token: GossipToken, bytes: &[u8]) {
+        if peek_type(bytes) == Some(ObjectType::StateReport) {
+            let verdict = self.take_report(bytes);
+            return self.verdict(token, verdict);
+        }
         match self.take_control(bytes) {
             Taken::Counts => {
                 self.verdict(token, GossipVerdict::Accept);
@@ -179,7 +183,14 @@ impl Engine {
                 }
             }
         }
+        let known: Vec<DeviceId> =
+            self.introduced.iter().copied().filter(|peer| self.is_member(*peer)).collect();
+        for peer in known {
+            self.introduced.remove(&peer);
+            self.greet_member(peer);
+        }
         self.retry_waiting_for_control();
+        self.report_soon();
         self.emit(Effect::Event(Event::Control));
     }
 

@@ -106,6 +106,8 @@ impl Engine {
             parked_verdicts: BTreeMap::new(),
             receipts: BTreeMap::new(),
             receipts_at: None,
+            reports: super::reports::Reports::new(now),
+            introduced: BTreeSet::new(),
             reconcile_at: now.plus_ms(RECONCILE_EVERY_MS),
             verdicts: BTreeMap::new(),
             in_flight: BTreeMap::new(),

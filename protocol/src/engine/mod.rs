@@ -8,17 +8,22 @@
 //! stamped with the newest batch at their time and come out only when it is durable; only
 //! [`Effect::Persist`] itself comes out at once, so that a store can commit many at a time.
 
+mod admin;
 mod alarms;
+mod audit;
 mod authoring;
 mod command;
 mod commands;
 mod control;
 mod entropy;
+mod introduction;
 mod io;
 mod joining;
 mod load;
 mod messages;
+mod preview;
 mod queries;
+mod reports;
 mod serving;
 mod syncing;
 
@@ -122,6 +127,9 @@ pub struct Engine {
     /// Acknowledgements to authors of messages that are held here, and when to send them.
     receipts: BTreeMap<DeviceId, BTreeMap<RoomId, Vec<MessageId>>>,
     receipts_at: Option<Timestamp>,
+    reports: reports::Reports,
+    /// Devices that are not in the log and have shown a good chain to it.
+    introduced: BTreeSet<DeviceId>,
     reconcile_at: Timestamp,
     verdicts: BTreeMap<&'static str, u64>,
     /// Messages whose batch is not durable yet, so not in the reader either.
@@ -183,6 +191,7 @@ impl Engine {
             .chain(parked)
             .chain(join)
             .chain(self.receipts_at)
+            .chain(self.report_due())
             .min()
             .map_or(self.reconcile_at, |next| next.min(self.reconcile_at))
     }
@@ -225,6 +234,7 @@ impl Engine {
         if let Some(join) = self.join.as_mut() {
             join.clock_went_back(ms);
         }
+        self.reports.clock_went_back(ms);
         self.desk.clock_went_back(ms);
     }
 
@@ -232,6 +242,7 @@ impl Engine {
         self.expire_verdicts();
         self.seal_what_is_due();
         self.send_receipts_if_due();
+        self.report_if_due();
         self.join_tick();
         if self.reconcile_at <= self.now {
             let jitter = self.entropy.below(RECONCILE_EVERY_MS / 2);

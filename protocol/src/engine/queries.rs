@@ -27,6 +27,7 @@ impl Engine {
             peers: self.peers.keys().map(|peer| self.peer_view(*peer)).collect(),
             control_digest: control.map(ControlLog::digest).unwrap_or_default(),
             control_objects: control.map_or(0, |c| c.order().len() as u64),
+            applied: self.applied(),
             rooms: self.accessible_rooms().into_iter().map(|room| self.room_status(room)).collect(),
             verdicts: self.verdicts.iter().map(|(reason, count)| (*reason, *count)).collect(),
             alarms: control.map(|c| self.alarm_views(c)).unwrap_or_default(),
@@ -300,7 +301,7 @@ impl Engine {
         })
     }
 
-    fn visible_room(&self, selector: &str) -> Result<RoomId, Failure> {
+    pub(super) fn visible_room(&self, selector: &str) -> Result<RoomId, Failure> {
         let room = self.find_room(selector)?;
         let access = self.access()?;
         let open = self.me().is_some_and(|me| access.has_access(me, room));

@@ -26,6 +26,14 @@ impl Engine {
         if request.is_join() {
             return self.answer_join(peer, request);
         }
+        if let Request::Introduce { objects } = &request
+            && !self.is_member(peer)
+        {
+            return self.answer_introduction(peer, objects);
+        }
+        if self.introduced.contains(&peer) && !self.is_member(peer) {
+            return self.answer_introduced(peer, request);
+        }
         if !self.is_member(peer) {
             self.count("unknown_peer");
             return Response::Refused;
@@ -51,6 +59,14 @@ impl Engine {
                 }
                 Response::Ack
             }
+            Request::Reports { records } => {
+                for record in &records {
+                    self.take_report(&record.0);
+                }
+                Response::Ack
+            }
+            // It is in the log already.
+            Request::Introduce { .. } => Response::Ack,
             Request::Held { room, ids } => {
                 // Also from or to someone who has lost access meanwhile: what is held is held.
                 if self.standing_of(peer, room).proved() {
@@ -64,6 +80,36 @@ impl Engine {
             | Request::JoinReveal { .. }
             | Request::JoinPoll
             | Request::JoinSign { .. } => Response::Refused,
+        }
+    }
+
+    /// A device that has introduced itself may reconcile the control log, and nothing else.
+    fn answer_introduced(&mut self, peer: DeviceId, request: Request) -> Response {
+        match request {
+            Request::Summary => match self.control_summary() {
+                Some(control) => Response::Summary { control, rooms: Vec::new() },
+                None => Response::Refused,
+            },
+            Request::Ranges { scope: Scope::Control, lower, upper } => {
+                match self.items(Scope::Control) {
+                    Some(items) => answer_ranges(items, lower, upper),
+                    None => Response::Refused,
+                }
+            }
+            Request::List { scope: Scope::Control, lower, upper } => {
+                match self.items(Scope::Control) {
+                    Some(items) => answer_list(items, lower, upper),
+                    None => Response::Refused,
+                }
+            }
+            Request::Get { scope: Scope::Control, ids } => self.answer_get(Scope::Control, &ids),
+            Request::Push { scope: Scope::Control, objects } => {
+                self.take_push(peer, Scope::Control, &objects)
+            }
+            _ => {
+                self.count("unknown_peer");
+                Response::Refused
+            }
         }
     }
 

@@ -32,12 +32,15 @@ pub(super) struct Peer {
     wanted: BTreeMap<RoomId, BTreeSet<MessageId>>,
     /// Digest of the control log of which revocations were last pushed to it.
     pub(super) told: Option<ObjectId>,
+    /// We have introduced ourselves to it.
+    pub(super) introduced_to: bool,
 }
 
 /// What a request of ours was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     Summary(DeviceId),
+    Introduction(DeviceId),
     Pull(DeviceId),
     JoinHello(DeviceId),
     JoinReveal(DeviceId),
@@ -52,6 +55,7 @@ impl Asked {
     fn peer(self) -> Option<DeviceId> {
         match self {
             Self::Summary(peer)
+            | Self::Introduction(peer)
             | Self::Pull(peer)
             | Self::JoinHello(peer)
             | Self::JoinReveal(peer)
@@ -72,6 +76,7 @@ impl Engine {
     }
 
     pub(super) fn disconnected(&mut self, peer: DeviceId) {
+        self.introduced.remove(&peer);
         let pull = self.peers.remove(&peer).and_then(|state| state.pull);
         if let Some(pull) = pull {
             self.pull_ended(peer, pull.scope(), false);
@@ -134,6 +139,7 @@ impl Engine {
         if !chunk.is_empty() {
             self.ask(peer, Request::Addresses { records: chunk });
         }
+        self.send_reports(peer);
         self.summarize(peer);
     }
 
@@ -210,6 +216,7 @@ impl Engine {
         match asked {
             Asked::Nothing => {}
             Asked::Summary(peer) => self.summary_answered(peer, response),
+            Asked::Introduction(peer) => self.introduced(peer, response),
             Asked::Pull(peer) => self.pull_answered(peer, response),
             Asked::JoinHello(peer) => self.join_offered(peer, response),
             Asked::JoinReveal(peer) | Asked::JoinPoll(peer) => self.join_answered(peer, response),
@@ -220,6 +227,9 @@ impl Engine {
     fn summary_answered(&mut self, peer: DeviceId, response: Option<Response>) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         let again = state.summary.take().unwrap_or(false);
+        if matches!(response, Some(Response::Refused)) && self.is_member(peer) {
+            self.introduce_ourselves(peer);
+        }
         if let Some(Response::Summary { control, rooms }) = response {
             if self.control_summary().is_some_and(|ours| differs(&ours, &control)) {
                 self.want(peer, Scope::Control);

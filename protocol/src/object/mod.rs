@@ -51,11 +51,13 @@ pub enum ObjectType {
     Envelope = 32,
     /// Where a device listens: [`crate::address::AddressRecord`].
     AddressRecord = 48,
+    /// What a device has applied: [`crate::report::StateReport`].
+    StateReport = 49,
 }
 
 impl ObjectType {
     /// All types that this version knows.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Genesis,
         Self::RootRotate,
         Self::AdminGrant,
@@ -71,6 +73,7 @@ impl ObjectType {
         Self::SetField,
         Self::Envelope,
         Self::AddressRecord,
+        Self::StateReport,
     ];
 
     /// The number on the wire.
@@ -104,6 +107,7 @@ impl ObjectType {
             Self::SetField => "set-field",
             Self::Envelope => "envelope",
             Self::AddressRecord => "address-record",
+            Self::StateReport => "state-report",
         }
     }
 }

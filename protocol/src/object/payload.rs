@@ -241,9 +241,10 @@ impl ControlObject {
             ObjectType::RoomCut => body(bytes, Payload::RoomCut),
             ObjectType::Ratify => body(bytes, Payload::Ratify),
             ObjectType::SetField => body(bytes, Payload::SetField),
-            ObjectType::Genesis | ObjectType::Envelope | ObjectType::AddressRecord => {
-                Err(CodecError::Malformed.into())
-            }
+            ObjectType::Genesis
+            | ObjectType::Envelope
+            | ObjectType::AddressRecord
+            | ObjectType::StateReport => Err(CodecError::Malformed.into()),
         }?;
         let header = &object.header;
         if header.version != CONTROL_VERSION {

@@ -424,6 +424,25 @@ impl RoomLog {
         self.entries.get(&id).is_some_and(|e| e.shown && !e.accepted && self.stands(id, true))
     }
 
+    /// Messages that would be shown no longer if authors stood otherwise, those left out that
+    /// this node would seal.
+    #[must_use]
+    pub fn lost_by(&self, standing_of: impl Fn(DeviceId) -> Standing) -> u64 {
+        let mut then = self.clone();
+        let Some(rejudged) = then.rejudge(standing_of) else { return 0 };
+        let lost = rejudged.lost.into_iter().filter(|id| {
+            let content = then.get(*id).is_some_and(|e| e.kind.is_content());
+            content && !then.is_unsealed(*id)
+        });
+        lost.count() as u64
+    }
+
+    /// Accepted messages that no accepted message follows, ascending.
+    #[must_use]
+    pub fn heads(&self) -> Vec<MessageId> {
+        self.heads.iter().copied().collect()
+    }
+
     /// Parents for a new envelope of ours, ascending, with their height: the accepted heads,
     /// the highest first if there are more than the bound.
     #[must_use]

@@ -5,8 +5,8 @@ use minicbor::{Decode, Encode};
 use crate::codec::{self, CodecError};
 use crate::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId};
 use crate::limits::{
-    ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, FRAME_BYTES_MAX, IDS_FRAME_MAX, NAME_CHARS_MAX,
-    RANGE_PARTS, SUMMARY_ROOMS_MAX,
+    ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, FRAME_BYTES_MAX, IDS_FRAME_MAX,
+    INTRODUCTION_OBJECTS_MAX, NAME_CHARS_MAX, RANGE_PARTS, SUMMARY_ROOMS_MAX,
 };
 use crate::object::SignatureBytes;
 
@@ -192,6 +192,21 @@ pub enum Request {
         #[n(1)]
         agent: AgentId,
     },
+    /// Signed state reports.
+    #[n(11)]
+    Reports {
+        /// Signed bytes.
+        #[n(0)]
+        records: Vec<Blob>,
+    },
+    /// A device that the receiver's log does not certify shows its certificate and the
+    /// authorities above it, the lowest first, without `Genesis`.
+    #[n(12)]
+    Introduce {
+        /// Signed bytes.
+        #[n(0)]
+        objects: Vec<Blob>,
+    },
 }
 
 /// How a request to join stands with the peer that was asked.
@@ -330,7 +345,10 @@ impl Request {
         let fits = match &request {
             Self::Get { ids, .. } | Self::Held { ids, .. } => ids.len() <= IDS_FRAME_MAX,
             Self::Push { objects, .. } => objects.len() <= IDS_FRAME_MAX,
-            Self::Addresses { records } => records.len() <= ADDRESS_RECORDS_FRAME_MAX,
+            Self::Addresses { records } | Self::Reports { records } => {
+                records.len() <= ADDRESS_RECORDS_FRAME_MAX
+            }
+            Self::Introduce { objects } => objects.len() <= INTRODUCTION_OBJECTS_MAX,
             Self::JoinHello { name, .. } => name.chars().count() <= NAME_CHARS_MAX,
             _ => true,
         };

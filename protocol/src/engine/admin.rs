@@ -1,0 +1,666 @@
+//! What admins ask for that ends, restores or renames: worked out as a plan, which can be looked
+//! at before it is signed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Engine;
+use super::command::{Command, Failure, FailureKind, Outcome, Signer};
+use super::commands::{depart, stored_name};
+use crate::control::ControlLog;
+use crate::id::{AgentId, DeviceId, MessageId, ObjectId, RoomId, UnitId};
+use crate::object::{
+    AdminGrant, Capabilities, ControlCut, Field, FieldValue, Keep, Payload, Ratify, Revoke,
+    RevokeMode, RoomCut, RootRotate, SetField,
+};
+
+/// Control objects to be signed together, by this device or by the root key.
+pub(super) struct Plan {
+    /// What they are about.
+    pub(super) subject: String,
+    /// The key that signs instead of this device's.
+    pub(super) signer: Option<Signer>,
+    /// What is signed.
+    pub(super) payloads: Vec<Payload>,
+    /// What cannot be done as one might expect.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Plan {
+    fn new(subject: impl Into<String>, payloads: Vec<Payload>) -> Self {
+        Self { subject: subject.into(), signer: None, payloads, warnings: Vec::new() }
+    }
+}
+
+impl Engine {
+    /// Works out what a command would sign; `None` for commands that end and restore nothing.
+    pub(super) fn plan(&self, command: &Command) -> Result<Option<Plan>, Failure> {
+        let plan = match command {
+            Command::GrantAdmin { agent, device, rank, may, scope, root } => {
+                self.plan_grant(agent, device.as_deref(), (*rank, *may), scope.as_deref(), root)?
+            }
+            Command::RevokeAdmin { agent, device, last_good, root } => {
+                self.plan_revoke_admin(agent, device.as_deref(), last_good.as_deref(), root)?
+            }
+            Command::RevokeAgent { agent, device, strict, keep, last_good, root } => {
+                let mode = if *strict { RevokeMode::Strict } else { RevokeMode::Depart };
+                let last_good = last_good.as_deref();
+                self.plan_revoke_agent(agent, device.as_deref(), mode, keep, last_good, root)?
+            }
+            Command::RenameUnit { unit, name } => self.plan_rename_unit(unit, name)?,
+            Command::DeleteUnit { unit } => {
+                let unit = self.find_unit(unit)?;
+                let subject = self.access()?.unit_label(unit);
+                Plan::new(subject, vec![Payload::Revoke(depart(unit.into()))])
+            }
+            Command::RenameRoom { room, name } => {
+                let (room, name) = (self.find_room(room)?, stored_name(name)?);
+                self.refuse_taken(self.access()?.select_room(&name).is_some(), "a room", &name)?;
+                let subject = self.room_name(room);
+                Plan::new(subject, vec![self.set(room.into(), FieldValue::Name(name))?])
+            }
+            Command::SetRoomActive { room, active } => {
+                let room = self.find_room(room)?;
+                let is = self.access()?.rooms().get(&room).is_some_and(|r| r.active);
+                if is == *active {
+                    return Err(Failure::new(
+                        FailureKind::Conflict,
+                        format!("the room is {} already", if is { "active" } else { "inactive" }),
+                        "nothing needs to be done",
+                    ));
+                }
+                let subject = self.room_name(room);
+                Plan::new(subject, vec![self.set(room.into(), FieldValue::Active(*active))?])
+            }
+            Command::DeleteRoom { room } => {
+                let room = self.find_room(room)?;
+                let subject = self.room_name(room);
+                Plan::new(subject, vec![Payload::Revoke(depart(room.into()))])
+            }
+            Command::RemoveMember { agent, unit } => self.plan_remove_member(agent, unit)?,
+            Command::Unpermit { room, unit } => self.plan_unpermit(room, unit)?,
+            Command::Ratify { target, root } => self.plan_ratify(target, root)?,
+            Command::Recover { key, next, last_good } => {
+                self.plan_recover(key, *next, last_good.as_deref())?
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(self.keep_what_nobody_is_left_to_acknowledge(plan)?))
+    }
+
+    /// Signs, stores and publishes what was planned.
+    pub(super) fn carry_out(&mut self, plan: Plan) -> Result<Outcome, Failure> {
+        let mut preview = self.preview_of(&plan)?;
+        preview.warnings.extend(plan.warnings);
+        let mut objects = Vec::new();
+        for payload in plan.payloads {
+            objects.push(self.author_as(plan.signer.as_ref(), payload)?);
+        }
+        self.control_changed();
+        Ok(Outcome::Signed { subject: plan.subject, objects, preview })
+    }
+
+    fn plan_grant(
+        &self,
+        agent: &str,
+        device: Option<&str>,
+        (rank, may): (u32, Capabilities),
+        scope: Option<&str>,
+        root: &Option<Signer>,
+    ) -> Result<Plan, Failure> {
+        if rank == 0 {
+            return Err(Failure::new(
+                FailureKind::Usage,
+                "rank 0 is the root key",
+                "ranks of admins begin at 1, the most senior",
+            ));
+        }
+        let agent = self.find_agent(agent)?;
+        let log = self.log()?;
+        let scope = scope.map(|unit| self.find_scope(unit)).transpose()?;
+        let devices = self.devices_for(agent.id, device)?;
+        let held = |device: DeviceId| {
+            log.grants_of(device).any(|(_, g)| {
+                g.agent == agent.id && g.rank == rank && g.may == may && g.scope == scope
+            })
+        };
+        let payloads: Vec<Payload> = devices
+            .into_iter()
+            .filter(|device| !held(*device))
+            .map(|device| {
+                let overrides = log.admin_revokes(agent.id, device).into_iter().collect();
+                let agent = agent.id;
+                Payload::AdminGrant(AdminGrant { device, agent, rank, may, scope, overrides })
+            })
+            .collect();
+        if payloads.is_empty() {
+            return Err(Failure::new(
+                FailureKind::Conflict,
+                format!("{} has exactly this authority already", agent.name),
+                "see `conclave admin list`",
+            ));
+        }
+        Ok(self.by_whoever_may(Plan::new(agent.name, payloads), root))
+    }
+
+    fn plan_revoke_admin(
+        &self,
+        agent: &str,
+        device: Option<&str>,
+        last_good: Option<&str>,
+        root: &Option<Signer>,
+    ) -> Result<Plan, Failure> {
+        let agent = self.find_agent(agent)?;
+        let log = self.log()?;
+        let device = device.map(parse_device).transpose()?;
+        let grants: Vec<(ObjectId, DeviceId)> = log
+            .admin_grants()
+            .filter(|(id, grant)| {
+                let meant = grant.agent == agent.id && device.is_none_or(|d| d == grant.device);
+                meant && log.in_force(*id)
+            })
+            .map(|(id, grant)| (id, grant.device))
+            .collect();
+        if grants.is_empty() {
+            return Err(Failure::new(
+                FailureKind::NotFound,
+                format!("{} is not an admin", agent.name),
+                "see `conclave admin list`",
+            ));
+        }
+        let mut payloads = Vec::new();
+        let me = self.keys.device();
+        for (grant, device) in grants {
+            // Our own: what was signed up to now stands by itself.
+            let cuts = if device == me { Vec::new() } else { self.cuts(&[device], last_good)? };
+            payloads.push(Payload::Revoke(Revoke {
+                target: grant,
+                control_cuts: cuts,
+                keep: Vec::new(),
+                mode: RevokeMode::Depart,
+            }));
+        }
+        // A resignation must cite what it ends, so our last grant goes last.
+        payloads.sort_by_key(|p| self.log().is_ok_and(|log| log.authority_for(me, p).is_none()));
+        Ok(self.by_whoever_may(Plan::new(agent.name, payloads), root))
+    }
+
+    fn plan_revoke_agent(
+        &self,
+        agent: &str,
+        device: Option<&str>,
+        mode: RevokeMode,
+        keep: &[String],
+        last_good: Option<&str>,
+        root: &Option<Signer>,
+    ) -> Result<Plan, Failure> {
+        let agent = self.find_agent(agent)?;
+        let log = self.log()?;
+        let (targets, devices): (Vec<ObjectId>, Vec<DeviceId>) = match device {
+            None => {
+                if !log.access().is_live(agent.id) {
+                    return Err(Failure::new(
+                        FailureKind::Conflict,
+                        format!("{} has been dismissed already", agent.name),
+                        "see `conclave agent show`; `conclave ratify` lets an agent return",
+                    ));
+                }
+                (vec![agent.id.into()], log.devices_of(agent.id).collect())
+            }
+            Some(typed) => {
+                let device = parse_device(typed)?;
+                let cert = log.certs_of(device, agent.id).next().ok_or_else(|| {
+                    Failure::new(
+                        FailureKind::NotFound,
+                        format!("{} has no device {typed}", agent.name),
+                        "see `conclave agent show`",
+                    )
+                })?;
+                (vec![cert], vec![device])
+            }
+        };
+        let keep = self.keeps(keep)?;
+        let admins: Vec<DeviceId> =
+            devices.iter().copied().filter(|device| log.tail(*device).is_some()).collect();
+        let control_cuts = self.cuts(&admins, last_good)?;
+        let mut payloads = Vec::new();
+        for target in targets {
+            let (control_cuts, keep) = (control_cuts.clone(), keep.clone());
+            payloads.push(Payload::Revoke(Revoke { target, control_cuts, keep, mode }));
+        }
+        if mode == RevokeMode::Strict {
+            payloads.extend(self.cuts_of_earlier_departures(&devices, &keep)?);
+        }
+        Ok(self.by_whoever_may(Plan::new(agent.name, payloads), root))
+    }
+
+    /// A strict removal would be worth nothing if an earlier, mild one let through what members
+    /// acknowledge.
+    fn cuts_of_earlier_departures(
+        &self,
+        devices: &[DeviceId],
+        keep: &[Keep],
+    ) -> Result<Vec<Payload>, Failure> {
+        let log = self.log()?;
+        let me = self.keys.device();
+        let mut cuts: BTreeMap<(RoomId, ObjectId), Payload> = BTreeMap::new();
+        for room in log.access().rooms().keys().copied() {
+            let kept = keep.iter().find(|k| k.room == room);
+            for ended in devices.iter().flat_map(|d| log.standing(*d, room).ways).flatten() {
+                let Some(revoke) = ended.revoke.filter(|_| ended.acknowledged_stays) else {
+                    continue;
+                };
+                let keep = kept.map(|k| k.messages.clone()).unwrap_or_default();
+                let cut = Payload::RoomCut(RoomCut { room, revoke, keep });
+                if log.authority_for(me, &cut).is_some() {
+                    cuts.insert((room, revoke), cut);
+                }
+            }
+        }
+        Ok(cuts.into_values().collect())
+    }
+
+    fn plan_rename_unit(&self, unit: &str, name: &str) -> Result<Plan, Failure> {
+        let (unit, name) = (self.find_unit(unit)?, stored_name(name)?);
+        let access = self.access()?;
+        let info = access.units().get(&unit);
+        let taken = info.is_some_and(|u| access.unit_named(u.kind, u.parent, &name).is_some());
+        self.refuse_taken(taken, "a unit", &name)?;
+        Ok(Plan::new(access.unit_label(unit), vec![self.set(unit.into(), FieldValue::Name(name))?]))
+    }
+
+    fn plan_remove_member(&self, agent: &str, unit: &str) -> Result<Plan, Failure> {
+        let (agent, unit) = (self.find_agent(agent)?, self.find_unit(unit)?);
+        let log = self.log()?;
+        let access = log.access();
+        let label = access.unit_label(unit);
+        // Leaving a Department is leaving its Groups.
+        let inside = |held: &UnitId| {
+            *held == unit || access.units().get(held).is_some_and(|info| info.parent == Some(unit))
+        };
+        // One `Revoke` strikes a whole pair; the grants of one pair need no second.
+        let payloads: Vec<Payload> = access
+            .units_of(agent.id)
+            .filter(inside)
+            .filter_map(|held| log.member_grants(agent.id, held).first().copied())
+            .map(|grant| Payload::Revoke(depart(grant)))
+            .collect();
+        if payloads.is_empty() {
+            return Err(Failure::new(
+                FailureKind::NotFound,
+                format!("{} is not a member of {label}", agent.name),
+                "see where an agent belongs with `conclave agent show`",
+            ));
+        }
+        Ok(Plan::new(label, payloads))
+    }
+
+    fn plan_unpermit(&self, room: &str, unit: &str) -> Result<Plan, Failure> {
+        let (room, principal) = (self.find_room(room)?, self.find_principal(unit)?);
+        let log = self.log()?;
+        let Some(permit) = log.permits(room, principal).first().copied() else {
+            return Err(Failure::new(
+                FailureKind::NotFound,
+                format!("the room has no permission for {}", log.access().label(principal)),
+                "see its permissions with `conclave room show`",
+            ));
+        };
+        Ok(Plan::new(self.room_name(room), vec![Payload::Revoke(depart(permit))]))
+    }
+
+    fn plan_ratify(&self, typed: &str, root: &Option<Signer>) -> Result<Plan, Failure> {
+        let log = self.log()?;
+        let target = self.find_ratifiable(typed)?;
+        let overrides = log.revokes_on(target);
+        if log.counts(target) && overrides.is_empty() {
+            return Err(Failure::new(
+                FailureKind::Conflict,
+                format!("{typed} counts, and nothing has been revoked about it"),
+                "`conclave why` says how it stands; a membership that ended is granted anew with \
+                 `conclave agent add`, an admin's authority with `conclave admin grant`",
+            ));
+        }
+        let subject = log.describe(target);
+        let payload = Payload::Ratify(Ratify { target, overrides });
+        let mut plan = self.by_whoever_may(Plan::new(subject, vec![payload]), root);
+        let rank = self.rank_of(&plan);
+        for revoke in log.revokes_on(target) {
+            let strict = matches!(
+                log.get(revoke).map(|o| &o.payload),
+                Some(Payload::Revoke(r)) if r.mode == RevokeMode::Strict
+            );
+            if strict && log.rank(revoke) < rank {
+                plan.warnings.push(format!(
+                    "the strict revocation {revoke} can be overridden only by an admin of rank {} \
+                     or more senior",
+                    log.rank(revoke).unwrap_or(0)
+                ));
+            }
+        }
+        Ok(plan)
+    }
+
+    fn plan_recover(
+        &self,
+        key: &Signer,
+        next: ObjectId,
+        last_good: Option<&str>,
+    ) -> Result<Plan, Failure> {
+        let log = self.log()?;
+        let Some((root, _)) = log.root() else {
+            return Err(Failure::new(
+                FailureKind::Conflict,
+                "the root is frozen: two different rotations were signed with this phrase",
+                "see the alarm in `conclave status`",
+            ));
+        };
+        let cut = match last_good {
+            None => self.cuts(&[root], None)?,
+            Some(id) => self.cuts(&[root], Some(id))?,
+        };
+        let cut = cut.into_iter().next().ok_or_else(|| {
+            Failure::new(FailureKind::Failed, "the root key has signed nothing", "this is a defect")
+        })?;
+        let mut plan =
+            Plan::new("the root key", vec![Payload::RootRotate(RootRotate { next, cut })]);
+        plan.signer = Some(key.clone());
+        Ok(plan)
+    }
+
+    /// Lets this device sign if it may, else the root key that was given.
+    fn by_whoever_may(&self, mut plan: Plan, root: &Option<Signer>) -> Plan {
+        let me = self.keys.device();
+        let may = |payload: &Payload| {
+            self.log().is_ok_and(|log| {
+                let authority = log.authority_for(me, payload);
+                authority.is_some_and(|authority| self.would_matter(log, authority, payload))
+            })
+        };
+        if !plan.payloads.iter().all(may) {
+            plan.signer.clone_from(root);
+        }
+        plan
+    }
+
+    /// Whether a `Revoke` under an authority would have an effect on admins.
+    fn would_matter(&self, log: &ControlLog, authority: ObjectId, payload: &Payload) -> bool {
+        let Payload::Revoke(revoke) = payload else { return true };
+        let Some(Payload::AdminGrant(own)) = log.get(authority).map(|o| &o.payload) else {
+            return true;
+        };
+        let senior_to = |agent: AgentId, device: Option<DeviceId>| {
+            log.admin_grants().filter(|(id, _)| log.in_force(*id)).all(|(_, g)| {
+                let protects =
+                    g.agent == agent && device.is_none_or(|d| g.device == d || own.agent != agent);
+                !protects || own.rank < g.rank
+            })
+        };
+        match log.get(revoke.target).map(|o| &o.payload) {
+            Some(Payload::AdminGrant(g)) => revoke.target == authority || own.rank < g.rank,
+            Some(Payload::AgentCert(_)) => senior_to(revoke.target.into(), None),
+            Some(Payload::DeviceCert(c)) => senior_to(c.agent, Some(c.device)),
+            _ => true,
+        }
+    }
+
+    fn rank_of(&self, plan: &Plan) -> Option<u32> {
+        if plan.signer.is_some() {
+            return Some(0);
+        }
+        let log = self.log().ok()?;
+        let authority = log.authority_for(self.keys.device(), plan.payloads.first()?)?;
+        match &log.get(authority)?.payload {
+            Payload::AdminGrant(grant) => Some(grant.rank),
+            _ => None,
+        }
+    }
+
+    /// Checks that what is planned can be signed and has an effect, and says what is missing.
+    pub(super) fn check_plan(&self, plan: &Plan) -> Result<(), Failure> {
+        let log = self.log()?;
+        if let Some(signer) = &plan.signer {
+            let key = signer.0.device();
+            for payload in &plan.payloads {
+                if !self.root_may(log, key, payload) {
+                    return Err(Failure::new(
+                        FailureKind::NotAdmin,
+                        "this is not the company's root key, or the root may not do this",
+                        "see `conclave log` for rotations of the root; `conclave recover` replaces \
+                         a lost or stolen one",
+                    ));
+                }
+            }
+            return Ok(());
+        }
+        let me = self.keys.device();
+        for payload in &plan.payloads {
+            let Some(authority) = log.authority_for(me, payload) else {
+                return Err(self.lacks_authority(payload));
+            };
+            if !self.would_matter(log, authority, payload) {
+                return Err(Failure::new(
+                    FailureKind::NotAdmin,
+                    "this device's authority is not senior enough: only a strictly more senior \
+                     admin can end an admin's authority, or dismiss an admin",
+                    "see `conclave admin list`; for an admin of rank 1 the root key is needed: \
+                     `--root-key FILE`",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn root_may(&self, log: &ControlLog, key: DeviceId, payload: &Payload) -> bool {
+        if let Payload::RootRotate(_) = payload {
+            return log.recovery_commitment() == Some(crate::keys::recovery_hash(key));
+        }
+        log.root().is_some_and(|(root, _)| root == key) && log.root_could_issue(payload)
+    }
+
+    fn lacks_authority(&self, payload: &Payload) -> Failure {
+        let (what, hint) = match payload {
+            Payload::AdminGrant(g) if g.rank == 1 => (
+                "only the root key makes admins of rank 1".to_owned(),
+                "give the root key with `--root-key FILE`, or choose a higher number as rank",
+            ),
+            Payload::AdminGrant(_) => (
+                "this device may not make such an admin: it needs the capability `admins`, a more \
+                 senior rank, and no narrower rights and scope than it gives"
+                    .to_owned(),
+                "see `conclave admin list`",
+            ),
+            _ => (
+                "this device has no grant to do this".to_owned(),
+                "ask an admin of the company to do it; see `conclave admin list`",
+            ),
+        };
+        Failure::new(FailureKind::NotAdmin, what, hint)
+    }
+
+    /// A `SetField` that supersedes what is known.
+    fn set(&self, target: ObjectId, value: FieldValue) -> Result<Payload, Failure> {
+        let field: Field = value.field();
+        let supersedes = self.log()?.current_fields(target, field);
+        Ok(Payload::SetField(SetField { target, value, supersedes }))
+    }
+
+    /// The last objects of devices that still count: all known ones, or up to `last_good`.
+    fn cuts(
+        &self,
+        devices: &[DeviceId],
+        last_good: Option<&str>,
+    ) -> Result<Vec<ControlCut>, Failure> {
+        let log = self.log()?;
+        let mut cuts: BTreeMap<DeviceId, ControlCut> = BTreeMap::new();
+        if let Some(typed) = last_good {
+            let id: ObjectId = typed.parse().map_err(|_| {
+                Failure::new(
+                    FailureKind::Usage,
+                    format!("\"{typed}\" is no id of a control object"),
+                    "use the `id` of the last good object that `conclave log --json` shows",
+                )
+            })?;
+            let place = log.place_of(id).filter(|(author, _)| devices.contains(author));
+            let (device, seq) = place.ok_or_else(|| {
+                Failure::new(
+                    FailureKind::NotFound,
+                    format!("{typed} was not signed by a device whose authority this would end"),
+                    "use the `id` of the last good object that `conclave log` shows",
+                )
+            })?;
+            cuts.insert(device, ControlCut { device, seq, id });
+        }
+        for device in devices {
+            if let Some((seq, id)) = log.tail(*device) {
+                let cut = ControlCut { device: *device, seq, id };
+                cuts.entry(*device).or_insert(cut);
+            }
+        }
+        Ok(cuts.into_values().collect())
+    }
+
+    /// Messages that stand, by room.
+    fn keeps(&self, typed: &[String]) -> Result<Vec<Keep>, Failure> {
+        let mut keeps: BTreeMap<RoomId, BTreeSet<MessageId>> = BTreeMap::new();
+        for text in typed {
+            let id = text.parse::<MessageId>().ok();
+            let rooms = || self.rooms.iter();
+            let found = id.and_then(|id| {
+                rooms().find(|(_, state)| state.log.get(id).is_some()).map(|(room, _)| (*room, id))
+            });
+            let (room, id) = found.ok_or_else(|| {
+                Failure::new(
+                    FailureKind::NotFound,
+                    format!("there is no message \"{text}\" here"),
+                    "use the `id` of the last good message that `conclave history --json` shows",
+                )
+            })?;
+            keeps.entry(room).or_default().insert(id);
+        }
+        let keep = |(room, ids): (RoomId, BTreeSet<MessageId>)| Keep {
+            room,
+            messages: ids.into_iter().collect(),
+        };
+        Ok(keeps.into_iter().map(keep).collect())
+    }
+
+    /// Where nobody with access is left, nobody can acknowledge: what this device holds of such
+    /// rooms is written into the revocation.
+    fn keep_what_nobody_is_left_to_acknowledge(&self, mut plan: Plan) -> Result<Plan, Failure> {
+        let revokes = |p: &Payload| matches!(p, Payload::Revoke(r) if r.mode == RevokeMode::Depart);
+        if !plan.payloads.iter().any(revokes) || self.check_plan(&plan).is_err() {
+            return Ok(plan);
+        }
+        let emptied: Vec<RoomId> = self
+            .preview_of(&plan)?
+            .rooms
+            .into_iter()
+            .filter(|room| room.nobody_left)
+            .map(|room| room.room.id)
+            .collect();
+        let mut keeps = Vec::new();
+        for room in emptied {
+            let held = self.rooms.get(&room).filter(|_| {
+                self.me().is_some_and(|me| self.access().is_ok_and(|a| a.has_access(me, room)))
+            });
+            match held.map(|state| state.log.heads()) {
+                Some(messages) if messages.is_empty() => {}
+                Some(messages) => keeps.push(Keep { room, messages }),
+                None => plan.warnings.push(format!(
+                    "nobody with access is left in \"{}\", and this device does not hold its \
+                     history: what was written there can be read by nobody until somebody is let \
+                     in again",
+                    self.room_name(room)
+                )),
+            }
+        }
+        let first = plan.payloads.iter_mut().find_map(|payload| match payload {
+            Payload::Revoke(revoke) if revoke.mode == RevokeMode::Depart => Some(revoke),
+            _ => None,
+        });
+        if let Some(revoke) = first {
+            revoke.keep = keeps;
+        }
+        Ok(plan)
+    }
+
+    fn find_scope(&self, typed: &str) -> Result<UnitId, Failure> {
+        self.find_department(typed)
+    }
+
+    /// The live devices of an agent, or the one that is named.
+    fn devices_for(&self, agent: AgentId, device: Option<&str>) -> Result<Vec<DeviceId>, Failure> {
+        let access = self.access()?;
+        let live = access.agents().get(&agent).map(|a| a.devices.clone()).unwrap_or_default();
+        let devices: Vec<DeviceId> = match device {
+            None => live.into_iter().collect(),
+            Some(typed) => {
+                let device = parse_device(typed)?;
+                live.contains(&device).then_some(device).into_iter().collect()
+            }
+        };
+        if devices.is_empty() {
+            return Err(Failure::new(
+                FailureKind::NotFound,
+                "that agent has no such live device",
+                "see `conclave agent show`",
+            ));
+        }
+        Ok(devices)
+    }
+
+    /// What a `ratify` may name.
+    fn find_ratifiable(&self, typed: &str) -> Result<ObjectId, Failure> {
+        let log = self.log()?;
+        if let Ok(id) = typed.parse::<ObjectId>() {
+            if log.holds(id) && ObjectId::from(log.company()) != id {
+                return Ok(id);
+            }
+            // A device is known by its certificate.
+            let device = DeviceId(id.0);
+            let certs: Vec<ObjectId> = log
+                .agents_of_device(device)
+                .flat_map(|agent| log.certs_of(device, agent))
+                .collect();
+            if let [cert] = certs.as_slice() {
+                return Ok(*cert);
+            }
+        } else if let Some(room) = typed.strip_prefix("room:") {
+            return Ok(self.find_room(room)?.into());
+        } else if typed.starts_with("agent:") || !typed.contains(':') {
+            return Ok(self.find_agent(typed)?.id.into());
+        } else {
+            return Ok(self.find_unit(typed)?.into());
+        }
+        Err(Failure::new(
+            FailureKind::NotFound,
+            format!("there is no control object \"{typed}\" here"),
+            "use an `id` that `conclave log --json` shows, or the name of an agent, unit or room",
+        ))
+    }
+
+    fn refuse_taken(&self, taken: bool, what: &str, name: &str) -> Result<(), Failure> {
+        if !taken {
+            return Ok(());
+        }
+        Err(Failure::new(
+            FailureKind::Conflict,
+            format!("there is {what} named \"{name}\" already"),
+            "choose another name",
+        ))
+    }
+
+    fn room_name(&self, room: RoomId) -> String {
+        let info = self.control.as_ref().and_then(|c| c.access().rooms().get(&room));
+        info.map(|r| r.name.clone()).unwrap_or_default()
+    }
+}
+
+fn parse_device(typed: &str) -> Result<DeviceId, Failure> {
+    typed.parse().map_err(|_| {
+        Failure::new(
+            FailureKind::Usage,
+            format!("\"{typed}\" is no id of a device"),
+            "use a `device` that `conclave agent show --json` or `conclave admin list` shows",
+        )
+    })
+}
