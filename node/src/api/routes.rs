@@ -149,7 +149,7 @@ async fn remove_member(State(app): State<App>, body: Body<Membership>) -> Answer
 
 async fn member(app: &App, command: Command) -> Answer<Member> {
     match app.handle.command(command).await? {
-        Outcome::Member { agent, unit, object } => {
+        Outcome::Member { agent, unit, object, .. } => {
             Ok(Json(Member { agent: agent.into(), unit, object }))
         }
         other => Err(unexpected(&other)),
@@ -224,7 +224,7 @@ async fn unpermit(
 
 async fn changed_room(app: &App, command: Command) -> Answer<Room> {
     match app.handle.command(command).await? {
-        Outcome::Room(room) => Ok(Json(room.into())),
+        Outcome::Room(room, _) => Ok(Json(room.into())),
         other => Err(unexpected(&other)),
     }
 }

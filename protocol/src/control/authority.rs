@@ -37,8 +37,6 @@ impl Seat {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Authority {
     seats: BTreeMap<Ix, Seat>,
-    /// Two different rotations open one commitment.
-    root_fork: Option<Vec<Ix>>,
     /// Seats to judge again, by rank.
     stale: BTreeSet<(u32, Ix)>,
     /// Objects to judge again.
@@ -54,11 +52,6 @@ impl Authority {
 
     pub(super) fn seats(&self) -> impl Iterator<Item = (Ix, &Seat)> {
         self.seats.iter().map(|(ix, seat)| (*ix, seat))
-    }
-
-    /// The rotations that contradict each other, if any.
-    pub(super) fn root_fork(&self) -> Option<&[Ix]> {
-        self.root_fork.as_deref()
     }
 
     /// Whether a grant stands and nothing hits it.
@@ -95,9 +88,12 @@ impl Authority {
                 self.most_senior(links.grants_of(agent), |_| true, nodes) > rank
             }
             Payload::DeviceCert(c) => {
+                let grants = links.grants_of(c.agent);
+                let on_it = self.most_senior(grants, |g| g.device == c.device, nodes);
+                let of_agent = self.most_senior(grants, |_| true, nodes);
+                // People may revoke their own lost laptop; nobody else's equal may.
                 let own = agent_of(carrier, nodes) == Some(c.agent);
-                let protects = |g: &AdminGrant| g.device == c.device || !own;
-                self.most_senior(links.grants_of(c.agent), protects, nodes) > rank
+                on_it > rank && (of_agent > rank || own && of_agent == rank)
             }
             _ => true,
         };
@@ -178,33 +174,38 @@ impl Authority {
         self.settle(nodes, links);
     }
 
-    /// Follows the root line from `Genesis`; see the decision on what a fork means.
+    /// Follows the root line from `Genesis`. A commitment fixes the key that opens it and the
+    /// commitment after it, so the line cannot fork; only cuts can differ.
     fn root_line(&mut self, nodes: &Nodes, links: &Links) {
-        let mut line: BTreeMap<Ix, Limit> = BTreeMap::new();
-        let mut era = vec![Ix::GENESIS];
-        self.root_fork = None;
-        loop {
-            let rotations: Vec<Ix> =
+        let mut eras = vec![vec![Ix::GENESIS]];
+        while let Some(era) = eras.last() {
+            let next: Vec<Ix> =
                 era.iter().flat_map(|root| links.rotations_of(*root)).copied().collect();
-            let mut next = BTreeSet::new();
-            let mut limit = Limit::All;
-            for rotation in &rotations {
-                if let Some(Payload::RootRotate(r)) = nodes.payload(*rotation) {
-                    next.insert(r.next);
-                    let cut = nodes.find(r.cut.id).map_or(Limit::Nothing, Limit::UpTo);
-                    limit = limit.and(cut, nodes);
+            if next.is_empty() {
+                break;
+            }
+            eras.push(next);
+        }
+        // From the newest key back: what a replaced key signed beyond its cut, further rotations
+        // included, changes nothing.
+        let mut line: BTreeMap<Ix, Limit> = BTreeMap::new();
+        let mut after: Vec<Limit> = Vec::new();
+        for era in eras.into_iter().rev() {
+            let stands = |root: &Ix| {
+                *root == Ix::GENESIS
+                    || after.is_empty()
+                    || after.iter().any(|cut| cut.holds(*root, nodes))
+            };
+            let standing: Vec<Ix> = era.into_iter().filter(stands).collect();
+            let limit = after.iter().fold(Limit::All, |limit, cut| limit.and(*cut, nodes));
+            line.extend(standing.iter().map(|root| (*root, limit)));
+            let cut = |root: &Ix| match nodes.payload(*root) {
+                Some(Payload::RootRotate(r)) => {
+                    nodes.find(r.cut.id).map_or(Limit::Nothing, Limit::UpTo)
                 }
-            }
-            let forks = next.len() > 1;
-            line.extend(era.iter().map(|root| (*root, if forks { Limit::All } else { limit })));
-            if forks {
-                self.root_fork = Some(rotations);
-                break;
-            }
-            if rotations.is_empty() {
-                break;
-            }
-            era = rotations;
+                _ => Limit::All,
+            };
+            after = standing.iter().map(cut).collect();
         }
         let roots: Vec<Ix> =
             self.seats.iter().filter(|(_, seat)| seat.rank == 0).map(|(ix, _)| *ix).collect();

@@ -60,13 +60,9 @@ impl ControlLog {
             .map(|(_, grant)| grant.device)
     }
 
-    /// The root key that may sign now, and the object under which it acts; none while the root is
-    /// frozen by two rotations.
+    /// The root key that may sign now, and the object under which it acts.
     #[must_use]
     pub fn root(&self) -> Option<(DeviceId, ObjectId)> {
-        if self.authority.root_fork().is_some() {
-            return None;
-        }
         let open = self
             .authority
             .seats()

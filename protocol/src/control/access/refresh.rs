@@ -182,24 +182,51 @@ impl Access {
         }
     }
 
+    /// Finds an agent's live devices that no other device of theirs confirmed. One needs no
+    /// confirmation: the first, by the rank of who certified it, then by height and id.
     fn refresh_warnings(&mut self, agent: AgentId, view: View<'_>) {
-        let certs = || {
-            let keys = view.links.devices_of(agent);
-            keys.flat_map(|key| view.links.certs_of(key, agent))
-                .copied()
-                .filter(|cert| view.carried(*cert))
-        };
-        let first = certs().min_by_key(|cert| (view.nodes.height(*cert), view.nodes.id(*cert)));
-        let first = first.map(|cert| view.certified_key(cert));
-        let confirmed: BTreeSet<DeviceId> = certs()
-            .filter(|cert| view.is_countersigned(*cert, agent))
-            .filter_map(|cert| view.certified_key(cert))
+        let keys: BTreeSet<DeviceId> = view.links.devices_of(agent).collect();
+        let certs: Vec<Ix> = keys
+            .iter()
+            .flat_map(|key| view.links.certs_of(*key, agent))
+            .copied()
+            .filter(|cert| view.carried(*cert))
             .collect();
-        for key in view.links.devices_of(agent) {
-            let live = self.devices.get(&key).is_some_and(|d| d.agent == agent);
-            if live && first != Some(Some(key)) && !confirmed.contains(&key) {
+        let order = |cert: &Ix| (view.rank(*cert), view.nodes.height(*cert), view.nodes.id(*cert));
+        let first = certs.iter().copied().min_by_key(order);
+        let live = |key: &DeviceId| self.devices.get(key).is_some_and(|d| d.agent == agent);
+        let mut confirmed: BTreeSet<DeviceId> =
+            first.and_then(|cert| view.certified_key(cert)).into_iter().collect();
+        // Keys that confirm each other, and nothing else does, are not confirmed.
+        loop {
+            let more: Vec<DeviceId> = certs
+                .iter()
+                .filter(|cert| view.countersigner(**cert).is_some_and(|by| confirmed.contains(&by)))
+                .filter_map(|cert| view.certified_key(*cert))
+                .filter(|key| !confirmed.contains(key))
+                .collect();
+            if more.is_empty() {
+                break;
+            }
+            confirmed.extend(more);
+        }
+        let mut unconfirmed: BTreeSet<DeviceId> =
+            keys.iter().copied().filter(|key| live(key) && !confirmed.contains(key)).collect();
+        // Which of two was first, equals cannot prove.
+        if let Some(first) = first {
+            let rival = certs.iter().any(|cert| {
+                view.rank(*cert) == view.rank(first)
+                    && view.certified_key(*cert).is_some_and(|key| unconfirmed.contains(&key))
+            });
+            let key = view.certified_key(first).filter(|key| rival && live(key));
+            unconfirmed.extend(key);
+        }
+        for key in keys {
+            if unconfirmed.contains(&key) {
                 self.uncountersigned.insert(key);
-            } else if live || !self.devices.contains_key(&key) {
+            } else if live_for_other(self, key, agent) {
+                // The other agent's list decides.
+            } else {
                 self.uncountersigned.remove(&key);
             }
         }
@@ -345,6 +372,10 @@ impl Access {
     }
 }
 
+fn live_for_other(access: &Access, key: DeviceId, agent: AgentId) -> bool {
+    access.devices.get(&key).is_some_and(|d| d.agent != agent)
+}
+
 fn note_entity(id: ObjectId, payload: &Payload, stale: &mut Stale) {
     match payload {
         Payload::AgentCert(_) => stale.agents.insert(id.into()),
@@ -372,12 +403,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether a device with a carried certificate for the agent confirmed this one.
-    fn is_countersigned(&self, cert: Ix, agent: AgentId) -> bool {
-        let Some(Payload::DeviceCert(c)) = self.nodes.payload(cert) else { return false };
-        c.countersignature.as_ref().is_some_and(|other| {
-            self.links.certs_of(other.device, agent).iter().any(|cert| self.carried(*cert))
-        })
+    /// The device that confirmed a certificate.
+    fn countersigner(&self, cert: Ix) -> Option<DeviceId> {
+        match self.nodes.payload(cert)? {
+            Payload::DeviceCert(c) => c.countersignature.as_ref().map(|by| by.device),
+            _ => None,
+        }
     }
 
     /// Whether a Department has been deleted.
