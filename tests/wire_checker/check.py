@@ -14,6 +14,7 @@ import json
 import sys
 from pathlib import Path
 
+import evaluate
 import frames
 import objects
 from bytes_of import Refused, derive, encode, public_key, sign, signature_fits
@@ -217,7 +218,7 @@ def failure(file, vector, context):
     return None
 
 
-def check(files):
+def check(files, logs):
     context, checked, failed = Context(files), 0, 0
     for file, vectors in files.items():
         for vector in vectors:
@@ -229,6 +230,10 @@ def check(files):
     for complaint in [*complete(files), *linked(files, context)]:
         failed += 1
         print(complaint)
+    if not evaluate.check_all_carried(files["control.json"]):
+        failed += 1
+    if logs and not evaluate.check_logs(logs):
+        failed += 1
     print(f"wire vectors: {checked} checked, {failed} failed")
     return checked > 0 and failed == 0
 
@@ -318,7 +323,9 @@ def main():
     parser.add_argument("folder", nargs="?", type=Path, default=default)
     arguments = parser.parse_args()
     files = read(arguments.folder)
-    passed = mutate(files) if arguments.mutate else check(files)
+    logs = arguments.folder / "logs.json"
+    logs = json.loads(logs.read_text("utf-8")) if logs.is_file() else []
+    passed = mutate(files) if arguments.mutate else check(files, logs)
     sys.exit(0 if passed else 1)
 
 

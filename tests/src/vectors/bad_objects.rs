@@ -136,12 +136,11 @@ pub(super) fn envelopes(company: CompanyId) -> Vec<Case> {
     let null = || Raw::Verbatim(vec![NULL]);
     let n = Raw::Unsigned;
     let enter = |fields: &[Raw]| {
-        let bytes = bent(3, ObjectType::Envelope, company, &body, |tree| {
+        bent(3, ObjectType::Envelope, company, &body, |tree| {
             *tree.at(&[8]) = Raw::Unsigned(16);
             *tree.at(&[9]) = Raw::Verbatim(vec![NULL]);
             *tree.at(&[12]) = Raw::Bytes(Raw::Array(fields.to_vec()).write());
-        });
-        bytes
+        })
     };
     let grants = |ids: &[u8]| Raw::Array(ids.iter().map(|n| raw::id(*n)).collect());
     let many: Vec<u8> = (0..17).collect();
