@@ -115,6 +115,7 @@ impl Model {
             Payload::Revoke(r) => {
                 matches!(self.payload(r.target), Some(Payload::MemberGrant(_) | Payload::Permit(_)))
             }
+            _ => false,
         }
     }
 
@@ -147,6 +148,7 @@ impl Model {
                     Some(Payload::Permit(_)) => may.rooms,
                     _ => false,
                 },
+                _ => false,
             }
     }
 
