@@ -68,10 +68,10 @@ pub const JOIN_SILENCE_MS: u64 = 60_000;
 /// Most join frames taken from one device per minute.
 pub const JOIN_FRAMES_PER_MINUTE_MAX: u32 = 120;
 
-/// Most listen addresses in one address record, and characters in each.
+/// Most listen addresses in one address record, see also [`ADDRESS_BYTES_MAX`].
 pub const ADDRESSES_MAX: usize = 16;
-/// Longest listen address, in characters.
-pub const ADDRESS_CHARS_MAX: usize = 256;
+/// Longest listen address, in bytes.
+pub const ADDRESS_BYTES_MAX: usize = 256;
 /// Most address records kept and sent.
 pub const ADDRESS_RECORDS_MAX: usize = 1024;
 /// Most address records in one frame.

@@ -117,9 +117,8 @@ impl ControlLog {
     /// Rotations that count, by the key that they put in place; ids ascending.
     fn rotations(&self) -> BTreeMap<DeviceId, Vec<ObjectId>> {
         let mut rotations: BTreeMap<DeviceId, Vec<ObjectId>> = BTreeMap::new();
-        let standing = self.authority.seats().filter(|(ix, s)| {
-            s.rank == 0 && s.stands && *ix != Ix::GENESIS
-        });
+        let standing =
+            self.authority.seats().filter(|(ix, s)| s.rank == 0 && s.stands && *ix != Ix::GENESIS);
         for (ix, _) in standing {
             rotations.entry(self.nodes.author(ix)).or_default().push(self.nodes.id(ix));
         }

@@ -234,9 +234,11 @@ impl Authority {
         let own = match nodes.payload(ix) {
             // A rotation stands by the commitment that it opens, whatever was cut.
             Some(Payload::RootRotate(_)) => self.seat(ix).is_some_and(|seat| seat.stands),
-            _ => self
-                .seat(nodes.authority(ix))
-                .is_some_and(|seat| seat.stands && seat.limit.holds(ix, nodes)),
+            // What hits is carried, so that everybody learns of it: of two resignations on
+            // branches of one chain neither lies within the limit.
+            _ => self.seat(nodes.authority(ix)).is_some_and(|seat| {
+                seat.stands && (seat.limit.holds(ix, nodes) || seat.hits.contains(&ix))
+            }),
         };
         let mut ratified = BTreeSet::new();
         for ratify in links.ratifies_of(ix) {
@@ -296,6 +298,7 @@ impl Authority {
             let Some(Payload::Revoke(revoke)) = nodes.payload(*candidate) else { continue };
             if resigns(revoke, *candidate, nodes) {
                 resignations.push(*candidate);
+                continue;
             }
             let senior = self.effective_rank(*candidate, nodes, links);
             if senior.is_none_or(|rank| rank >= grant.rank) {
@@ -306,14 +309,12 @@ impl Authority {
                 continue;
             }
             hits.push(*candidate);
-            limit = limit.and(left_by(*candidate, revoke, grant, nodes), nodes);
+            limit = limit.and(left_by(revoke, grant, nodes), nodes);
         }
         let others = limit;
         for resignation in resignations {
             if others.holds(resignation, nodes) {
-                if !hits.contains(&resignation) {
-                    hits.push(resignation);
-                }
+                hits.push(resignation);
                 limit = limit.and(Limit::UpTo(resignation), nodes);
             }
         }
@@ -332,8 +333,9 @@ impl Authority {
         }
         seat.stands = stands;
         seat.limit = limit;
+        let resigned = seat.hits != hits;
         seat.hits = hits;
-        if differs {
+        if differs || resigned {
             self.to_judge.extend(&seat.cited_by);
         }
     }
@@ -355,10 +357,7 @@ pub(super) fn resigns(revoke: &Revoke, ix: Ix, nodes: &Nodes) -> bool {
 }
 
 /// What a `Revoke` leaves of the chain of a grant's device.
-fn left_by(ix: Ix, revoke: &Revoke, grant: &AdminGrant, nodes: &Nodes) -> Limit {
-    if resigns(revoke, ix, nodes) {
-        return Limit::UpTo(ix);
-    }
+fn left_by(revoke: &Revoke, grant: &AdminGrant, nodes: &Nodes) -> Limit {
     let cut = revoke.control_cuts.iter().find(|cut| cut.device == grant.device);
     cut.and_then(|cut| nodes.find(cut.id)).map_or(Limit::Nothing, Limit::UpTo)
 }

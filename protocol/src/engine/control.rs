@@ -8,7 +8,7 @@ use super::load::COMPANY;
 use crate::control::{Added, Changes, ControlLog, Standing};
 use crate::id::{CompanyId, DeviceId, ObjectId, RoomId, Topic};
 use crate::limits::{HOLD_MS_MAX, SEAL_DELAY_MS_MAX};
-use crate::object::{ControlObject, Genesis, ObjectType};
+use crate::object::{ControlObject, Genesis, ObjectError, ObjectType};
 use crate::signed::{Trust, Verified, VerifyError, peek_type};
 use crate::sync::Scope;
 
@@ -122,7 +122,7 @@ impl Engine {
             }
             Err(error) => {
                 self.count(verify_word(error));
-                Taken::Dropped(GossipVerdict::Reject)
+                Taken::Dropped(refusal_of(error))
             }
         }
     }
@@ -285,9 +285,23 @@ impl Engine {
     }
 }
 
+/// The verdict for a verification error. What a newer version may have made is no offence of
+/// whoever passes it on.
+pub(super) fn refusal_of(error: VerifyError) -> GossipVerdict {
+    match error {
+        VerifyError::Malformed(ObjectError::Unsupported(_) | ObjectError::Version(_)) => {
+            GossipVerdict::Ignore
+        }
+        _ => GossipVerdict::Reject,
+    }
+}
+
 /// The counter of a verification error.
 pub(super) fn verify_word(error: VerifyError) -> &'static str {
     match error {
+        VerifyError::Malformed(ObjectError::Unsupported(_) | ObjectError::Version(_)) => {
+            "unsupported"
+        }
         VerifyError::Malformed(_) => "malformed",
         VerifyError::BadSignature => "bad_signature",
         VerifyError::WrongCompany => "wrong_company",
