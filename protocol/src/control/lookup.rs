@@ -106,6 +106,33 @@ impl ControlLog {
         self.access.standing(device, room, self.view())
     }
 
+    /// Whether an agent may, or once could, be in a room: some chain of grants that count, in
+    /// force or ended, leads there.
+    #[must_use]
+    pub fn is_proved(&self, agent: AgentId, room: RoomId) -> bool {
+        self.access.agents().contains_key(&agent)
+            && !self.access.ways_in(agent, room, self.view()).is_empty()
+    }
+
+    /// The root keys, from the first to the one that may sign now.
+    #[must_use]
+    pub fn root_keys(&self) -> Vec<DeviceId> {
+        let mut roots: Vec<(u64, DeviceId)> = self
+            .authority
+            .seats()
+            .filter(|(_, seat)| seat.rank == 0 && seat.stands)
+            .map(|(ix, _)| (self.nodes.height(ix), self.nodes.author(ix)))
+            .collect();
+        roots.sort_unstable();
+        let mut keys: Vec<DeviceId> = Vec::new();
+        for (_, key) in roots {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
     /// The grants in force of an agent in a unit.
     #[must_use]
     pub fn member_grants(&self, agent: AgentId, unit: UnitId) -> BTreeSet<ObjectId> {
