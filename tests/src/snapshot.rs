@@ -49,6 +49,7 @@ pub fn snapshot(log: &ControlLog) -> State {
         effective: revokes().filter(|id| log.is_effective(*id)).collect(),
         powerless: log.powerless().collect(),
         reconciled: log.order().iter().map(|(_, id)| *id).collect(),
+        root_frozen: false,
         root_keys: log.root_keys(),
         agents: access
             .agents()

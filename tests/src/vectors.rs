@@ -95,7 +95,10 @@ pub fn foundation() -> Foundation {
         company: "Acme",
         agent: "alice",
         root: &keys(1),
-        recovery: recovery_hash(public_key(&seed(9))),
+        recovery: recovery_hash(
+            public_key(&seed(9)),
+            recovery_hash(keys(10).device(), ObjectId::default()),
+        ),
         salt: ObjectId([0x77; 32]),
         device: &keys(2),
     })

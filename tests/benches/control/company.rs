@@ -113,7 +113,8 @@ impl Company {
                 self.units.push(id.into());
             }
             1..=4 => {
-                let id = self.sign(by, Payload::AgentCert(AgentCert { name: format!("agent {n}") }));
+                let id =
+                    self.sign(by, Payload::AgentCert(AgentCert { name: format!("agent {n}") }));
                 let agent = AgentId::from(id);
                 let keys = keys_of(&seed_of(&format!("device {n}"), 1));
                 let cert = self.device_cert(agent, &keys);
@@ -172,8 +173,11 @@ impl Company {
             )
             .ok()?;
             let header = &object.value().header;
-            (header.author == device && header.seq == wanted)
-                .then_some(ControlCut { device, seq: wanted, id: *id })
+            (header.author == device && header.seq == wanted).then_some(ControlCut {
+                device,
+                seq: wanted,
+                id: *id,
+            })
         })
     }
 
@@ -234,7 +238,8 @@ impl Company {
         });
         several("agent", &|_, n| Payload::AgentCert(AgentCert { name: format!("new {n}") }));
         several("permission", &|_, n| {
-            let (room, principal) = (rooms[n % rooms.len()], Principal::Unit(units[n % units.len()]));
+            let (room, principal) =
+                (rooms[n % rooms.len()], Principal::Unit(units[n % units.len()]));
             Payload::Permit(Permit { room, principal, overrides: Vec::new() })
         });
         several("end of a membership", &|company, n| {

@@ -66,17 +66,21 @@ fn main() {
     println!("| what | time | goal |");
     println!("|---|---|---|");
     println!("| evaluation of {count} objects from the set | {} | 0.5 s |", seconds(evaluation));
-    println!("| the same with checks of form and references, as at a start | {} | |", seconds(loading));
+    println!(
+        "| the same with checks of form and references, as at a start | {} | |",
+        seconds(loading)
+    );
     println!("| ingest with signatures, one core | {} | 6 s |", seconds(ingest));
     println!("| of that, decoding and signatures | {} | |", seconds(signatures));
     for (what, more) in company.more() {
         println!("| one more object: {what} | {} | 50 µs |", one_more(&log, &company, &more));
     }
     println!("| memory per object | {} bytes | stated |", grown / count as u64);
-    println!("| carried, void | {}, {} | |", log.ids().filter(|id| log.counts(*id)).count(), log
-        .ids()
-        .filter(|id| !log.counts(*id))
-        .count());
+    println!(
+        "| carried, void | {}, {} | |",
+        log.ids().filter(|id| log.counts(*id)).count(),
+        log.ids().filter(|id| !log.counts(*id)).count()
+    );
 }
 
 fn empty(company: &Company) -> ControlLog {

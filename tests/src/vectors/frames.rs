@@ -62,6 +62,8 @@ fn request_fields(request: &Request) -> (&'static str, Value) {
             ("push", json!({ "scope": scope(*of), "objects": blobs(objects) }))
         }
         Request::Addresses { records } => ("addresses", json!({ "records": blobs(records) })),
+        Request::Reports { records } => ("reports", json!({ "records": blobs(records) })),
+        Request::Introduce { objects } => ("introduce", json!({ "objects": blobs(objects) })),
         Request::Held { room, ids: held } => {
             ("held", json!({ "room": room.to_string(), "ids": ids(held) }))
         }

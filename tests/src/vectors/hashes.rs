@@ -86,7 +86,12 @@ fn key_rules() -> Vec<HashVector> {
     }
     let key = public_key(&seed(9));
     let inputs = json!({ "key": key.to_string() });
-    made.push(hash("recovery hash", "a recovery key", inputs, recovery_hash(key)));
+    made.push(hash(
+        "recovery hash",
+        "a recovery key",
+        inputs,
+        recovery_hash(key, ObjectId::default()),
+    ));
     for index in [0, 1, 0x0102_0304, u32::MAX] {
         let entropy: [u8; 32] = std::array::from_fn(|n| u8::try_from(n).unwrap_or_default());
         let inputs = json!({ "entropy": hex(&entropy), "index": index });

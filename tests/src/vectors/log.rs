@@ -314,7 +314,7 @@ fn dismissals(log: &mut Log) {
 fn root(log: &mut Log) {
     let genesis = log.id("a founding");
     let rotate = Payload::RootRotate(RootRotate {
-        next: recovery_hash(keys(10).device()),
+        next: recovery_hash(keys(10).device(), ObjectId::default()),
         cut: log.tail(1),
     });
     let rotated = log.add(9, genesis, "a new root", rotate);
@@ -327,9 +327,6 @@ fn root(log: &mut Log) {
         overrides: Vec::new(),
     });
     log.add(9, rotated, "a grant of the new root", appointed);
-    let next = Payload::RootRotate(RootRotate {
-        next: recovery_hash(keys(11).device()),
-        cut: log.tail(9),
-    });
+    let next = Payload::RootRotate(RootRotate { next: ObjectId::default(), cut: log.tail(9) });
     log.add(10, rotated, "the root after that", next);
 }

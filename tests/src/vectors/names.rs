@@ -22,7 +22,6 @@ fn word(result: Result<(), NameError>) -> &'static str {
         Err(NameError::Control) => "control",
         Err(NameError::Separator) => "separator",
         Err(NameError::Edge) => "edge",
-        Err(NameError::NotNormal) => "not_normal",
     }
 }
 

@@ -56,7 +56,10 @@ impl World {
                 Outcome::Message(view) => durable("an answer", view.id),
                 Outcome::Member { object, .. } => durable("an answer", *object),
                 Outcome::Unit(view) => durable("an answer", view.id.into()),
-                Outcome::Room(view) => durable("an answer", view.room.id.into()),
+                Outcome::Room(view, _) => durable("an answer", view.room.id.into()),
+                Outcome::Signed { objects, .. } => {
+                    objects.iter().for_each(|id| durable("an answer", *id));
+                }
                 Outcome::Approved { agent, .. } => durable("an answer", agent.id.into()),
                 Outcome::Done => {}
             },

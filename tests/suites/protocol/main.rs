@@ -3,6 +3,7 @@
 mod acceptance;
 mod addresses;
 mod asking_in;
+mod authority;
 mod bounds;
 mod clock;
 mod cut_off_pulls;
