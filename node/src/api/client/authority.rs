@@ -23,7 +23,11 @@ impl Client {
     ///
     /// # Errors
     /// A [`Problem`] if the key cannot be sealed for the node.
-    pub fn request(&self, change: Change, root: Option<&RootKey>) -> Result<ChangeRequest, Problem> {
+    pub fn request(
+        &self,
+        change: Change,
+        root: Option<&RootKey>,
+    ) -> Result<ChangeRequest, Problem> {
         let root = root.map(|root| self.seal(Purpose::RootKey, &root.seed())).transpose()?;
         Ok(ChangeRequest { change, root })
     }

@@ -7,7 +7,7 @@ use axum::routing::post;
 use conclave_protocol::engine::{Command, Engine, Failure, FailureKind, Outcome, Signer};
 use conclave_protocol::id::DeviceId;
 use conclave_protocol::object::Capabilities;
-use conclave_protocol::view::{RoomView, UnitView};
+use conclave_protocol::view::{AgentRef, RoomView, UnitView};
 use zeroize::Zeroizing;
 
 use super::{Answer, unexpected};
@@ -16,7 +16,7 @@ use crate::api::extract::Body;
 use crate::api::secret::Purpose;
 use crate::api::server::{ApiRouter, App};
 use crate::api::types::{
-    Change, ChangeRequest, Changed, DryRun, Recovered, RecoveryRequest, Room, Unit,
+    Change, ChangeRequest, Changed, DryRun, Named, Recovered, RecoveryRequest, Room, Unit,
 };
 use crate::identity::{RootKey, recovery_commitment, recovery_index, recovery_keys};
 
@@ -36,14 +36,15 @@ async fn preview(State(app): State<App>, body: Body<ChangeRequest>) -> Answer<Dr
 async fn change(State(app): State<App>, body: Body<ChangeRequest>) -> Answer<Changed> {
     let command = command(&app, body.0).await?;
     let look = command.clone();
-    let (unit, room) = app.handle.query(move |engine| about(engine, &look)).await??;
+    let About { agent, unit, room } =
+        app.handle.query(move |engine| about(engine, &look)).await??;
     let renamed = matches!(command, Command::RenameUnit { .. });
     let mut changed = match app.handle.command(command).await? {
         Outcome::Signed { subject, objects, preview } => Changed {
             subject,
             objects,
             effects: preview.into(),
-            agent: None,
+            agent: agent.map(Named::from),
             unit: unit.map(Unit::from),
             room: room.map(Room::from),
         },
@@ -74,22 +75,29 @@ async fn change(State(app): State<App>, body: Body<ChangeRequest>) -> Answer<Cha
     Ok(Json(changed))
 }
 
-/// What a command is about, as long as it is there.
-fn about(
-    engine: &Engine,
-    command: &Command,
-) -> Result<(Option<UnitView>, Option<RoomView>), Failure> {
-    // Whoever may not do it learns no more than that.
-    Ok(match command {
+/// What a command is about.
+#[derive(Default)]
+struct About {
+    agent: Option<AgentRef>,
+    unit: Option<UnitView>,
+    room: Option<RoomView>,
+}
+
+/// Looked up before it is carried out: afterwards it may be there no longer.
+fn about(engine: &Engine, command: &Command) -> Result<About, Failure> {
+    let mut about = About::default();
+    match command {
+        Command::GrantAdmin { agent, .. }
+        | Command::RevokeAdmin { agent, .. }
+        | Command::RevokeAgent { agent, .. } => about.agent = Some(engine.agent(agent)?.agent),
         Command::RenameUnit { unit, .. } | Command::DeleteUnit { unit } => {
-            (Some(engine.unit(unit)?), None)
+            about.unit = Some(engine.unit(unit)?);
         }
-        Command::DeleteRoom { room } => {
-            engine.preview(command)?;
-            (None, engine.room(room).ok())
-        }
-        _ => (None, None),
-    })
+        // Who may not see the room may not delete it either, and is told so by the command.
+        Command::DeleteRoom { room } => about.room = engine.room(room).ok(),
+        _ => {}
+    }
+    Ok(about)
 }
 
 async fn command(app: &App, request: ChangeRequest) -> Result<Command, ApiError> {
@@ -154,8 +162,7 @@ fn open(app: &App, purpose: Purpose, sealed: &str) -> Result<Zeroizing<[u8; 32]>
 async fn recover(State(app): State<App>, body: Body<RecoveryRequest>) -> Answer<Recovered> {
     let RecoveryRequest { phrase, last_good, dry_run } = body.0;
     let entropy = open(&app, Purpose::Recovery, &phrase)?;
-    let (old_root, commitment) =
-        app.handle.query(Engine::root_line).await??.ok_or_else(frozen)?;
+    let (old_root, commitment) = app.handle.query(Engine::root_line).await??.ok_or_else(frozen)?;
     let index = recovery_index(&entropy, commitment).ok_or_else(|| wrong_phrase(old_root))?;
     let key = recovery_keys(&entropy, index);
     let new_root = key.device();
