@@ -216,6 +216,8 @@ fn room_line(room: &RoomEffects) -> String {
         Some(0) => {}
         Some(1) => parts.push("1 message no longer shown".to_owned()),
         Some(lost) => parts.push(format!("{lost} messages no longer shown")),
+        // Whoever gets access sees more, not less.
+        None if room.lose.is_empty() => {}
         None => parts.push("messages no longer shown: unknown to this device".to_owned()),
     }
     if room.nobody_left {

@@ -28,7 +28,11 @@ fn text(out: &Output, status: &Status) -> String {
             fact("company", out.bold(escape::line(&company.name)));
             fact("agent", out.bold(escape::line(&agent.name)));
         }
-        _ => fact("company", "not a member yet".to_owned()),
+        (Some(company), None) => {
+            fact("company", out.bold(escape::line(&company.name)));
+            fact("agent", "no longer a member: this device or its agent was revoked".to_owned());
+        }
+        (None, _) => fact("company", "not a member yet".to_owned()),
     }
     if let Some(join) = &status.join {
         let code = join.code.as_deref().map(|code| format!(", safety code {}", escape::line(code)));
