@@ -4,7 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::codec;
 use crate::id::{CompanyId, DeviceId};
-use crate::limits::{ADDRESS_CHARS_MAX, ADDRESSES_MAX, OBJECT_BYTES_MAX};
+use crate::limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, OBJECT_BYTES_MAX};
 use crate::object::ObjectError;
 use crate::time::Timestamp;
 
@@ -24,7 +24,7 @@ pub struct AddressRecord {
     /// Orders the records of one device; its clock when it began to listen there.
     #[n(3)]
     pub issued: Timestamp,
-    /// Multiaddrs without `/p2p`, at most 16 of at most 256 characters.
+    /// Multiaddrs without `/p2p`, at most 16 of at most 256 bytes.
     #[n(4)]
     pub addresses: Vec<String>,
 }
@@ -39,7 +39,7 @@ impl AddressRecord {
         if record.version != 1 {
             return Err(ObjectError::Version(record.version));
         }
-        let too_long = |a: &String| a.len() > ADDRESS_CHARS_MAX || !a.starts_with('/');
+        let too_long = |a: &String| a.len() > ADDRESS_BYTES_MAX || !a.starts_with('/');
         if record.addresses.len() > ADDRESSES_MAX || record.addresses.iter().any(too_long) {
             return Err(ObjectError::List);
         }

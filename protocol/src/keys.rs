@@ -54,12 +54,29 @@ pub fn device_statement(
     statement
 }
 
-/// What `Genesis` says of the recovery key: the BLAKE3 hash of its public key under the
-/// context `conclave v1 recovery`.
+/// What `Genesis` or a `RootRotate` says of the recovery key after it: the BLAKE3 hash of its
+/// public key and of the same hash for the key after that, under the context
+/// `conclave v1 recovery`. So one hash fixes the whole line of keys, and nobody who holds one of
+/// them, other than the phrase, can lead the line elsewhere.
 #[must_use]
-pub fn recovery_hash(recovery: DeviceId) -> ObjectId {
-    ObjectId(blake3::derive_key("conclave v1 recovery", &recovery.0))
+pub fn recovery_hash(recovery: DeviceId, next: ObjectId) -> ObjectId {
+    let material = [recovery.0, next.0].concat();
+    ObjectId(blake3::derive_key("conclave v1 recovery", &material))
 }
+
+/// The hash for the `index`-th recovery key of a phrase, from 1 to [`RECOVERY_KEYS`]; zeros
+/// beyond that.
+#[must_use]
+pub fn recovery_commitment(entropy: &[u8; 32], index: u32) -> ObjectId {
+    let mut hash = ObjectId::default();
+    for index in (index..=RECOVERY_KEYS).rev() {
+        hash = recovery_hash(public_key(&recovery_seed(entropy, index)), hash);
+    }
+    hash
+}
+
+/// How many recovery keys a phrase stands for.
+pub const RECOVERY_KEYS: u32 = 64;
 
 /// The seed of the `index`-th recovery key of a phrase: BLAKE3 over the phrase's 32 bytes of
 /// entropy and the index (big-endian), under the context `conclave v1 recovery seed`.

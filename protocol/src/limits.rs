@@ -39,6 +39,9 @@ pub const PARKED_CONTROL_MAX: usize = 4096;
 pub const PARKED_CONTROL_PER_DEVICE_MAX: usize = 1024;
 /// Most void control objects of one author that nothing refers to and that never counted.
 pub const VOID_CONTROL_PER_DEVICE_MAX: usize = 1024;
+/// Most void control objects beyond that which running pulls may bring, before what refers to
+/// them comes.
+pub const VOID_CONTROL_BROUGHT_MAX: usize = 64 * 1024;
 /// Most envelopes of one room that wait for parents or control objects.
 pub const WAITING_PER_ROOM_MAX: usize = 4096;
 /// Most of those that one peer brought.
@@ -68,10 +71,10 @@ pub const JOIN_SILENCE_MS: u64 = 60_000;
 /// Most join frames taken from one device per minute.
 pub const JOIN_FRAMES_PER_MINUTE_MAX: u32 = 120;
 
-/// Most listen addresses in one address record, and characters in each.
+/// Most listen addresses in one address record, see also [`ADDRESS_BYTES_MAX`].
 pub const ADDRESSES_MAX: usize = 16;
-/// Longest listen address, in characters.
-pub const ADDRESS_CHARS_MAX: usize = 256;
+/// Longest listen address, in bytes.
+pub const ADDRESS_BYTES_MAX: usize = 256;
 /// Most address records kept and sent.
 pub const ADDRESS_RECORDS_MAX: usize = 1024;
 /// Most address records in one frame.

@@ -10,7 +10,7 @@ use super::{HomeError, RootKey, random_key};
 const PHRASE_WORDS: usize = 24;
 
 /// How many recoveries from one phrase are looked for; more than a company will ever need.
-pub const RECOVERY_INDEX_MAX: u32 = 64;
+pub const RECOVERY_INDEX_MAX: u32 = conclave_protocol::keys::RECOVERY_KEYS;
 
 /// A text that is no recovery phrase. It never repeats the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,12 +75,19 @@ pub fn recovery_keys(entropy: &[u8; 32], index: u32) -> DeviceKeys {
 /// A recovery with index `i` names that of `i + 1` as the next one.
 #[must_use]
 pub fn recovery_commitment(entropy: &[u8; 32], index: u32) -> ObjectId {
-    recovery_hash(recovery_root(entropy, index).public())
+    conclave_protocol::keys::recovery_commitment(entropy, index)
 }
 
 /// Which recovery key of a phrase opens a commitment; none if the phrase belongs to another
 /// company, or was replaced.
 #[must_use]
 pub fn recovery_index(entropy: &[u8; 32], commitment: ObjectId) -> Option<u32> {
-    (1..=RECOVERY_INDEX_MAX).find(|index| recovery_commitment(entropy, *index) == commitment)
+    let mut hash = ObjectId::default();
+    for index in (1..=RECOVERY_INDEX_MAX).rev() {
+        hash = recovery_hash(recovery_root(entropy, index).public(), hash);
+        if hash == commitment {
+            return Some(index);
+        }
+    }
+    None
 }

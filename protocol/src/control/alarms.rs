@@ -1,6 +1,6 @@
 //! What in the log should make people look, derived from its present state.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ControlLog;
 use super::nodes::Ix;
@@ -18,7 +18,8 @@ pub enum Alarm {
         /// At which place.
         seq: u64,
     },
-    /// Two different rotations open one commitment: the recovery phrase is in two hands.
+    /// Two rotations of one key leave different parts of the old root's objects: the recovery was
+    /// run twice, or the phrase is in two hands. What both leave counts.
     RootFork {
         /// The rotations.
         rotations: Vec<ObjectId>,
@@ -113,15 +114,31 @@ impl ControlLog {
         in_force.filter_map(|grant| self.authority.seat(*grant)).map(|seat| seat.rank).min()
     }
 
+    /// Rotations that count, by the key that they put in place; ids ascending.
+    fn rotations(&self) -> BTreeMap<DeviceId, Vec<ObjectId>> {
+        let mut rotations: BTreeMap<DeviceId, Vec<ObjectId>> = BTreeMap::new();
+        let standing =
+            self.authority.seats().filter(|(ix, s)| s.rank == 0 && s.stands && *ix != Ix::GENESIS);
+        for (ix, _) in standing {
+            rotations.entry(self.nodes.author(ix)).or_default().push(self.nodes.id(ix));
+        }
+        rotations.values_mut().for_each(|ids| ids.sort_unstable());
+        rotations
+    }
+
     /// What needs attention now, in a stable order.
     #[must_use]
     pub fn alarms(&self) -> BTreeSet<Alarm> {
         let mut alarms = BTreeSet::new();
-        if let Some(rotations) = self.authority.root_fork() {
-            let mut rotations: Vec<ObjectId> =
-                rotations.iter().map(|ix| self.nodes.id(*ix)).collect();
-            rotations.sort_unstable();
-            alarms.insert(Alarm::RootFork { rotations });
+        for (_, rotations) in self.rotations() {
+            let cut = |id: &ObjectId| match self.nodes.payload_of(*id) {
+                Some(Payload::RootRotate(rotate)) => Some(rotate.cut.id),
+                _ => None,
+            };
+            let cuts: BTreeSet<Option<ObjectId>> = rotations.iter().map(cut).collect();
+            if cuts.len() > 1 {
+                alarms.insert(Alarm::RootFork { rotations });
+            }
         }
         for (device, seq) in self.equivocations() {
             // Once it is an admin no longer, nothing more can come of it.

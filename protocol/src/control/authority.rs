@@ -37,8 +37,6 @@ impl Seat {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Authority {
     seats: BTreeMap<Ix, Seat>,
-    /// Two different rotations open one commitment.
-    root_fork: Option<Vec<Ix>>,
     /// Seats to judge again, by rank.
     stale: BTreeSet<(u32, Ix)>,
     /// Objects to judge again.
@@ -54,11 +52,6 @@ impl Authority {
 
     pub(super) fn seats(&self) -> impl Iterator<Item = (Ix, &Seat)> {
         self.seats.iter().map(|(ix, seat)| (*ix, seat))
-    }
-
-    /// The rotations that contradict each other, if any.
-    pub(super) fn root_fork(&self) -> Option<&[Ix]> {
-        self.root_fork.as_deref()
     }
 
     /// Whether a grant stands and nothing hits it.
@@ -95,9 +88,12 @@ impl Authority {
                 self.most_senior(links.grants_of(agent), |_| true, nodes) > rank
             }
             Payload::DeviceCert(c) => {
+                let grants = links.grants_of(c.agent);
+                let on_it = self.most_senior(grants, |g| g.device == c.device, nodes);
+                let of_agent = self.most_senior(grants, |_| true, nodes);
+                // People may revoke their own lost laptop; nobody else's equal may.
                 let own = agent_of(carrier, nodes) == Some(c.agent);
-                let protects = |g: &AdminGrant| g.device == c.device || !own;
-                self.most_senior(links.grants_of(c.agent), protects, nodes) > rank
+                on_it > rank && (of_agent > rank || own && of_agent == rank)
             }
             _ => true,
         };
@@ -178,33 +174,38 @@ impl Authority {
         self.settle(nodes, links);
     }
 
-    /// Follows the root line from `Genesis`; see the decision on what a fork means.
+    /// Follows the root line from `Genesis`. A commitment fixes the key that opens it and the
+    /// commitment after it, so the line cannot fork; only cuts can differ.
     fn root_line(&mut self, nodes: &Nodes, links: &Links) {
-        let mut line: BTreeMap<Ix, Limit> = BTreeMap::new();
-        let mut era = vec![Ix::GENESIS];
-        self.root_fork = None;
-        loop {
-            let rotations: Vec<Ix> =
+        let mut eras = vec![vec![Ix::GENESIS]];
+        while let Some(era) = eras.last() {
+            let next: Vec<Ix> =
                 era.iter().flat_map(|root| links.rotations_of(*root)).copied().collect();
-            let mut next = BTreeSet::new();
-            let mut limit = Limit::All;
-            for rotation in &rotations {
-                if let Some(Payload::RootRotate(r)) = nodes.payload(*rotation) {
-                    next.insert(r.next);
-                    let cut = nodes.find(r.cut.id).map_or(Limit::Nothing, Limit::UpTo);
-                    limit = limit.and(cut, nodes);
+            if next.is_empty() {
+                break;
+            }
+            eras.push(next);
+        }
+        // From the newest key back: what a replaced key signed beyond its cut, further rotations
+        // included, changes nothing.
+        let mut line: BTreeMap<Ix, Limit> = BTreeMap::new();
+        let mut after: Vec<Limit> = Vec::new();
+        for era in eras.into_iter().rev() {
+            let stands = |root: &Ix| {
+                *root == Ix::GENESIS
+                    || after.is_empty()
+                    || after.iter().any(|cut| cut.holds(*root, nodes))
+            };
+            let standing: Vec<Ix> = era.into_iter().filter(stands).collect();
+            let limit = after.iter().fold(Limit::All, |limit, cut| limit.and(*cut, nodes));
+            line.extend(standing.iter().map(|root| (*root, limit)));
+            let cut = |root: &Ix| match nodes.payload(*root) {
+                Some(Payload::RootRotate(r)) => {
+                    nodes.find(r.cut.id).map_or(Limit::Nothing, Limit::UpTo)
                 }
-            }
-            let forks = next.len() > 1;
-            line.extend(era.iter().map(|root| (*root, if forks { Limit::All } else { limit })));
-            if forks {
-                self.root_fork = Some(rotations);
-                break;
-            }
-            if rotations.is_empty() {
-                break;
-            }
-            era = rotations;
+                _ => Limit::All,
+            };
+            after = standing.iter().map(cut).collect();
         }
         let roots: Vec<Ix> =
             self.seats.iter().filter(|(_, seat)| seat.rank == 0).map(|(ix, _)| *ix).collect();
@@ -233,9 +234,11 @@ impl Authority {
         let own = match nodes.payload(ix) {
             // A rotation stands by the commitment that it opens, whatever was cut.
             Some(Payload::RootRotate(_)) => self.seat(ix).is_some_and(|seat| seat.stands),
-            _ => self
-                .seat(nodes.authority(ix))
-                .is_some_and(|seat| seat.stands && seat.limit.holds(ix, nodes)),
+            // What hits is carried, so that everybody learns of it: of two resignations on
+            // branches of one chain neither lies within the limit.
+            _ => self.seat(nodes.authority(ix)).is_some_and(|seat| {
+                seat.stands && (seat.limit.holds(ix, nodes) || seat.hits.contains(&ix))
+            }),
         };
         let mut ratified = BTreeSet::new();
         for ratify in links.ratifies_of(ix) {
@@ -295,6 +298,7 @@ impl Authority {
             let Some(Payload::Revoke(revoke)) = nodes.payload(*candidate) else { continue };
             if resigns(revoke, *candidate, nodes) {
                 resignations.push(*candidate);
+                continue;
             }
             let senior = self.effective_rank(*candidate, nodes, links);
             if senior.is_none_or(|rank| rank >= grant.rank) {
@@ -305,14 +309,12 @@ impl Authority {
                 continue;
             }
             hits.push(*candidate);
-            limit = limit.and(left_by(*candidate, revoke, grant, nodes), nodes);
+            limit = limit.and(left_by(revoke, grant, nodes), nodes);
         }
         let others = limit;
         for resignation in resignations {
             if others.holds(resignation, nodes) {
-                if !hits.contains(&resignation) {
-                    hits.push(resignation);
-                }
+                hits.push(resignation);
                 limit = limit.and(Limit::UpTo(resignation), nodes);
             }
         }
@@ -331,8 +333,9 @@ impl Authority {
         }
         seat.stands = stands;
         seat.limit = limit;
+        let resigned = seat.hits != hits;
         seat.hits = hits;
-        if differs {
+        if differs || resigned {
             self.to_judge.extend(&seat.cited_by);
         }
     }
@@ -354,10 +357,7 @@ pub(super) fn resigns(revoke: &Revoke, ix: Ix, nodes: &Nodes) -> bool {
 }
 
 /// What a `Revoke` leaves of the chain of a grant's device.
-fn left_by(ix: Ix, revoke: &Revoke, grant: &AdminGrant, nodes: &Nodes) -> Limit {
-    if resigns(revoke, ix, nodes) {
-        return Limit::UpTo(ix);
-    }
+fn left_by(revoke: &Revoke, grant: &AdminGrant, nodes: &Nodes) -> Limit {
     let cut = revoke.control_cuts.iter().find(|cut| cut.device == grant.device);
     cut.and_then(|cut| nodes.find(cut.id)).map_or(Limit::Nothing, Limit::UpTo)
 }

@@ -60,13 +60,9 @@ impl ControlLog {
             .map(|(_, grant)| grant.device)
     }
 
-    /// The root key that may sign now, and the object under which it acts; none while the root is
-    /// frozen by two rotations.
+    /// The root key that may sign now, and the object under which it acts.
     #[must_use]
     pub fn root(&self) -> Option<(DeviceId, ObjectId)> {
-        if self.authority.root_fork().is_some() {
-            return None;
-        }
         let open = self
             .authority
             .seats()
@@ -108,6 +104,33 @@ impl ControlLog {
     #[must_use]
     pub fn standing(&self, device: DeviceId, room: RoomId) -> Standing {
         self.access.standing(device, room, self.view())
+    }
+
+    /// Whether an agent may, or once could, be in a room: some chain of grants that count, in
+    /// force or ended, leads there.
+    #[must_use]
+    pub fn is_proved(&self, agent: AgentId, room: RoomId) -> bool {
+        self.access.agents().contains_key(&agent)
+            && !self.access.ways_in(agent, room, self.view()).is_empty()
+    }
+
+    /// The root keys, from the first to the one that may sign now.
+    #[must_use]
+    pub fn root_keys(&self) -> Vec<DeviceId> {
+        let mut roots: Vec<(u64, DeviceId)> = self
+            .authority
+            .seats()
+            .filter(|(_, seat)| seat.rank == 0 && seat.stands)
+            .map(|(ix, _)| (self.nodes.height(ix), self.nodes.author(ix)))
+            .collect();
+        roots.sort_unstable();
+        let mut keys: Vec<DeviceId> = Vec::new();
+        for (_, key) in roots {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
     }
 
     /// The grants in force of an agent in a unit.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Access;
 use crate::id::{AgentId, ObjectId, RoomId, UnitId};
-use crate::name::normalize_name;
+use crate::name::{normal_form, normalize_name};
 use crate::object::{Principal, UnitKind};
 
 /// The name of the built-in Role; reserved.
@@ -20,7 +20,7 @@ pub(super) enum Namespace {
     Units(UnitKind, Option<UnitId>),
 }
 
-/// Live agents, rooms and units by name. The first of a name by (rank, id) shows it plain; the
+/// Live agents, rooms and units by name, in normalisation form C. The first of a name by (rank, id) shows it plain; the
 /// others show it with `:` and the first digits of their id, which no name can hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct NameTable {
@@ -40,7 +40,7 @@ impl NameTable {
             return affected;
         }
         if let Some((space, name, rank)) = self.listed.remove(&id) {
-            let key = (space, name);
+            let key = (space, normal_form(&name));
             if let Some(bearers) = self.bearers.get_mut(&key) {
                 bearers.remove(&(rank, id));
                 affected.extend(bearers.first().map(|(_, id)| *id));
@@ -50,7 +50,7 @@ impl NameTable {
             }
         }
         if let Some((space, name, rank)) = entry {
-            let bearers = self.bearers.entry((space, name.clone())).or_default();
+            let bearers = self.bearers.entry((space, normal_form(&name))).or_default();
             affected.extend(bearers.first().map(|(_, id)| *id));
             bearers.insert((rank, id));
             self.listed.insert(id, (space, name, rank));
@@ -61,7 +61,7 @@ impl NameTable {
     /// What a listed bearer shows.
     pub(super) fn shown(&self, id: ObjectId) -> Option<String> {
         let (space, name, _) = self.listed.get(&id)?;
-        let first = self.bearers.get(&(*space, name.clone()))?.first()?.1;
+        let first = self.bearers.get(&(*space, normal_form(name)))?.first()?.1;
         Some(if first == id { name.clone() } else { format!("{name}:{}", digits(id)) })
     }
 

@@ -8,7 +8,7 @@ use crate::id::{DeviceId, ObjectId, UnitId};
 use crate::keys::recovery_hash;
 use crate::object::{
     AdminGrant, Capabilities, ControlCut, ControlObject, FieldValue, Payload, Permit, Principal,
-    UnitKind,
+    Revoke, RevokeMode, UnitKind,
 };
 
 /// Why an object is not sound; it is not kept.
@@ -143,8 +143,9 @@ fn check_authority(object: &ControlObject, nodes: &Nodes) -> Result<(), Unsound>
     let authority = nodes.find(header.authority).ok_or(Unsound::NoAuthority)?;
     if let Payload::RootRotate(rotate) = &object.payload {
         let (key, commitment) = root_of(authority, nodes).ok_or(Unsound::NoAuthority)?;
-        let opens = recovery_hash(header.author) == commitment;
-        if rotate.cut.device != key {
+        let opens = recovery_hash(header.author, rotate.next) == commitment;
+        let cut = nodes.find(rotate.cut.id).ok_or(Unsound::Reference)?;
+        if rotate.cut.device != key || !nodes.is_ancestor(authority, cut) {
             return Err(Unsound::Reference);
         }
         return if opens { Ok(()) } else { Err(Unsound::NoAuthority) };
@@ -176,14 +177,30 @@ fn root_of(authority: Ix, nodes: &Nodes) -> Option<(DeviceId, ObjectId)> {
 pub(super) fn could_issue(authority: Ix, payload: &Payload, nodes: &Nodes) -> bool {
     // A `Ratify` of a `Ratify` … asks for what its last target asks for.
     let mut payload = payload;
+    let mut ratified = None;
     while let Payload::Ratify(ratify) = payload {
         let Some(target) = nodes.payload_of(ratify.target) else { return false };
         payload = target;
+        ratified = Some(ratify.target);
     }
     match nodes.payload(authority) {
-        Some(Payload::AdminGrant(grant)) => admin_could_issue(grant, payload, nodes),
+        Some(Payload::AdminGrant(grant)) => match (payload, ratified) {
+            // Letting a unit or room return takes what deleting it takes.
+            (Payload::UnitCreate(_) | Payload::RoomCreate(_), Some(target)) => {
+                let revoke = Payload::Revoke(Revoke {
+                    target,
+                    control_cuts: Vec::new(),
+                    keep: Vec::new(),
+                    mode: RevokeMode::Depart,
+                });
+                admin_could_issue(grant, &revoke, nodes)
+            }
+            _ => admin_could_issue(grant, payload, nodes),
+        },
         None | Some(Payload::RootRotate(_)) => match payload {
             Payload::AdminGrant(_) | Payload::AgentCert(_) => true,
+            // It may revoke a device, so it may let it return.
+            Payload::DeviceCert(_) => ratified.is_some(),
             Payload::Revoke(r) => matches!(
                 nodes.payload_of(r.target),
                 Some(Payload::AdminGrant(_) | Payload::AgentCert(_) | Payload::DeviceCert(_))

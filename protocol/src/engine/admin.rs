@@ -346,13 +346,7 @@ impl Engine {
         last_good: Option<&str>,
     ) -> Result<Plan, Failure> {
         let log = self.log()?;
-        let Some((root, _)) = log.root() else {
-            return Err(Failure::new(
-                FailureKind::Conflict,
-                "the root is frozen: two different rotations were signed with this phrase",
-                "see the alarm in `conclave status`",
-            ));
-        };
+        let (root, _) = log.root().ok_or_else(super::authoring::not_a_member)?;
         let cut = match last_good {
             None => self.cuts(&[root], None)?,
             Some(id) => self.cuts(&[root], Some(id))?,
@@ -450,8 +444,8 @@ impl Engine {
     }
 
     fn root_may(&self, log: &ControlLog, key: DeviceId, payload: &Payload) -> bool {
-        if let Payload::RootRotate(_) = payload {
-            return log.recovery_commitment() == Some(crate::keys::recovery_hash(key));
+        if let Payload::RootRotate(rotate) = payload {
+            return log.recovery_commitment() == Some(crate::keys::recovery_hash(key, rotate.next));
         }
         log.root().is_some_and(|(root, _)| root == key) && log.root_could_issue(payload)
     }

@@ -22,10 +22,9 @@ impl Engine {
                 Vec::new(),
             ),
             Alarm::RootFork { rotations } => (
-                "two different root rotations were signed with one recovery phrase: the phrase \
-                 is in two hands. The root is frozen, neither rotation counts, and nobody can be \
-                 made or unmade an admin of rank 1; all other admins work on. Find out who has \
-                 the phrase, and plan a new company"
+                "the recovery phrase was used twice, with different last good objects of the old \
+                 root; only what both leave counts. If it was not you both times, somebody else has \
+                 the phrase: plan a new company, and see `conclave log` for what they did"
                     .to_owned(),
                 rotations.clone(),
             ),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
-use super::control::verify_word;
+use super::control::{refusal_of, verify_word};
 use super::io::{Effect, Event, GossipToken, GossipVerdict, Table, Write};
 use super::load::{Shown, TAIL, message_key, message_value};
 use crate::envelope::{Envelope, EnvelopeKind};
@@ -69,7 +69,7 @@ impl Engine {
         };
         let envelope = match Verified::<Envelope>::envelope(bytes, company, trust) {
             Ok(envelope) => envelope,
-            Err(error) => return self.refuse(origin, GossipVerdict::Reject, verify_word(error)),
+            Err(error) => return self.refuse(origin, refusal_of(error), verify_word(error)),
         };
         if envelope.value().room != room {
             return self.refuse(origin, GossipVerdict::Reject, "wrong_room");

@@ -129,6 +129,8 @@ pub struct Engine {
     receipts: BTreeMap<DeviceId, BTreeMap<RoomId, Vec<MessageId>>>,
     receipts_at: Option<Timestamp>,
     reports: reports::Reports,
+    /// Void control objects that running pulls brought, with the peers.
+    void_brought: BTreeMap<ObjectId, BTreeSet<DeviceId>>,
     /// Devices that are not in the log and have shown a good chain to it.
     introduced: BTreeSet<DeviceId>,
     reconcile_at: Timestamp,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Engine;
-use super::control::verify_word;
+use super::control::{refusal_of, verify_word};
 use super::io::{Effect, GossipVerdict};
 use crate::id::{DeviceId, ObjectId, Topic};
 use crate::limits::{
@@ -99,7 +99,7 @@ impl Engine {
             Ok(report) => report,
             Err(error) => {
                 self.count(verify_word(error));
-                return GossipVerdict::Reject;
+                return refusal_of(error);
             }
         };
         let StateReport { device, issued, digest, .. } = *report.value();

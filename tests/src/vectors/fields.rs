@@ -1,20 +1,18 @@
-//! The fields of an object in words, in the order of the encoding.
+//! The fields of an object in words. Their names are those of `docs/src/wire.md`; in what order
+//! they are encoded stands there and not here, so that a reader of the vectors has to know it.
 
 use conclave_protocol::address::AddressRecord;
 use conclave_protocol::envelope::Envelope;
 use conclave_protocol::id::ObjectId;
-use conclave_protocol::object::{ControlObject, Genesis, ObjectType, Payload, Principal};
+use conclave_protocol::object::{
+    ControlCut, ControlObject, FieldValue, Genesis, Keep, ObjectType, Payload, Principal,
+    RevokeMode,
+};
 use serde_json::{Value, json};
 
 use super::hex;
 
-type Fields = Vec<(String, Value)>;
-
-fn field(fields: &mut Fields, name: &str, value: impl Into<Value>) {
-    fields.push((name.to_owned(), value.into()));
-}
-
-fn ids(ids: &[ObjectId]) -> Value {
+pub(super) fn ids(ids: &[ObjectId]) -> Value {
     json!(ids.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
@@ -23,126 +21,152 @@ fn option<T: ToString>(id: Option<T>) -> Value {
 }
 
 /// The fields of a body.
-pub(super) fn of(object_type: ObjectType, body: &[u8]) -> Fields {
-    let mut f = Fields::new();
-    match object_type {
-        ObjectType::Genesis => {
-            let Ok(g) = Genesis::decode(body) else { return f };
-            field(&mut f, "version", g.version);
-            field(&mut f, "name", g.name);
-            field(&mut f, "root", g.root.to_string());
-            field(&mut f, "recovery", g.recovery.to_string());
-            field(&mut f, "salt", g.salt.to_string());
-        }
-        ObjectType::Envelope => {
-            if let Ok(envelope) = Envelope::decode(body) {
-                envelope_fields(&mut f, &envelope);
-            }
-        }
-        ObjectType::AddressRecord => {
-            let Ok(record) = AddressRecord::decode(body) else { return f };
-            field(&mut f, "version", record.version);
-            field(&mut f, "company", record.company.to_string());
-            field(&mut f, "device", record.device.to_string());
-            field(&mut f, "issued", record.issued.0);
-            field(&mut f, "addresses", json!(record.addresses));
-        }
-        _ => {
-            if let Ok(object) = ControlObject::decode(object_type, body) {
-                header_fields(&mut f, &object);
-                payload_fields(&mut f, &object.payload);
-            }
-        }
-    }
-    f
+pub(super) fn of(object_type: ObjectType, body: &[u8]) -> Value {
+    let fields = match object_type {
+        ObjectType::Genesis => Genesis::decode(body).ok().map(|g| {
+            json!({
+                "version": g.version,
+                "name": g.name,
+                "root": g.root.to_string(),
+                "recovery": g.recovery.to_string(),
+                "salt": g.salt.to_string(),
+            })
+        }),
+        ObjectType::Envelope => Envelope::decode(body).ok().map(|e| envelope(&e)),
+        ObjectType::AddressRecord => AddressRecord::decode(body).ok().map(|record| {
+            json!({
+                "version": record.version,
+                "company": record.company.to_string(),
+                "device": record.device.to_string(),
+                "issued": record.issued.0,
+                "addresses": record.addresses,
+            })
+        }),
+        _ => ControlObject::decode(object_type, body)
+            .ok()
+            .map(|o| json!({ "header": header(&o), "payload": payload(&o.payload) })),
+    };
+    fields.unwrap_or_default()
 }
 
-fn envelope_fields(f: &mut Fields, envelope: &Envelope) {
-    field(f, "version", envelope.version);
-    field(f, "company", envelope.company.to_string());
-    field(f, "room", envelope.room.to_string());
-    field(f, "device", envelope.device.to_string());
-    field(f, "seq", envelope.seq);
-    field(f, "prev", option(envelope.prev));
-    field(f, "parents", ids(&envelope.parents));
-    field(f, "height", envelope.height);
-    field(f, "kind", format!("{:?}", envelope.kind).to_lowercase());
-    field(f, "standing", option(envelope.standing));
-    field(f, "epoch", option(envelope.epoch));
-    field(f, "nonce", hex(&envelope.nonce));
-    match (envelope.text(), envelope.enter_body()) {
-        (Some(text), _) => field(f, "body (text)", text),
-        (None, Ok(body)) => {
-            field(f, "body (device_cert)", body.device_cert.to_string());
-            field(f, "body (member_grants)", ids(&body.member_grants));
-            field(f, "body (permit)", body.permit.to_string());
-        }
-        (None, Err(_)) => field(f, "body", ""),
-    }
-    field(f, "claimed_time", envelope.claimed_time.0);
+fn envelope(envelope: &Envelope) -> Value {
+    let body = match (envelope.text(), envelope.enter_body()) {
+        (Some(text), _) => json!(text),
+        (None, Ok(body)) => json!({
+            "device_cert": body.device_cert.to_string(),
+            "member_grants": ids(&body.member_grants),
+            "permit": body.permit.to_string(),
+        }),
+        (None, Err(_)) => Value::Null,
+    };
+    json!({
+        "version": envelope.version,
+        "company": envelope.company.to_string(),
+        "room": envelope.room.to_string(),
+        "device": envelope.device.to_string(),
+        "seq": envelope.seq,
+        "prev": option(envelope.prev),
+        "parents": ids(&envelope.parents),
+        "height": envelope.height,
+        "kind": format!("{:?}", envelope.kind).to_lowercase(),
+        "standing": option(envelope.standing),
+        "epoch": option(envelope.epoch),
+        "nonce": hex(&envelope.nonce),
+        "body": body,
+        "claimed_time": envelope.claimed_time.0,
+    })
 }
 
-fn header_fields(f: &mut Fields, object: &ControlObject) {
+fn header(object: &ControlObject) -> Value {
     let header = &object.header;
-    field(f, "header.version", header.version);
-    field(f, "header.company", header.company.to_string());
-    field(f, "header.author", header.author.to_string());
-    field(f, "header.seq", header.seq);
-    field(f, "header.prev", option(header.prev));
-    field(f, "header.authority", header.authority.to_string());
-    field(f, "header.height", header.height);
+    json!({
+        "version": header.version,
+        "company": header.company.to_string(),
+        "author": header.author.to_string(),
+        "seq": header.seq,
+        "prev": option(header.prev),
+        "authority": header.authority.to_string(),
+        "height": header.height,
+    })
 }
 
-fn payload_fields(f: &mut Fields, payload: &Payload) {
+fn cut(cut: &ControlCut) -> Value {
+    json!({ "device": cut.device.to_string(), "seq": cut.seq, "id": cut.id.to_string() })
+}
+
+fn keep(keep: &Keep) -> Value {
+    json!({ "room": keep.room.to_string(), "messages": ids(&keep.messages) })
+}
+
+fn payload(payload: &Payload) -> Value {
     match payload {
-        Payload::AdminGrant(g) => {
-            field(f, "device", g.device.to_string());
-            field(f, "agent", g.agent.to_string());
-            field(f, "rank", g.rank);
-            let may = g.may;
-            field(
-                f,
-                "may [units, agents, rooms, admins]",
-                json!([may.units, may.agents, may.rooms, may.admins]),
-            );
-            field(f, "scope", option(g.scope));
-            field(f, "overrides", ids(&g.overrides));
-        }
-        Payload::UnitCreate(u) => {
-            field(f, "kind", u.kind.word());
-            field(f, "parent", option(u.parent));
-            field(f, "name", u.name.as_str());
-        }
-        Payload::AgentCert(c) => field(f, "name", c.name.as_str()),
-        Payload::DeviceCert(c) => {
-            field(f, "agent", c.agent.to_string());
-            field(f, "device", c.device.to_string());
-            field(f, "sealing", c.sealing.to_string());
-            field(f, "countersignature", Value::Null);
-            field(f, "proof", hex(&c.proof.0));
-        }
-        Payload::MemberGrant(g) => {
-            field(f, "agent", g.agent.to_string());
-            field(f, "unit", g.unit.to_string());
-            field(f, "overrides", ids(&g.overrides));
-        }
-        Payload::RoomCreate(r) => {
-            field(f, "name", r.name.as_str());
-            field(f, "history", r.history.word());
-        }
-        Payload::Permit(p) => {
-            field(f, "room", p.room.to_string());
-            match p.principal {
-                Principal::Unit(unit) => field(f, "principal (unit)", unit.to_string()),
-                Principal::Agent(agent) => field(f, "principal (agent)", agent.to_string()),
-            }
-            field(f, "overrides", ids(&p.overrides));
-        }
-        Payload::Revoke(r) => {
-            field(f, "target", r.target.to_string());
-            field(f, "control_cuts", json!([]));
-            field(f, "keep", json!([]));
-            field(f, "mode", format!("{:?}", r.mode).to_lowercase());
-        }
+        Payload::AdminGrant(g) => json!({
+            "device": g.device.to_string(),
+            "agent": g.agent.to_string(),
+            "rank": g.rank,
+            "may": {
+                "units": g.may.units,
+                "agents": g.may.agents,
+                "rooms": g.may.rooms,
+                "admins": g.may.admins,
+            },
+            "scope": option(g.scope),
+            "overrides": ids(&g.overrides),
+        }),
+        Payload::UnitCreate(u) => json!({
+            "kind": u.kind.word(),
+            "parent": option(u.parent),
+            "name": u.name,
+        }),
+        Payload::AgentCert(c) => json!({ "name": c.name }),
+        Payload::DeviceCert(c) => json!({
+            "agent": c.agent.to_string(),
+            "device": c.device.to_string(),
+            "sealing": c.sealing.to_string(),
+            "countersignature": c.countersignature.as_ref().map(|own| json!({
+                "device": own.device.to_string(),
+                "signature": hex(&own.signature.0),
+            })),
+            "proof": hex(&c.proof.0),
+        }),
+        Payload::MemberGrant(g) => json!({
+            "agent": g.agent.to_string(),
+            "unit": g.unit.to_string(),
+            "overrides": ids(&g.overrides),
+        }),
+        Payload::RoomCreate(r) => json!({ "name": r.name, "history": r.history.word() }),
+        Payload::Permit(p) => json!({
+            "room": p.room.to_string(),
+            "principal": match p.principal {
+                Principal::Unit(unit) => json!({ "unit": unit.to_string() }),
+                Principal::Agent(agent) => json!({ "agent": agent.to_string() }),
+            },
+            "overrides": ids(&p.overrides),
+        }),
+        Payload::Revoke(r) => json!({
+            "target": r.target.to_string(),
+            "control_cuts": r.control_cuts.iter().map(cut).collect::<Vec<_>>(),
+            "keep": r.keep.iter().map(keep).collect::<Vec<_>>(),
+            "mode": match r.mode { RevokeMode::Depart => "depart", RevokeMode::Strict => "strict" },
+        }),
+        Payload::RootRotate(r) => json!({ "next": r.next.to_string(), "cut": cut(&r.cut) }),
+        Payload::RoomCut(c) => json!({
+            "room": c.room.to_string(),
+            "revoke": c.revoke.to_string(),
+            "keep": ids(&c.keep),
+        }),
+        Payload::Ratify(r) => json!({
+            "target": r.target.to_string(),
+            "overrides": ids(&r.overrides),
+        }),
+        Payload::SetField(f) => json!({
+            "target": f.target.to_string(),
+            "value": match &f.value {
+                FieldValue::Name(name) => json!({ "name": name }),
+                FieldValue::Topic(topic) => json!({ "topic": topic }),
+                FieldValue::Active(active) => json!({ "active": active }),
+            },
+            "supersedes": ids(&f.supersedes),
+        }),
     }
 }

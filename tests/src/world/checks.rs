@@ -33,6 +33,8 @@ impl World {
             assert!(disk.holds(object), "{name} made {what} of {object:?} visible before durable");
         };
         match effect {
+            // Soft state: nobody stores it.
+            Effect::Publish { bytes, .. } if peek_type(bytes) == Some(ObjectType::StateReport) => {}
             Effect::Publish { id: object, bytes, .. } => {
                 durable("a publication", *object);
                 assert_eq!(peek_id(bytes), Some(*object), "{name} published under a wrong id");
@@ -48,7 +50,8 @@ impl World {
                 // The disk may take its time before an Accept comes out.
                 let most = HOLD_MS_MAX + self.options.disk_ms_max + 1;
                 assert!(held <= most, "{name} held a verdict for {held} ms");
-                if *verdict == GossipVerdict::Accept {
+                let soft = peek_type(&arrived.bytes) == Some(ObjectType::StateReport);
+                if *verdict == GossipVerdict::Accept && !soft {
                     durable("acceptance", arrived.id);
                 }
             }
@@ -56,7 +59,10 @@ impl World {
                 Outcome::Message(view) => durable("an answer", view.id),
                 Outcome::Member { object, .. } => durable("an answer", *object),
                 Outcome::Unit(view) => durable("an answer", view.id.into()),
-                Outcome::Room(view) => durable("an answer", view.room.id.into()),
+                Outcome::Room(view, _) => durable("an answer", view.room.id.into()),
+                Outcome::Signed { objects, .. } => {
+                    objects.iter().for_each(|id| durable("an answer", *id));
+                }
                 Outcome::Approved { agent, .. } => durable("an answer", agent.id.into()),
                 Outcome::Done => {}
             },

@@ -3,7 +3,7 @@
 use conclave_protocol::engine::{Command, Failure, JoinWish, Outcome, Table};
 use conclave_protocol::found::{Founding, found};
 use conclave_protocol::id::{MessageId, ObjectId, RoomId, Topic};
-use conclave_protocol::keys::recovery_hash;
+use conclave_protocol::keys::recovery_commitment;
 use conclave_protocol::object::{HistoryPolicy, UnitKind};
 use conclave_protocol::time::Timestamp;
 use conclave_protocol::view::{MessageView, RoomStatus};
@@ -25,7 +25,7 @@ impl World {
             company,
             agent,
             root: &root,
-            recovery: recovery_hash(keys_of(&seed_of("recovery", self.seed)).device()),
+            recovery: recovery_commitment(&seed_of("recovery", self.seed), 1),
             salt: ObjectId(seed_of("salt", self.seed)),
             device: &self.node(id).keys(),
         });
@@ -142,7 +142,7 @@ impl World {
         let permits = permits.iter().map(ToString::to_string).collect();
         let (name, history) = (name.to_owned(), HistoryPolicy::Full);
         match self.must(admin, Command::NewRoom { name, permits, history }) {
-            Outcome::Room(view) => view.room.id,
+            Outcome::Room(view, _) => view.room.id,
             other => panic!("unexpected {other:?}"),
         }
     }

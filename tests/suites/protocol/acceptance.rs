@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use conclave_protocol::control::{Ended, Standing};
 use conclave_protocol::envelope::{Envelope, EnvelopeKind};
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId};
-use conclave_protocol::room::{RoomLog, Standing};
+use conclave_protocol::room::RoomLog;
 use conclave_tests::forge;
 use proptest::prelude::*;
 
@@ -14,7 +15,15 @@ type Standings = Vec<(bool, bool)>;
 fn standing(standings: &Standings, device: DeviceId) -> Standing {
     let n = usize::from(device.0[0]);
     let (live, proved) = standings[n];
-    Standing { agent: Some(AgentId([device.0[0]; 32])), live, proved: proved || live }
+    Standing {
+        agent: Some(AgentId([device.0[0]; 32])),
+        live,
+        ways: if proved && !live {
+            vec![vec![Ended { revoke: None, acknowledged_stays: true, keeps: Vec::new() }]]
+        } else {
+            Vec::new()
+        },
+    }
 }
 
 /// A message by one of six devices, on up to three of those before it.
@@ -71,7 +80,7 @@ fn accepted(made: &[(MessageId, Envelope)], standings: &Standings) -> BTreeSet<M
     made.iter()
         .filter(|(id, e)| {
             let s = standing(standings, e.device);
-            s.live || (s.proved && acknowledged.contains(id))
+            s.live || (s.proved() && acknowledged.contains(id))
         })
         .map(|(id, _)| *id)
         .collect()

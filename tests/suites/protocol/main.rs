@@ -3,6 +3,7 @@
 mod acceptance;
 mod addresses;
 mod asking_in;
+mod authority;
 mod bounds;
 mod clock;
 mod cut_off_pulls;
@@ -25,5 +26,6 @@ mod syncing;
 mod telling;
 mod unread;
 mod vectors;
+mod void_share;
 mod waiting;
 mod wire;

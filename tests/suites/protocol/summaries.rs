@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use conclave_protocol::control::ControlLog;
+use conclave_protocol::control::{Ended, Standing};
 use conclave_protocol::engine::Engine;
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId};
 use conclave_protocol::object::{ControlObject, Genesis};
-use conclave_protocol::room::{RoomLog, Standing};
+use conclave_protocol::room::RoomLog;
 use conclave_protocol::signed::{Trust, Verified};
 use conclave_protocol::sync::{Items, fingerprint};
 use conclave_tests::forge;
@@ -57,7 +58,15 @@ struct Grown {
 impl Grown {
     fn standing(&self, device: DeviceId) -> Standing {
         let (live, proved) = self.standings[usize::from(device.0[0])];
-        Standing { agent: Some(AgentId(device.0)), live, proved: live || proved }
+        Standing {
+            agent: Some(AgentId(device.0)),
+            live,
+            ways: if proved && !live {
+                vec![vec![Ended { revoke: None, acknowledged_stays: true, keeps: Vec::new() }]]
+            } else {
+                Vec::new()
+            },
+        }
     }
 
     fn one(&self, index: prop::sample::Index) -> Option<(MessageId, u64)> {
@@ -109,7 +118,7 @@ impl Grown {
 
     fn rejudge(&mut self) {
         let standings: Vec<Standing> = (0..4).map(|n| self.standing(DeviceId([n; 32]))).collect();
-        self.log.rejudge(|device| standings[usize::from(device.0[0])]);
+        self.log.rejudge(|device| standings[usize::from(device.0[0])].clone());
     }
 }
 

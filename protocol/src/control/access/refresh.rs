@@ -182,24 +182,51 @@ impl Access {
         }
     }
 
+    /// Finds an agent's live devices that no other device of theirs confirmed. One needs no
+    /// confirmation: the first, by the rank of who certified it, then by height and id.
     fn refresh_warnings(&mut self, agent: AgentId, view: View<'_>) {
-        let certs = || {
-            let keys = view.links.devices_of(agent);
-            keys.flat_map(|key| view.links.certs_of(key, agent))
-                .copied()
-                .filter(|cert| view.carried(*cert))
-        };
-        let first = certs().min_by_key(|cert| (view.nodes.height(*cert), view.nodes.id(*cert)));
-        let first = first.map(|cert| view.certified_key(cert));
-        let confirmed: BTreeSet<DeviceId> = certs()
-            .filter(|cert| view.is_countersigned(*cert, agent))
-            .filter_map(|cert| view.certified_key(cert))
+        let keys: BTreeSet<DeviceId> = view.links.devices_of(agent).collect();
+        let certs: Vec<Ix> = keys
+            .iter()
+            .flat_map(|key| view.links.certs_of(*key, agent))
+            .copied()
+            .filter(|cert| view.carried(*cert))
             .collect();
-        for key in view.links.devices_of(agent) {
-            let live = self.devices.get(&key).is_some_and(|d| d.agent == agent);
-            if live && first != Some(Some(key)) && !confirmed.contains(&key) {
+        let order = |cert: &Ix| (view.rank(*cert), view.nodes.height(*cert), view.nodes.id(*cert));
+        let first = certs.iter().copied().min_by_key(order);
+        let live = |key: &DeviceId| self.devices.get(key).is_some_and(|d| d.agent == agent);
+        let mut confirmed: BTreeSet<DeviceId> =
+            first.and_then(|cert| view.certified_key(cert)).into_iter().collect();
+        // Keys that confirm each other, and nothing else does, are not confirmed.
+        loop {
+            let more: Vec<DeviceId> = certs
+                .iter()
+                .filter(|cert| view.countersigner(**cert).is_some_and(|by| confirmed.contains(&by)))
+                .filter_map(|cert| view.certified_key(*cert))
+                .filter(|key| !confirmed.contains(key))
+                .collect();
+            if more.is_empty() {
+                break;
+            }
+            confirmed.extend(more);
+        }
+        let mut unconfirmed: BTreeSet<DeviceId> =
+            keys.iter().copied().filter(|key| live(key) && !confirmed.contains(key)).collect();
+        // Which of two was first, equals cannot prove.
+        if let Some(first) = first {
+            let rival = certs.iter().any(|cert| {
+                view.rank(*cert) == view.rank(first)
+                    && view.certified_key(*cert).is_some_and(|key| unconfirmed.contains(&key))
+            });
+            let key = view.certified_key(first).filter(|key| rival && live(key));
+            unconfirmed.extend(key);
+        }
+        for key in keys {
+            if unconfirmed.contains(&key) {
                 self.uncountersigned.insert(key);
-            } else if live || !self.devices.contains_key(&key) {
+            } else if live_for_other(self, key, agent) {
+                // The other agent's list decides.
+            } else {
                 self.uncountersigned.remove(&key);
             }
         }
@@ -215,17 +242,8 @@ impl Access {
         if let Some(rank) = rank {
             let name = view.name_of(create);
             let space = Namespace::Units(made.kind, made.parent);
-            let members = match self.units.remove(&unit) {
-                Some(info) => info.members,
-                None => self.members_in_force(unit),
-            };
-            let info = UnitInfo {
-                kind: made.kind,
-                parent: made.parent,
-                name: name.clone(),
-                revoked,
-                members,
-            };
+            let info =
+                UnitInfo { kind: made.kind, parent: made.parent, name: name.clone(), revoked };
             self.units.insert(unit, info);
             self.rename(unit.into(), (!revoked).then_some((space, name, rank)));
         } else {
@@ -236,19 +254,11 @@ impl Access {
         changes
             .rooms
             .extend(made.parent.into_iter().flat_map(|p| self.rooms_of(Principal::Unit(p))));
-        if let Some(info) = self.units.get(&unit) {
-            // A permission for a single agent may rest on being a member here.
-            changes.agents.extend(&info.members);
-        }
+        // A permission for a single agent may rest on being a member here.
+        changes.agents.extend(self.in_unit.get(&unit).into_iter().flatten());
         for group in view.links.groups_of(unit) {
             self.refresh_unit(*group, view, changes);
         }
-    }
-
-    /// For a unit that some authority stands behind only now.
-    fn members_in_force(&self, unit: UnitId) -> BTreeSet<AgentId> {
-        let pairs = self.members.iter().filter(|((_, held), _)| *held == unit);
-        pairs.filter(|(_, p)| !p.in_force.is_empty()).map(|((agent, _), _)| *agent).collect()
     }
 
     fn refresh_member(&mut self, agent: AgentId, unit: UnitId, view: View<'_>) {
@@ -256,11 +266,12 @@ impl Access {
         let Some(pair) = self.members.get_mut(&(agent, unit)) else { return };
         pair.in_force = view.in_force(pair, &strikes);
         let member = !pair.in_force.is_empty();
-        if let Some(info) = self.units.get_mut(&unit) {
-            if member {
-                info.members.insert(agent);
-            } else {
-                info.members.remove(&agent);
+        if member {
+            self.in_unit.entry(unit).or_default().insert(agent);
+        } else if let Some(members) = self.in_unit.get_mut(&unit) {
+            members.remove(&agent);
+            if members.is_empty() {
+                self.in_unit.remove(&unit);
             }
         }
     }
@@ -345,6 +356,10 @@ impl Access {
     }
 }
 
+fn live_for_other(access: &Access, key: DeviceId, agent: AgentId) -> bool {
+    access.devices.get(&key).is_some_and(|d| d.agent != agent)
+}
+
 fn note_entity(id: ObjectId, payload: &Payload, stale: &mut Stale) {
     match payload {
         Payload::AgentCert(_) => stale.agents.insert(id.into()),
@@ -372,12 +387,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether a device with a carried certificate for the agent confirmed this one.
-    fn is_countersigned(&self, cert: Ix, agent: AgentId) -> bool {
-        let Some(Payload::DeviceCert(c)) = self.nodes.payload(cert) else { return false };
-        c.countersignature.as_ref().is_some_and(|other| {
-            self.links.certs_of(other.device, agent).iter().any(|cert| self.carried(*cert))
-        })
+    /// The device that confirmed a certificate.
+    fn countersigner(&self, cert: Ix) -> Option<DeviceId> {
+        match self.nodes.payload(cert)? {
+            Payload::DeviceCert(c) => c.countersignature.as_ref().map(|by| by.device),
+            _ => None,
+        }
     }
 
     /// Whether a Department has been deleted.

@@ -86,7 +86,12 @@ impl Access {
 
     /// For each chain of carried grants from an agent to a room, in force or ended: the
     /// `Revoke`s that ended it.
-    fn ways_in(&self, agent: AgentId, room: RoomId, view: View<'_>) -> BTreeSet<BTreeSet<Ix>> {
+    pub(in crate::control) fn ways_in(
+        &self,
+        agent: AgentId,
+        room: RoomId,
+        view: View<'_>,
+    ) -> BTreeSet<BTreeSet<Ix>> {
         let mut ways = BTreeSet::new();
         if !self.rooms.contains_key(&room) {
             return ways;

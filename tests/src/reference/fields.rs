@@ -1,0 +1,62 @@
+//! Values that change, and names that collide.
+
+use std::collections::BTreeSet;
+
+use conclave_protocol::id::{ObjectId, RoomId};
+use conclave_protocol::object::{Field, FieldValue, Payload, SetField};
+
+use super::access::Access;
+
+impl<'a> Access<'a> {
+    /// The value that was set, if one was.
+    fn set_value(&self, target: ObjectId, field: Field) -> Option<&'a FieldValue> {
+        let about = |f: &SetField| f.target == target && f.value.field() == field;
+        let all: Vec<(ObjectId, &'a SetField)> = self
+            .carried()
+            .filter_map(|(id, payload)| match payload {
+                Payload::SetField(f) if about(f) => Some((id, f)),
+                _ => None,
+            })
+            .collect();
+        let superseded: BTreeSet<ObjectId> =
+            all.iter().flat_map(|(_, f)| f.supersedes.iter().copied()).collect();
+        all.into_iter()
+            .filter(|(id, _)| !superseded.contains(id))
+            .min_by_key(|(id, _)| (self.authority.rank_of(*id), *id))
+            .map(|(_, f)| &f.value)
+    }
+
+    /// The text of a name or topic.
+    pub(super) fn text(&self, target: ObjectId, field: Field) -> String {
+        match self.set_value(target, field) {
+            Some(FieldValue::Name(text) | FieldValue::Topic(text)) => text.clone(),
+            _ if field == Field::Name => self.first_name(target),
+            _ => String::new(),
+        }
+    }
+
+    fn first_name(&self, target: ObjectId) -> String {
+        match self.log.payload(target) {
+            Some(Payload::AgentCert(agent)) => agent.name.clone(),
+            Some(Payload::UnitCreate(unit)) => unit.name.clone(),
+            Some(Payload::RoomCreate(room)) => room.name.clone(),
+            _ => String::new(),
+        }
+    }
+
+    /// Rooms are in use until somebody says otherwise.
+    pub(super) fn is_active(&self, room: RoomId) -> bool {
+        !matches!(self.set_value(room.into(), Field::Active), Some(FieldValue::Active(false)))
+    }
+
+    /// The name of `id`, told from those among `peers` that bear the same. What is not among
+    /// them, such as a deleted room, shows its name plain.
+    pub(super) fn shown_name(&self, id: ObjectId, peers: &BTreeSet<ObjectId>) -> String {
+        let name = self.text(id, Field::Name);
+        let place = |id: ObjectId| (self.authority.rank_of(id), id);
+        let later = peers
+            .iter()
+            .any(|peer| place(*peer) < place(id) && self.text(*peer, Field::Name) == name);
+        if later && peers.contains(&id) { format!("{name}:{}", &id.to_string()[..8]) } else { name }
+    }
+}

@@ -1,0 +1,227 @@
+//! Vectors of the frames of the request-response protocol.
+
+use conclave_protocol::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId};
+use conclave_protocol::object::SignatureBytes;
+use conclave_protocol::sync::{
+    Blob, Bound, JoinAnswer, Part, Referred, Request, Response, RoomSummary, Scope,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::fields::ids;
+use super::{hex, keys};
+
+/// A frame.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameVector {
+    /// What it is an example of.
+    pub name: String,
+    /// `request` or `response`.
+    pub direction: String,
+    /// Which frame, as in the document.
+    pub frame: String,
+    /// Its fields by name.
+    pub fields: Value,
+    /// Its bytes, without the four bytes of length.
+    pub bytes: String,
+}
+
+fn scope(scope: Scope) -> Value {
+    match scope {
+        Scope::Control => json!("control"),
+        Scope::Room(room) => json!({ "room": room.to_string() }),
+    }
+}
+
+fn bound(bound: &Bound) -> Value {
+    json!({ "height": bound.height, "id": bound.id.to_string() })
+}
+
+fn blobs(blobs: &[Blob]) -> Value {
+    json!(blobs.iter().map(|blob| hex(&blob.0)).collect::<Vec<_>>())
+}
+
+fn summary(summary: &RoomSummary) -> Value {
+    json!({
+        "room": summary.room.to_string(),
+        "count": summary.count,
+        "fingerprint": summary.fingerprint.to_string(),
+    })
+}
+
+fn request_fields(request: &Request) -> (&'static str, Value) {
+    let range = |of: Scope, lower: &Bound, upper: &Bound| json!({ "scope": scope(of), "lower": bound(lower), "upper": bound(upper) });
+    match request {
+        Request::Summary => ("summary", json!({})),
+        Request::Ranges { scope, lower, upper } => ("ranges", range(*scope, lower, upper)),
+        Request::List { scope, lower, upper } => ("list", range(*scope, lower, upper)),
+        Request::Get { scope: of, ids: wanted } => {
+            ("get", json!({ "scope": scope(*of), "ids": ids(wanted) }))
+        }
+        Request::Push { scope: of, objects } => {
+            ("push", json!({ "scope": scope(*of), "objects": blobs(objects) }))
+        }
+        Request::Addresses { records } => ("addresses", json!({ "records": blobs(records) })),
+        Request::Reports { records } => ("reports", json!({ "records": blobs(records) })),
+        Request::Introduce { objects } => ("introduce", json!({ "objects": blobs(objects) })),
+        Request::Held { room, ids: held } => {
+            ("held", json!({ "room": room.to_string(), "ids": ids(held) }))
+        }
+        Request::JoinHello { name, sealing, commitment } => (
+            "join hello",
+            json!({
+                "name": name,
+                "sealing": sealing.to_string(),
+                "commitment": commitment.to_string(),
+            }),
+        ),
+        Request::JoinReveal { nonce } => ("join reveal", json!({ "nonce": nonce.to_string() })),
+        Request::JoinPoll => ("join poll", json!({})),
+        Request::JoinSign { company, agent } => {
+            ("join sign", json!({ "company": company.to_string(), "agent": agent.to_string() }))
+        }
+    }
+}
+
+fn response_fields(response: &Response) -> (&'static str, Value) {
+    match response {
+        Response::Refused => ("refused", json!({})),
+        Response::Summary { control, rooms } => (
+            "summary",
+            json!({
+                "control": summary(control),
+                "rooms": rooms.iter().map(summary).collect::<Vec<_>>(),
+            }),
+        ),
+        Response::Parts { parts } => {
+            let part = |p: &Part| {
+                json!({
+                    "upper": bound(&p.upper),
+                    "count": p.count,
+                    "fingerprint": p.fingerprint.to_string(),
+                })
+            };
+            ("parts", json!({ "parts": parts.iter().map(part).collect::<Vec<_>>() }))
+        }
+        Response::Ids { ids, more } => {
+            ("ids", json!({ "ids": ids.iter().map(bound).collect::<Vec<_>>(), "more": more }))
+        }
+        Response::Objects { objects, done } => {
+            ("objects", json!({ "objects": blobs(objects), "done": done }))
+        }
+        Response::Ack => ("ack", json!({})),
+        Response::JoinOffer { company, name, nonce } => (
+            "join offer",
+            json!({ "company": company.to_string(), "name": name, "nonce": nonce.to_string() }),
+        ),
+        Response::JoinReferral { company, name, admins } => {
+            let admin = |admin: &Referred| json!({ "device": admin.device.to_string(), "addresses": admin.addresses });
+            let admins: Vec<Value> = admins.iter().map(admin).collect();
+            let company = company.to_string();
+            ("join referral", json!({ "company": company, "name": name, "admins": admins }))
+        }
+        Response::Join { answer } => {
+            ("join", json!({ "answer": format!("{answer:?}").to_lowercase() }))
+        }
+        Response::JoinProof { signature } => {
+            ("join proof", json!({ "signature": hex(&signature.0) }))
+        }
+    }
+}
+
+const ROOM: RoomId = RoomId([3; 32]);
+const ID: ObjectId = ObjectId([4; 32]);
+const COMPANY: CompanyId = CompanyId([5; 32]);
+const UPPER: Bound = Bound { height: 70_000, id: ID };
+
+fn requests() -> Vec<(&'static str, Request)> {
+    let (lower, upper) = (Bound::MIN, UPPER);
+    let (control, room) = (Scope::Control, Scope::Room(ROOM));
+    let blob = |n: usize| Blob((0..=255).cycle().take(n).collect());
+    let many = |n: u8| (0..n).map(|n| ObjectId([n; 32])).collect::<Vec<_>>();
+    vec![
+        ("a summary asked", Request::Summary),
+        ("ranges of the control log", Request::Ranges { scope: control, lower, upper }),
+        ("ranges of a room", Request::Ranges { scope: room, lower, upper: Bound::MAX }),
+        ("a list of a room", Request::List { scope: room, lower, upper: Bound::MAX }),
+        ("a list of the control log", Request::List { scope: control, lower: upper, upper }),
+        ("nothing fetched", Request::Get { scope: control, ids: Vec::new() }),
+        ("an object fetched", Request::Get { scope: control, ids: vec![ID] }),
+        ("objects in no order, one twice", {
+            let ids = vec![ID, ObjectId([9; 32]), ObjectId([1; 32]), ID];
+            Request::Get { scope: room, ids }
+        }),
+        ("many fetched", Request::Get { scope: room, ids: many(30) }),
+        ("a push to a room", Request::Push { scope: room, objects: vec![blob(3), blob(300)] }),
+        ("a push of control objects", Request::Push { scope: control, objects: vec![blob(24)] }),
+        ("address records", Request::Addresses { records: vec![blob(23), blob(256)] }),
+        ("what is held", Request::Held { room: ROOM, ids: vec![ID] }),
+        ("a newcomer", {
+            Request::JoinHello { name: "J\u{f6}rg \u{1f600}".into(), sealing: ID, commitment: ID }
+        }),
+        ("a nonce revealed", Request::JoinReveal { nonce: ID }),
+        ("how it stands", Request::JoinPoll),
+        ("a proof asked", Request::JoinSign { company: COMPANY, agent: AgentId([7; 32]) }),
+    ]
+}
+
+fn responses() -> Vec<(&'static str, Response)> {
+    let blob = Blob(vec![1, 2, 3]);
+    let of_room = RoomSummary { room: ROOM, count: 300, fingerprint: ID };
+    let control = RoomSummary { room: RoomId::default(), count: 24, fingerprint: ID };
+    let part = |upper, count| Part { upper, count, fingerprint: ID };
+    let name = || "Acme".to_owned();
+    let admin = Referred {
+        device: keys(2).device(),
+        addresses: vec!["/ip4/192.0.2.1/tcp/4001".into(), "/ip6/2001:db8::1/tcp/4001".into()],
+    };
+    let silent = Referred { device: DeviceId([8; 32]), addresses: Vec::new() };
+    let mut responses = vec![
+        ("refused", Response::Refused),
+        ("a summary", Response::Summary { control, rooms: vec![of_room] }),
+        ("a summary without rooms", Response::Summary { control, rooms: Vec::new() }),
+        ("one part", Response::Parts { parts: vec![part(UPPER, 1)] }),
+        ("two parts", {
+            Response::Parts { parts: vec![part(UPPER, 70_000), part(Bound::MAX, 1 << 32)] }
+        }),
+        ("a list", Response::Ids { ids: vec![UPPER], more: true }),
+        ("an empty list", Response::Ids { ids: Vec::new(), more: false }),
+        ("objects", Response::Objects { objects: vec![blob], done: 2 }),
+        ("no objects", Response::Objects { objects: Vec::new(), done: 1 }),
+        ("received", Response::Ack),
+        ("an admin's nonce", { Response::JoinOffer { company: COMPANY, name: name(), nonce: ID } }),
+        ("a referral to nobody", {
+            Response::JoinReferral { company: COMPANY, name: name(), admins: Vec::new() }
+        }),
+        ("a referral", {
+            Response::JoinReferral { company: COMPANY, name: name(), admins: vec![admin, silent] }
+        }),
+        ("a proof", Response::JoinProof { signature: SignatureBytes([6; 64]) }),
+    ];
+    for answer in [
+        JoinAnswer::Waiting,
+        JoinAnswer::Admitted,
+        JoinAnswer::Refused,
+        JoinAnswer::Unknown,
+        JoinAnswer::Busy,
+    ] {
+        responses.push(("the state of a request", Response::Join { answer }));
+    }
+    responses
+}
+
+/// Vectors of frames.
+#[must_use]
+pub fn frames() -> Vec<FrameVector> {
+    let vector = |name: &str, direction: &str, (frame, fields): (&str, Value), bytes: Vec<u8>| {
+        let (name, direction, frame) = (name.to_owned(), direction.to_owned(), frame.to_owned());
+        FrameVector { name, direction, frame, fields, bytes: hex(&bytes) }
+    };
+    let requests = requests()
+        .into_iter()
+        .map(|(name, request)| vector(name, "request", request_fields(&request), request.encode()));
+    let responses = responses().into_iter().map(|(name, response)| {
+        vector(name, "response", response_fields(&response), response.encode())
+    });
+    requests.chain(responses).collect()
+}

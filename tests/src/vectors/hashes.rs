@@ -1,0 +1,171 @@
+//! Everything that is hashed or stated and is no object: topics, digests, codes, seeds.
+
+use conclave_protocol::envelope::Envelope;
+use conclave_protocol::id::{CompanyId, ObjectId, RoomId, Topic, UnitId};
+use conclave_protocol::join::{Newcomer, commitment, safety_code};
+use conclave_protocol::keys::{device_statement, public_key, recovery_hash, recovery_seed};
+use conclave_protocol::sync::fingerprint;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::fields::ids;
+use super::{envelopes, foundation, hex, keys, log, seed};
+use crate::forge;
+
+/// Inputs, and what they give.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HashVector {
+    /// What it is an example of.
+    pub name: String,
+    /// Which rule of the document.
+    pub rule: String,
+    /// What goes in.
+    pub inputs: Value,
+    /// What comes out: hexadecimal, or a safety code.
+    pub output: String,
+}
+
+fn hash(rule: &str, name: &str, inputs: Value, output: impl ToString) -> HashVector {
+    let (rule, name) = (rule.to_owned(), name.to_owned());
+    HashVector { name, rule, inputs, output: output.to_string() }
+}
+
+/// Computed here and not by the node's own log, which a test compares with these.
+fn digest(context: &str, items: &[(u64, ObjectId)]) -> ObjectId {
+    let mut sorted = items.to_vec();
+    sorted.sort_unstable();
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    for (_, id) in sorted {
+        hasher.update(&id.0);
+    }
+    ObjectId(hasher.finalize().into())
+}
+
+fn items(items: &[(u64, ObjectId)]) -> Value {
+    let item = |(height, id): &(u64, ObjectId)| json!({ "height": height, "id": id.to_string() });
+    json!(items.iter().map(item).collect::<Vec<_>>())
+}
+
+fn joining() -> Vec<HashVector> {
+    let company = foundation().company;
+    let (nonce, other) = (ObjectId([0xa1; 32]), ObjectId([0xa2; 32]));
+    let admin = keys(2).device();
+    let mut made = Vec::new();
+    for name in ["bob", "J\u{f6}rg \u{1f600}"] {
+        let (device, sealing) = (keys(3).device(), keys(3).sealing());
+        let newcomer = Newcomer { device, sealing, name: name.to_owned() };
+        let inputs = json!({
+            "nonce": nonce.to_string(),
+            "device": device.to_string(),
+            "sealing": sealing.to_string(),
+            "name": name,
+        });
+        made.push(hash("join commitment", name, inputs, commitment(&newcomer, nonce)));
+        let inputs = json!({
+            "company": company.to_string(),
+            "device": device.to_string(),
+            "admin": admin.to_string(),
+            "nonce": nonce.to_string(),
+            "admin_nonce": other.to_string(),
+            "sealing": sealing.to_string(),
+            "name": name,
+        });
+        let code = safety_code(company, &newcomer, admin, nonce, other);
+        made.push(hash("join code", name, inputs, code));
+    }
+    made
+}
+
+fn key_rules() -> Vec<HashVector> {
+    let company = foundation().company;
+    let mut made = Vec::new();
+    for n in [1, 2, 3, 9] {
+        let key = public_key(&seed(n));
+        let inputs = json!({ "seed": hex(&seed(n)) });
+        made.push(hash("public key", "the key of a seed", inputs, key));
+    }
+    let key = public_key(&seed(9));
+    let inputs = json!({ "key": key.to_string() });
+    made.push(hash(
+        "recovery hash",
+        "a recovery key",
+        inputs,
+        recovery_hash(key, ObjectId::default()),
+    ));
+    for index in [0, 1, 0x0102_0304, u32::MAX] {
+        let entropy: [u8; 32] = std::array::from_fn(|n| u8::try_from(n).unwrap_or_default());
+        let inputs = json!({ "entropy": hex(&entropy), "index": index });
+        let out = hex(&recovery_seed(&entropy, index));
+        made.push(hash("recovery seed", "a key of a phrase", inputs, out));
+    }
+    let (agent, device, sealing) = (ObjectId([0xb1; 32]), keys(3).device(), keys(3).sealing());
+    let inputs = json!({
+        "company": company.to_string(),
+        "agent": agent.to_string(),
+        "device": device.to_string(),
+        "sealing": sealing.to_string(),
+    });
+    let statement = hex(&device_statement(company, agent.into(), device, sealing));
+    made.push(hash("device statement", "what a new device signs", inputs, statement));
+    made.push(hash("role:Agent", "the built-in unit", json!({}), UnitId::ROLE_AGENT));
+    made
+}
+
+/// Vectors of hashes.
+#[must_use]
+pub fn hashes() -> Vec<HashVector> {
+    let founded = foundation();
+    let company = founded.company;
+    let room: RoomId = log::log().id("a room").into();
+    let mut made = key_rules();
+    made.extend(joining());
+    for (name, company, room) in
+        [("a room", company, room), ("another company", CompanyId([5; 32]), RoomId([3; 32]))]
+    {
+        let inputs = json!({ "company": company.to_string(), "room": room.to_string() });
+        made.push(hash("topic", name, inputs, topic_name(Topic::room(company, room))));
+    }
+    let inputs = json!({ "company": company.to_string(), "room": null });
+    let control = topic_name(Topic::control(company));
+    made.push(hash("topic", "the control log", inputs, control));
+
+    let texts = envelopes::envelopes();
+    let written: Vec<(ObjectId, &Envelope)> =
+        texts[..3].iter().map(|(_, e)| (forge::signed(&keys(3), e).id, e)).collect();
+    let bytes = forge::signed(&keys(3), &texts[1].1).bytes;
+    for (name, bytes) in [("a text", bytes.as_slice()), ("a founding", &founded.objects[0].1)] {
+        let inputs = json!({ "signed": hex(bytes) });
+        let id = hex(&blake3::derive_key("conclave v1 gossip", bytes)[..20]);
+        made.push(hash("gossip id", name, inputs, id));
+    }
+
+    let heights = founded.objects.iter().zip(1..).map(|((id, _), height)| (height, *id));
+    let of_founding: Vec<(u64, ObjectId)> = heights.collect();
+    // Listed the wrong way round: the order is by height.
+    let of_room: Vec<(u64, ObjectId)> =
+        written.iter().rev().map(|(id, e)| (e.height, *id)).collect();
+    let equal = [(7, ObjectId([9; 32])), (7, ObjectId([8; 32])), (6, ObjectId([10; 32]))];
+    for (rule, context) in [
+        ("control digest", "conclave v1 control digest"),
+        ("room digest", "conclave v1 room digest"),
+    ] {
+        for (name, set) in [
+            ("nothing", &[][..]),
+            ("a founding", &of_founding),
+            ("three messages", &of_room),
+            ("equal heights", &equal),
+        ] {
+            made.push(hash(rule, name, json!({ "items": items(set) }), digest(context, set)));
+        }
+    }
+    for n in [0_u8, 1, 3] {
+        let held: Vec<ObjectId> = (1..=n).map(|n| ObjectId([n; 32])).collect();
+        let print = fingerprint(held.iter().copied());
+        made.push(hash("range fingerprint", "ids in order", json!({ "ids": ids(&held) }), print));
+    }
+    made
+}
+
+fn topic_name(topic: Topic) -> String {
+    format!("conclave/1/{topic}")
+}
