@@ -107,6 +107,34 @@ impl ControlLog {
         })
     }
 
+    /// Whether both sides of an attempt still have their authority: else it has been decided.
+    fn is_undecided(&self, revoke: ObjectId) -> bool {
+        let Some(ix) = self.nodes.find(revoke) else { return false };
+        let attacks = self.authority.is_open(self.nodes.authority(ix));
+        let target = match self.nodes.payload(ix) {
+            Some(Payload::Revoke(r)) => self.nodes.find(r.target),
+            _ => None,
+        };
+        let stands = target.is_some_and(|target| match self.nodes.payload(target) {
+            Some(Payload::AdminGrant(_)) => self.authority.in_force(target),
+            // Who was appointed by somebody who knew of it, and said so, is not in dispute.
+            Some(Payload::AgentCert(_)) => self.disputes(revoke, self.nodes.id(target).into()),
+            Some(Payload::DeviceCert(c)) => self.disputes(revoke, c.agent),
+            _ => false,
+        });
+        attacks && stands
+    }
+
+    /// Whether a grant in force names the agent that does not override the `Revoke`.
+    fn disputes(&self, revoke: ObjectId, agent: AgentId) -> bool {
+        self.links.grants_of(agent).iter().any(|ix| match self.nodes.payload(*ix) {
+            Some(Payload::AdminGrant(grant)) => {
+                self.authority.in_force(*ix) && grant.overrides.binary_search(&revoke).is_err()
+            }
+            _ => false,
+        })
+    }
+
     /// The smallest rank of an agent's grants in force.
     fn most_senior_rank(&self, agent: AgentId) -> Option<u32> {
         let grants = self.links.grants_of(agent).iter();
@@ -148,7 +176,7 @@ impl ControlLog {
             }
         }
         for (revoke, equal) in self.attempts() {
-            let Some(revoke) = revoke else { continue };
+            let Some(revoke) = revoke.filter(|revoke| self.is_undecided(*revoke)) else { continue };
             alarms.insert(if equal {
                 Alarm::DuelOfEquals { revoke }
             } else {

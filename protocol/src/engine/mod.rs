@@ -27,6 +27,7 @@ mod queries;
 mod reports;
 mod serving;
 mod syncing;
+mod targets;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
