@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Engine;
 use super::admin::Plan;
 use super::authoring::sign_as;
-use super::command::{Command, Failure, FailureKind};
+use super::command::{Command, Failure, FailureKind, Signer};
 use crate::control::{Added, ControlLog};
 use crate::id::{AgentId, ObjectId, RoomId};
 use crate::object::ControlObject;
@@ -31,7 +31,7 @@ impl Engine {
         self.check_plan(plan)?;
         let before = self.log()?;
         let mut after = before.clone();
-        let keys = plan.signer.as_ref().map_or(&self.keys, |signer| &signer.0);
+        let keys = plan.signer.as_ref().map_or(&self.keys, Signer::keys);
         for payload in &plan.payloads {
             let (_, bytes) = sign_as(&after, keys, payload.clone())?;
             let company = after.company();

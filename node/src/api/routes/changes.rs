@@ -102,7 +102,7 @@ fn about(engine: &Engine, command: &Command) -> Result<About, Failure> {
 
 async fn command(app: &App, request: ChangeRequest) -> Result<Command, ApiError> {
     let root = request.root.map(|sealed| open(app, Purpose::RootKey, &sealed)).transpose()?;
-    let root = root.map(|seed| Signer(RootKey::from_seed(&seed).keys()));
+    let root = root.map(|seed| Signer::new(RootKey::from_seed(&seed).keys()));
     Ok(match request.change {
         Change::GrantAdmin { agent, device, rank, may, scope } => {
             let may = capabilities(may, scope.is_some())?;
@@ -167,7 +167,7 @@ async fn recover(State(app): State<App>, body: Body<RecoveryRequest>) -> Answer<
     let key = recovery_keys(&entropy, index);
     let new_root = key.device();
     let next = recovery_commitment(&entropy, index + 1);
-    let command = Command::Recover { key: Signer(key), next, last_good };
+    let command = Command::Recover { key: Signer::new(key), next, last_good };
     let (objects, preview) = if dry_run {
         let (_, preview) = app.handle.query(move |engine| engine.preview(&command)).await??;
         (Vec::new(), preview)
