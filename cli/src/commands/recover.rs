@@ -27,7 +27,8 @@ const PHRASE_BYTES_MAX: usize = 4096;
 ///
 /// The old root key can sign nothing any more; what it signed before stands, or what came up
 /// to `--last-good`. The new one is written to `root.key` in the home folder. The phrase goes
-/// on being the one for the next time. To do it twice does no harm.
+/// on being the one for the next time. Done on two computers that have not heard of each other,
+/// it is one recovery: of the old key's objects those stand that both leave.
 #[derive(Debug, Args)]
 pub(crate) struct RecoverArgs {
     /// File with the 24 words; `-` reads standard input

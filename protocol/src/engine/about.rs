@@ -25,14 +25,15 @@ impl Engine {
         control.map(|control| self.alarm_views(control)).unwrap_or_default()
     }
 
-    /// The root key that may sign now, and the hash of the key that may replace it; none while
-    /// the root is frozen.
+    /// The root key that may sign now, and the commitment to the key that may replace it; none
+    /// if the recovery phrase has no further key.
     ///
     /// # Errors
     /// If this device is not a member.
     pub fn root_line(&self) -> Result<Option<(DeviceId, ObjectId)>, Failure> {
         let log = self.log()?;
-        Ok(log.root().map(|(key, _)| key).zip(log.recovery_commitment()))
+        let commitment = log.recovery_commitment().filter(|hash| *hash != ObjectId::default());
+        Ok(log.root().map(|(key, _)| key).zip(commitment))
     }
 
     /// The deleted unit or room of a name that nothing in use bears: what `ratify` can bring back

@@ -396,7 +396,7 @@ impl Engine {
     pub(super) fn check_plan(&self, plan: &Plan) -> Result<(), Failure> {
         let log = self.log()?;
         if let Some(signer) = &plan.signer {
-            let key = signer.0.device();
+            let key = signer.keys().device();
             for payload in &plan.payloads {
                 if !self.root_may(log, key, payload) {
                     return Err(Failure::new(

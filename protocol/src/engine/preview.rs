@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Engine;
 use super::admin::Plan;
 use super::authoring::sign_as;
-use super::command::{Command, Failure, FailureKind};
+use super::command::{Command, Failure, FailureKind, Signer};
 use crate::control::{Added, Alarm, ControlLog};
 use crate::id::{AgentId, ObjectId, RoomId};
 use crate::object::ControlObject;
@@ -46,7 +46,7 @@ impl Engine {
     fn log_after(&self, plan: &Plan) -> Result<(ControlLog, BTreeSet<ObjectId>), Failure> {
         let mut after = self.log()?.clone();
         let mut signed = BTreeSet::new();
-        let keys = plan.signer.as_ref().map_or(&self.keys, |signer| &signer.0);
+        let keys = plan.signer.as_ref().map_or(&self.keys, Signer::keys);
         for payload in &plan.payloads {
             let (id, bytes) = sign_as(&after, keys, payload.clone())?;
             signed.insert(id);

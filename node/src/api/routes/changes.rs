@@ -102,7 +102,7 @@ fn about(engine: &Engine, command: &Command) -> Result<About, Failure> {
 
 async fn command(app: &App, request: ChangeRequest) -> Result<Command, ApiError> {
     let root = request.root.map(|sealed| open(app, Purpose::RootKey, &sealed)).transpose()?;
-    let root = root.map(|seed| Signer(RootKey::from_seed(&seed).keys()));
+    let root = root.map(|seed| Signer::new(RootKey::from_seed(&seed).keys()));
     Ok(match request.change {
         Change::GrantAdmin { agent, device, rank, may, scope } => {
             let may = capabilities(may, scope.is_some())?;
@@ -162,12 +162,12 @@ fn open(app: &App, purpose: Purpose, sealed: &str) -> Result<Zeroizing<[u8; 32]>
 async fn recover(State(app): State<App>, body: Body<RecoveryRequest>) -> Answer<Recovered> {
     let RecoveryRequest { phrase, last_good, dry_run } = body.0;
     let entropy = open(&app, Purpose::Recovery, &phrase)?;
-    let (old_root, commitment) = app.handle.query(Engine::root_line).await??.ok_or_else(frozen)?;
+    let (old_root, commitment) = app.handle.query(Engine::root_line).await??.ok_or_else(used_up)?;
     let index = recovery_index(&entropy, commitment).ok_or_else(|| wrong_phrase(old_root))?;
     let key = recovery_keys(&entropy, index);
     let new_root = key.device();
     let next = recovery_commitment(&entropy, index + 1);
-    let command = Command::Recover { key: Signer(key), next, last_good };
+    let command = Command::Recover { key: Signer::new(key), next, last_good };
     let (objects, preview) = if dry_run {
         let (_, preview) = app.handle.query(move |engine| engine.preview(&command)).await??;
         (Vec::new(), preview)
@@ -181,11 +181,11 @@ async fn recover(State(app): State<App>, body: Body<RecoveryRequest>) -> Answer<
     Ok(Json(Recovered { dry_run, index, old_root, new_root, objects, effects }))
 }
 
-fn frozen() -> ApiError {
+fn used_up() -> ApiError {
     let failure = Failure::new(
         FailureKind::Conflict,
-        "the root is frozen: two different rotations were signed with the recovery phrase",
-        "see the alarm in `conclave status`",
+        "the recovery phrase has served as often as it can: no other key may replace the root key",
+        "keep the root key well, or found a new company",
     );
     failure.into()
 }
