@@ -528,6 +528,10 @@ class Log:
             "disputed": hexes(disputed),
             "unconfirmed": hexes(self.unconfirmed()),
             "memberships": sorted(
-                {(place(g.agent), place(g.unit)) for g in self.grants_in_force(MEMBER_GRANT)}
+                {
+                    (place(g.agent), place(g.unit))
+                    for g in self.grants_in_force(MEMBER_GRANT)
+                    if g.agent in self.carriers
+                }
             ),
         } | {key: {place(id): x for id, x in of.items()} for key, of in named.items()}
