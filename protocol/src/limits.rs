@@ -39,6 +39,9 @@ pub const PARKED_CONTROL_MAX: usize = 4096;
 pub const PARKED_CONTROL_PER_DEVICE_MAX: usize = 1024;
 /// Most void control objects of one author that nothing refers to and that never counted.
 pub const VOID_CONTROL_PER_DEVICE_MAX: usize = 1024;
+/// Most void control objects beyond that which running pulls may bring, before what refers to
+/// them comes.
+pub const VOID_CONTROL_BROUGHT_MAX: usize = 64 * 1024;
 /// Most envelopes of one room that wait for parents or control objects.
 pub const WAITING_PER_ROOM_MAX: usize = 4096;
 /// Most of those that one peer brought.

@@ -104,13 +104,19 @@ fn vouch(
             _ => return refused,
         }
         if control.holds(id) {
-            // From here on upwards our own log decides.
+            // From here on upwards our own log decides. Who is dismissed has a certificate that
+            // nobody revoked, of an agent that somebody did.
+            let dismissed = match &value.payload {
+                Payload::DeviceCert(cert) => control.revokes_on(cert.agent.into()),
+                _ => Vec::new(),
+            };
             let explanation = control.explain(id);
             let ended: BTreeSet<ObjectId> = explanation
                 .cut_by
                 .into_iter()
                 .chain(control.hits(id))
                 .chain(control.revokes_on(id))
+                .chain(dismissed)
                 .collect();
             let sound = control.counts(id) && ended.is_empty();
             return if sound && place > 0 { Ok(()) } else { Err(ended) };

@@ -167,7 +167,7 @@ impl Engine {
     fn take_push(&mut self, peer: DeviceId, scope: Scope, objects: &[Blob]) -> Response {
         match scope {
             Scope::Control => {
-                let taken = self.take_control_objects(objects.iter().map(|b| b.0.as_slice()));
+                let taken = self.take_control_objects(objects.iter().map(|b| b.0.as_slice()), None);
                 if taken.parked {
                     self.want(peer, Scope::Control);
                 }

@@ -64,9 +64,11 @@ impl Company {
         for n in 1..admins {
             company.appoint(n);
         }
-        let ordinary = objects.saturating_sub(company.objects.len() + revocations);
-        for n in 0..ordinary {
+        let ordinary = objects.saturating_sub(revocations);
+        let mut n = 0;
+        while company.objects.len() < ordinary {
             company.write(n);
+            n += 1;
         }
         for n in 0..revocations {
             company.revoke(n);

@@ -9,6 +9,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use conclave_protocol::control::{Added, ControlLog};
+use conclave_protocol::id::CompanyId;
 use conclave_protocol::object::{ControlObject, Genesis};
 use conclave_protocol::signed::{Trust, Verified};
 
@@ -72,8 +73,9 @@ fn main() {
     );
     println!("| ingest with signatures, one core | {} | 6 s |", seconds(ingest));
     println!("| of that, decoding and signatures | {} | |", seconds(signatures));
+    let id = company.id;
     for (what, more) in company.more() {
-        println!("| one more object: {what} | {} | 50 µs |", one_more(&log, &company, &more));
+        println!("| one more object: {what} | {} | 50 µs |", one_more(&log, id, &more));
     }
     println!("| memory per object | {} bytes | stated |", grown / count as u64);
     println!(
@@ -91,12 +93,12 @@ fn empty(company: &Company) -> ControlLog {
 }
 
 /// Median and largest time to add one object to the full log and to derive what follows.
-fn one_more(log: &ControlLog, company: &Company, more: &[Vec<u8>]) -> String {
+fn one_more(log: &ControlLog, company: CompanyId, more: &[Vec<u8>]) -> String {
     let mut log = log.clone();
     let mut times: Vec<Duration> = more
         .iter()
         .map(|bytes| {
-            let object = Verified::<ControlObject>::control(bytes, company.id, Trust::Nothing)
+            let object = Verified::<ControlObject>::control(bytes, company, Trust::Nothing)
                 .expect("was signed here");
             let start = Instant::now();
             let added = log.add(object);

@@ -87,7 +87,6 @@ pub struct UnitInfo {
     pub name: String,
     /// Deleted, or its Department is.
     pub revoked: bool,
-    members: BTreeSet<AgentId>,
 }
 
 /// A room that some authority made.
@@ -115,6 +114,8 @@ pub struct Access {
     units: BTreeMap<UnitId, UnitInfo>,
     rooms: BTreeMap<RoomId, RoomInfo>,
     members: BTreeMap<(AgentId, UnitId), Pair>,
+    /// Agents with a membership in force, by unit.
+    in_unit: BTreeMap<UnitId, BTreeSet<AgentId>>,
     permits: BTreeMap<(RoomId, Principal), Pair>,
     /// Permits in force that are carried only under Departments, with these.
     limited: BTreeMap<Ix, BTreeSet<UnitId>>,
@@ -231,10 +232,11 @@ impl Access {
         let Some(info) = self.units.get(&unit).filter(|u| !u.revoked) else {
             return BTreeSet::new();
         };
-        let mut members = info.members.clone();
+        let mut members = self.in_unit.get(&unit).cloned().unwrap_or_default();
         if info.kind == UnitKind::Department {
-            let groups = self.units.values().filter(|g| g.parent == Some(unit) && !g.revoked);
-            members.extend(groups.flat_map(|group| &group.members));
+            let inside = |g: &UnitInfo| g.parent == Some(unit) && !g.revoked;
+            let groups = self.units.iter().filter(|(_, group)| inside(group));
+            members.extend(groups.filter_map(|(id, _)| self.in_unit.get(id)).flatten());
         }
         members
     }
@@ -286,12 +288,16 @@ impl Access {
         }
     }
 
+    fn is_in(&self, agent: AgentId, unit: UnitId) -> bool {
+        self.in_unit.get(&unit).is_some_and(|members| members.contains(&agent))
+    }
+
     /// Whether an agent is a member of a unit in use, directly or through a Group in use.
     #[must_use]
     pub fn is_member(&self, agent: AgentId, unit: UnitId) -> bool {
         let used = |unit: UnitId| self.units.get(&unit).filter(|u| !u.revoked);
         let Some(info) = used(unit) else { return false };
-        info.members.contains(&agent)
+        self.is_in(agent, unit)
             || info.kind == UnitKind::Department
                 && self
                     .units_of(agent)

@@ -242,17 +242,8 @@ impl Access {
         if let Some(rank) = rank {
             let name = view.name_of(create);
             let space = Namespace::Units(made.kind, made.parent);
-            let members = match self.units.remove(&unit) {
-                Some(info) => info.members,
-                None => self.members_in_force(unit),
-            };
-            let info = UnitInfo {
-                kind: made.kind,
-                parent: made.parent,
-                name: name.clone(),
-                revoked,
-                members,
-            };
+            let info =
+                UnitInfo { kind: made.kind, parent: made.parent, name: name.clone(), revoked };
             self.units.insert(unit, info);
             self.rename(unit.into(), (!revoked).then_some((space, name, rank)));
         } else {
@@ -263,19 +254,11 @@ impl Access {
         changes
             .rooms
             .extend(made.parent.into_iter().flat_map(|p| self.rooms_of(Principal::Unit(p))));
-        if let Some(info) = self.units.get(&unit) {
-            // A permission for a single agent may rest on being a member here.
-            changes.agents.extend(&info.members);
-        }
+        // A permission for a single agent may rest on being a member here.
+        changes.agents.extend(self.in_unit.get(&unit).into_iter().flatten());
         for group in view.links.groups_of(unit) {
             self.refresh_unit(*group, view, changes);
         }
-    }
-
-    /// For a unit that some authority stands behind only now.
-    fn members_in_force(&self, unit: UnitId) -> BTreeSet<AgentId> {
-        let pairs = self.members.iter().filter(|((_, held), _)| *held == unit);
-        pairs.filter(|(_, p)| !p.in_force.is_empty()).map(|((agent, _), _)| *agent).collect()
     }
 
     fn refresh_member(&mut self, agent: AgentId, unit: UnitId, view: View<'_>) {
@@ -283,11 +266,12 @@ impl Access {
         let Some(pair) = self.members.get_mut(&(agent, unit)) else { return };
         pair.in_force = view.in_force(pair, &strikes);
         let member = !pair.in_force.is_empty();
-        if let Some(info) = self.units.get_mut(&unit) {
-            if member {
-                info.members.insert(agent);
-            } else {
-                info.members.remove(&agent);
+        if member {
+            self.in_unit.entry(unit).or_default().insert(agent);
+        } else if let Some(members) = self.in_unit.get_mut(&unit) {
+            members.remove(&agent);
+            if members.is_empty() {
+                self.in_unit.remove(&unit);
             }
         }
     }
