@@ -13,7 +13,7 @@ from test_evaluate import (
     ADMIN_GRANT, AGENT_CERT, ALL, RATIFY, Company, Log, key,
 )  # fmt: skip
 
-RUNS = 60
+RUNS = 300
 OPERATIONS = ["revoke", "revoke", "revoke", "ratify", "grant", "grant", "root grant", "agent"]
 OPERATIONS += ["device", "resign", "resign", "rotate"]
 
