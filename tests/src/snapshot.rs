@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use conclave_protocol::control::ControlLog;
+use conclave_protocol::control::{Alarm, ControlLog};
 use conclave_protocol::id::ObjectId;
 use conclave_protocol::object::{Payload, Principal};
 
@@ -46,10 +46,10 @@ pub fn snapshot(log: &ControlLog) -> State {
         sound: sound().collect(),
         carried: sound().filter_map(|id| log.rank(id).map(|rank| (id, rank))).collect(),
         in_force: sound().filter(|id| log.in_force(*id)).collect(),
-        effective: revokes().filter(|id| log.is_effective(*id)).collect(),
+        effective: revokes().filter(|id| log.counts(*id) && log.is_effective(*id)).collect(),
         powerless: log.powerless().collect(),
         reconciled: log.order().iter().map(|(_, id)| *id).collect(),
-        root_frozen: false,
+        recovered_twice: log.alarms().iter().any(|a| matches!(a, Alarm::RootFork { .. })),
         root_keys: log.root_keys(),
         agents: access
             .agents()
