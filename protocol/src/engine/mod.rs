@@ -30,7 +30,7 @@ mod syncing;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-pub use command::{Command, Failure, FailureKind, Outcome};
+pub use command::{Command, Failure, FailureKind, Outcome, Signer};
 pub use io::{
     Batch, BatchId, CommandId, Effect, Event, GossipToken, GossipVerdict, Input, PeerPolicy,
     Reader, RequestId, ResponseToken, Table, Write,
