@@ -1,9 +1,13 @@
 //! Whole companies in the simulated world: what admins do to each other and to people, and what
 //! becomes of the rooms. The pure control log is tested in `authority`.
 
+mod duels;
 mod pen;
 mod regrant;
+mod root_theft;
 mod stolen_admin;
+mod strict;
+mod transfer;
 
 use conclave_protocol::engine::{Command, FailureKind, Outcome, Signer};
 use conclave_protocol::id::{DeviceId, MessageId, ObjectId};

@@ -162,7 +162,7 @@ pub fn gossip(w: &mut World, to: NodeId, from: DeviceId, objects: &[Forged]) -> 
 pub fn second_device(w: &mut World, admin: NodeId, first: NodeId, name: &str) -> NodeId {
     let id = w.add(name);
     let mut pen = Pen::of(w, admin);
-    let agent = pen.agent(&w.node(first).name);
+    let agent = pen.log.access().agent_of(w.node(first).device()).expect("it is live");
     let (new, old, by) = (w.node(id).keys(), w.node(first).keys(), w.node(admin).keys());
     let cert = pen.device_cert(agent, &new, Some(&old));
     let cert = pen.sign(&by, cert);
