@@ -86,6 +86,8 @@ pub const ADDRESS_CHANGES_MS: u64 = 10_000;
 pub const INTRODUCED_MAX: usize = 16;
 /// Most objects in one introduction: a certificate and the grants above it.
 pub const INTRODUCTION_OBJECTS_MAX: usize = 16;
+/// Most objects that a device whose certificate has ended is told about that.
+pub const ENDED_OBJECTS_MAX: usize = 512;
 /// How long a node waits after a change of the control log before it reports its state, in ms.
 pub const REPORT_DELAY_MS: u64 = 100;
 /// How often a node reports its state although nothing changed, in ms.
