@@ -243,7 +243,16 @@ impl Engine {
 
     /// Whether this device may let agents in.
     pub(super) fn may_approve(&self) -> bool {
-        self.is_admin(|may| may.agents)
+        let me = self.keys.device();
+        // A Department's admin has no say in who belongs to the company.
+        let may =
+            |log: &ControlLog| log.grants_of(me).any(|(_, g)| g.may.agents && g.scope.is_none());
+        self.member && self.control.as_ref().is_some_and(may)
+    }
+
+    pub(super) fn require_approver(&self) -> Result<(), Failure> {
+        self.access()?;
+        if self.may_approve() { Ok(()) } else { Err(not_admin("let agents in")) }
     }
 
     pub(super) fn is_admin(&self, needed: impl Fn(Capabilities) -> bool) -> bool {
