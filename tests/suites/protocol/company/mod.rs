@@ -2,6 +2,8 @@
 //! becomes of the rooms. The pure control log is tested in `authority`.
 
 mod duels;
+mod impostor;
+mod introduction;
 mod pen;
 mod regrant;
 mod root_theft;
