@@ -23,7 +23,7 @@ pub const HEIGHT_MAX: u64 = 1 << 48;
 /// Largest frame of the request-response protocol, in bytes.
 pub const FRAME_BYTES_MAX: usize = 320 * 1024;
 /// Largest frame that a device may send which is no member.
-pub const STRANGER_FRAME_BYTES_MAX: usize = 8 * 1024;
+pub const STRANGER_FRAME_BYTES_MAX: usize = 32 * 1024;
 /// Most bytes of objects in one answer or push; leaves room for the frame's own fields.
 pub const OBJECTS_FRAME_BYTES_MAX: usize = 256 * 1024;
 /// Most ids asked for, or listed, in one frame.
@@ -89,6 +89,8 @@ pub const ADDRESS_CHANGES_MS: u64 = 10_000;
 pub const INTRODUCED_MAX: usize = 16;
 /// Most objects in one introduction: a certificate and the grants above it.
 pub const INTRODUCTION_OBJECTS_MAX: usize = 16;
+/// Most objects that a device whose certificate has ended is told about that.
+pub const ENDED_OBJECTS_MAX: usize = 512;
 /// How long a node waits after a change of the control log before it reports its state, in ms.
 pub const REPORT_DELAY_MS: u64 = 100;
 /// How often a node reports its state although nothing changed, in ms.

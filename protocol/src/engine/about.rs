@@ -40,19 +40,9 @@ impl Engine {
     /// by name. None if several bore it.
     #[must_use]
     pub fn deleted(&self, selector: &str) -> Option<ObjectId> {
-        let access = self.access().ok()?;
-        let (kind, name) = selector.split_once(':')?;
-        let found: Vec<ObjectId> = if kind == "room" {
-            let rooms = access.rooms().iter();
-            rooms.filter(|(_, r)| r.revoked && r.name == name).map(|(id, _)| (*id).into()).collect()
-        } else {
-            let units = access.units().iter().filter(|(_, unit)| unit.revoked);
-            let named = units.filter(|(id, _)| access.unit_label(**id) == selector);
-            named.map(|(id, _)| (*id).into()).collect()
-        };
-        match found.as_slice() {
-            [one] => Some(*one),
-            _ => None,
+        match selector.strip_prefix("room:") {
+            Some(room) => self.deleted_room(room).map(Into::into),
+            None => self.deleted_unit(selector).map(Into::into),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::load::READ;
 use crate::control::{Access, ControlLog, Selected};
 use crate::envelope::{EnvelopeKind, check_text};
 use crate::id::{AgentId, ObjectId, RoomId, UnitId};
-use crate::name::normalize_name;
+use crate::name::{normal_form, normalize_name};
 use crate::object::{
     Capabilities, HistoryPolicy, MemberGrant, Payload, Permit, Principal, Revoke, RevokeMode,
     RoomCreate, UnitCreate, UnitKind,
@@ -249,7 +249,16 @@ impl Engine {
 
     /// Whether this device may let agents in.
     pub(super) fn may_approve(&self) -> bool {
-        self.is_admin(|may| may.agents)
+        let me = self.keys.device();
+        // A Department's admin has no say in who belongs to the company.
+        let may =
+            |log: &ControlLog| log.grants_of(me).any(|(_, g)| g.may.agents && g.scope.is_none());
+        self.member && self.control.as_ref().is_some_and(may)
+    }
+
+    pub(super) fn require_approver(&self) -> Result<(), Failure> {
+        self.access()?;
+        if self.may_approve() { Ok(()) } else { Err(not_admin("let agents in")) }
     }
 
     pub(super) fn is_admin(&self, needed: impl Fn(Capabilities) -> bool) -> bool {
@@ -312,6 +321,20 @@ impl Engine {
         }
     }
 
+    /// A deleted room by name, if there is only one: its name is free for others.
+    pub(super) fn deleted_room(&self, typed: &str) -> Option<RoomId> {
+        let name = normalize_name(typed).ok()?;
+        let rooms = self.access().ok()?.rooms().iter();
+        only(rooms.filter(|(_, room)| room.revoked && room.name == name).map(|(id, _)| *id))
+    }
+
+    /// A deleted unit by full name, if there is only one.
+    pub(super) fn deleted_unit(&self, typed: &str) -> Option<UnitId> {
+        let access = self.access().ok()?;
+        let units = access.units().iter().filter(|(_, unit)| unit.revoked).map(|(id, _)| *id);
+        only(units.filter(|id| normal_form(&access.unit_label(*id)) == normal_form(typed)))
+    }
+
     pub(super) fn find_principal(&self, typed: &str) -> Result<Principal, Failure> {
         selected(self.access()?.select_principal(typed), typed)
     }
@@ -336,6 +359,11 @@ impl Engine {
         let info = self.control.as_ref().and_then(|c| c.access().agents().get(&id));
         AgentRef { id, name: info.map(|a| a.name.clone()).unwrap_or_default() }
     }
+}
+
+fn only<T>(mut found: impl Iterator<Item = T>) -> Option<T> {
+    let one = found.next()?;
+    found.next().is_none().then_some(one)
 }
 
 fn selected<T>(selected: Selected<T>, typed: &str) -> Result<T, Failure> {

@@ -217,8 +217,8 @@ impl Engine {
             self.become_member(company);
         }
         if changes.is_none_or(|c| !c.agents.is_empty() || !c.rooms.is_empty()) {
-            self.open_rooms(company);
-            self.rejudge_rooms(changes);
+            let regained = self.open_rooms(company);
+            self.rejudge_rooms(changes, &regained);
             // Before anything is accepted: gossip must not pass it on to whoever lost access.
             if self.update_policy(company) {
                 // Whoever may read more than before has something to fetch.
@@ -260,15 +260,18 @@ impl Engine {
         access.rooms().keys().copied().filter(|room| access.has_access(me, *room)).collect()
     }
 
-    fn open_rooms(&mut self, company: CompanyId) {
+    /// Gives the rooms to which access is new.
+    fn open_rooms(&mut self, company: CompanyId) -> BTreeSet<RoomId> {
         let open = self.accessible_rooms();
+        let before: BTreeSet<RoomId> = self.topics.values().copied().collect();
         self.topics = open.iter().map(|room| (Topic::room(company, *room), *room)).collect();
-        for room in open {
-            self.rooms.entry(room).or_default();
+        for room in &open {
+            self.rooms.entry(*room).or_default();
         }
+        &open - &before
     }
 
-    fn rejudge_rooms(&mut self, changes: Option<&Changes>) {
+    fn rejudge_rooms(&mut self, changes: Option<&Changes>, regained: &BTreeSet<RoomId>) {
         let Some(control) = self.control.as_ref() else { return };
         let mut shown = Vec::new();
         for (id, room) in &mut self.rooms {
@@ -282,10 +285,14 @@ impl Engine {
             if !concerns {
                 continue;
             }
-            let Some(rejudged) = room.log.rejudge(|device| control.standing(device, *id)) else {
-                continue;
-            };
-            shown.extend(rejudged.accepted.into_iter().map(|message| (*id, message)));
+            match room.log.rejudge(|device| control.standing(device, *id)) {
+                Some(rejudged) => {
+                    shown.extend(rejudged.accepted.into_iter().map(|message| (*id, message)));
+                }
+                // Nothing could be sealed while this agent had no access.
+                None if regained.contains(id) => {}
+                None => continue,
+            }
             if !room.log.unsealed_heads().is_empty() && room.seal_at.is_none() {
                 let delay = self.entropy.below(SEAL_DELAY_MS_MAX);
                 room.seal_at = Some(self.now.plus_ms(delay));

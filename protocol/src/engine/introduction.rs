@@ -11,7 +11,9 @@ use super::Engine;
 use super::syncing::Asked;
 use crate::control::ControlLog;
 use crate::id::{DeviceId, ObjectId};
-use crate::limits::{INTRODUCED_MAX, INTRODUCTION_OBJECTS_MAX};
+use crate::limits::{
+    ENDED_OBJECTS_MAX, INTRODUCED_MAX, INTRODUCTION_OBJECTS_MAX, OBJECTS_FRAME_BYTES_MAX,
+};
 use crate::object::{ControlObject, Payload};
 use crate::signed::{Trust, Verified};
 use crate::sync::{Blob, Request, Response, Scope};
@@ -61,9 +63,48 @@ impl Engine {
             Err(cut_by) => {
                 self.count("unknown_peer");
                 // Whoever held a valid certificate once may know what ended it, and no more.
-                self.push_control(peer, cut_by);
+                self.tell_what_ended(peer, cut_by);
                 Response::Refused
             }
+        }
+    }
+}
+
+impl Engine {
+    /// Tells a device what ended its certificate, with what that rests on and refers to, for
+    /// without it the device could not judge it. All of that is older, from when it was a member.
+    fn tell_what_ended(&mut self, peer: DeviceId, ended: BTreeSet<ObjectId>) {
+        let Some(control) = self.control.as_ref() else { return };
+        let place = |id: ObjectId| Some((control.get(id)?.header.height, id));
+        let mut open: BTreeSet<(u64, ObjectId)> = ended.into_iter().filter_map(place).collect();
+        let mut newest = Vec::new();
+        // References point down, so this takes the newest first.
+        while let Some((_, id)) = open.pop_last() {
+            let Some(bytes) = control.bytes(id).filter(|_| newest.len() < ENDED_OBJECTS_MAX) else {
+                break;
+            };
+            newest.push(Blob(bytes.to_vec()));
+            let references = control.get(id).map(ControlObject::references).unwrap_or_default();
+            open.extend(references.into_iter().filter_map(place));
+        }
+        let digest = control.digest();
+        let told = self.peers.get_mut(&peer).map(|p| p.told.replace(digest));
+        if told.is_none_or(|told| told == Some(digest)) {
+            return;
+        }
+        let mut objects: Vec<Blob> = Vec::new();
+        let mut bytes = 0;
+        for object in newest.into_iter().rev() {
+            if bytes + object.0.len() > OBJECTS_FRAME_BYTES_MAX {
+                let objects = std::mem::take(&mut objects);
+                self.ask(peer, Request::Push { scope: Scope::Control, objects });
+                bytes = 0;
+            }
+            bytes += object.0.len();
+            objects.push(object);
+        }
+        if !objects.is_empty() {
+            self.ask(peer, Request::Push { scope: Scope::Control, objects });
         }
     }
 }
@@ -81,7 +122,7 @@ fn chain_of(control: &ControlLog, cert: ObjectId) -> Vec<ObjectId> {
 }
 
 /// Checks a chain from a device's certificate to the root line of our log. The error holds the
-/// revocations that void it, for the device to learn.
+/// revocations of the device itself, for it to learn.
 fn vouch(
     control: &ControlLog,
     device: DeviceId,
@@ -104,22 +145,15 @@ fn vouch(
             _ => return refused,
         }
         if control.holds(id) {
-            // From here on upwards our own log decides. Who is dismissed has a certificate that
-            // nobody revoked, of an agent that somebody did.
-            let dismissed = match &value.payload {
-                Payload::DeviceCert(cert) => control.revokes_on(cert.agent.into()),
-                _ => Vec::new(),
-            };
-            let explanation = control.explain(id);
-            let ended: BTreeSet<ObjectId> = explanation
-                .cut_by
-                .into_iter()
-                .chain(control.hits(id))
-                .chain(control.revokes_on(id))
-                .chain(dismissed)
-                .collect();
-            let sound = control.counts(id) && ended.is_empty();
-            return if sound && place > 0 { Ok(()) } else { Err(ended) };
+            // From here on upwards our own log decides.
+            if place > 0 {
+                let sound = control.counts(id) && control.hits(id).is_empty();
+                return if sound { Ok(()) } else { refused };
+            }
+            let Payload::DeviceCert(cert) = &value.payload else { return refused };
+            let cut_by = control.explain(id).cut_by.into_iter();
+            let own = control.revokes_on(id).into_iter();
+            return Err(cut_by.chain(own).chain(control.revokes_on(cert.agent.into())).collect());
         }
         expected = Some((value.header.authority, value.header.author));
     }

@@ -316,7 +316,7 @@ impl Engine {
         code: &str,
         units: &[String],
     ) -> Result<(), Failure> {
-        self.require_admin(|may| may.agents, "let agents in")?;
+        self.require_approver()?;
         let newcomer = self.requested(name, code)?;
         let access = self.access()?;
         if access.agent_named(&newcomer.name).is_some() {

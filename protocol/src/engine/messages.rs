@@ -470,10 +470,13 @@ impl Engine {
             .filter_map(|id| control.bytes(id))
             .map(<[u8]>::to_vec)
             .collect();
+        if objects.is_empty() {
+            return;
+        }
         let digest = control.digest();
         // Once per state of the log is enough, however many messages come.
         let told = self.peers.get_mut(&peer).map(|p| p.told.replace(digest));
-        if !objects.is_empty() && told.is_some_and(|told| told != Some(digest)) {
+        if told.is_some_and(|told| told != Some(digest)) {
             let objects = objects.into_iter().map(crate::sync::Blob).collect();
             self.ask(peer, Request::Push { scope: Scope::Control, objects });
         }

@@ -45,7 +45,7 @@ impl Engine {
     /// # Errors
     /// If this device may not let agents in.
     pub fn join_requests(&self) -> Result<Vec<JoinRequestView>, Failure> {
-        self.require_admin(|may| may.agents, "let agents in")?;
+        self.require_approver()?;
         let access = self.access()?;
         let view = |request: &JoinRequest| JoinRequestView {
             name: request.newcomer.name.clone(),

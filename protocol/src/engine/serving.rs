@@ -11,7 +11,8 @@ impl Engine {
     /// Answers a request, exactly once.
     pub(super) fn serve(&mut self, peer: DeviceId, token: ResponseToken, frame: &[u8]) {
         // A stranger has nothing long to say, and is not worth decoding it.
-        let fits = frame.len() <= STRANGER_FRAME_BYTES_MAX || self.is_member(peer);
+        let known = self.is_member(peer) || self.introduced.contains(&peer);
+        let fits = frame.len() <= STRANGER_FRAME_BYTES_MAX || known;
         let response = match Request::decode(if fits { frame } else { &[] }) {
             Ok(request) => self.answer(peer, request),
             Err(_) => {

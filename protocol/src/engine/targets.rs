@@ -110,11 +110,12 @@ impl Engine {
                 return Ok(*cert);
             }
         } else if let Some(room) = typed.strip_prefix("room:") {
-            return Ok(self.find_room(room)?.into());
+            return Ok(self.find_room(room).or_else(|e| self.deleted_room(room).ok_or(e))?.into());
         } else if typed.starts_with("agent:") || !typed.contains(':') {
             return Ok(self.find_agent(typed)?.id.into());
         } else {
-            return Ok(self.find_unit(typed)?.into());
+            let unit = self.find_unit(typed);
+            return Ok(unit.or_else(|e| self.deleted_unit(typed).ok_or(e))?.into());
         }
         Err(Failure::new(
             FailureKind::NotFound,

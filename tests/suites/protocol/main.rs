@@ -6,6 +6,7 @@ mod asking_in;
 mod authority;
 mod bounds;
 mod clock;
+mod company;
 mod cut_off_pulls;
 mod damage;
 mod durable;

@@ -90,7 +90,6 @@ fn vectors_of_logs_are_what_the_log_says() {
 }
 
 #[test]
-#[ignore = "the reference here is older than 0009; the newer one agrees: out with this line then"]
 fn vectors_of_logs_are_what_the_reference_says() {
     let held: Vec<Group> = read("logs.json");
     let logs = held.iter().flat_map(|group| group.logs.iter().map(move |log| (group, log)));

@@ -1,0 +1,153 @@
+//! Case 8: a room changes hands, or is closed, and its history stays.
+
+use super::*;
+use crate::scene::team;
+use conclave_protocol::view::MessageState;
+
+fn unpermit(unit: &str) -> Command {
+    Command::Unpermit { room: "help".into(), unit: unit.into() }
+}
+
+fn close() -> Command {
+    Command::DeleteRoom { room: "help".into() }
+}
+
+/// Xavier wrote what nobody answered; bob is in both Departments, dave only in Sales.
+fn written(seed: u64) -> (World, NodeId, NodeId, NodeId, NodeId) {
+    let (mut w, alice, others) = team(seed, &["bob", "xavier"]);
+    let (bob, xavier) = (others[0], others[1]);
+    w.add_member(alice, "bob", "department:Sales");
+    let dave = w.join(alice, "dave", &["department:Sales"]);
+    w.connect_all();
+    w.agree();
+    w.post(alice, "help", "welcome");
+    w.agree();
+    w.post(xavier, "help", "one");
+    w.post(xavier, "help", "two");
+    w.agree();
+    (w, alice, bob, xavier, dave)
+}
+
+#[test]
+fn regrant_takes_the_only_permission_and_gives_another() {
+    for seed in 1..4 {
+        let (mut w, alice, bob, xavier, dave) = written(seed);
+        // For a moment the room is nobody's: what alice holds of it is kept.
+        let preview = foreseen(&mut w, alice, unpermit("department:Support"));
+        assert!(preview.rooms[0].nobody_left && preview.warnings.is_empty());
+        assert_eq!(preview.rooms[0].lose.len(), 3);
+        assert!(!may_read(&w, alice, "help") && !may_read(&w, bob, "help"));
+        w.permit(alice, "help", "department:Sales");
+        w.agree();
+        assert!(!may_read(&w, alice, "help") && !may_read(&w, xavier, "help"));
+        all_show(&w, &[bob, dave], "help", &["welcome", "one", "two"]);
+        let states: Vec<_> = w.messages(dave, "help").iter().map(|m| m.state).collect();
+        assert_eq!(states, [MessageState::Vouched; 3], "their authors are out");
+        assert_eq!(w.refusals(dave, "removed"), 0, "nothing honest was refused");
+        // Who comes later gets the same, and it is the same after a start.
+        let erin = w.join(alice, "erin", &["department:Sales"]);
+        w.connect_all();
+        w.agree();
+        w.crash(dave);
+        w.start(dave);
+        w.connect_all();
+        w.agree();
+        all_show(&w, &[bob, dave, erin], "help", &["welcome", "one", "two"]);
+        // And those who lost it find it as it was, should they be let in again.
+        w.permit(alice, "help", "department:Support");
+        w.post(dave, "help", "hello");
+        w.agree();
+        let all = ["welcome", "one", "two", "hello"];
+        all_show(&w, &[alice, bob, xavier, dave, erin], "help", &all);
+    }
+}
+
+#[test]
+fn regrant_the_other_way_round_leaves_somebody_to_seal() {
+    for seed in 11..14 {
+        let (mut w, alice, bob, xavier, dave) = written(seed);
+        w.permit(alice, "help", "department:Sales");
+        w.agree();
+        let preview = foreseen(&mut w, alice, unpermit("department:Support"));
+        assert!(!preview.rooms[0].nobody_left);
+        all_show(&w, &[bob, dave], "help", &["welcome", "one", "two"]);
+        assert!(!may_read(&w, xavier, "help"));
+        let erin = w.join(alice, "erin", &["department:Sales"]);
+        w.connect_all();
+        w.agree();
+        all_show(&w, &[bob, dave, erin], "help", &["welcome", "one", "two"]);
+    }
+}
+
+#[test]
+fn regrant_keeps_what_is_there_although_its_authors_are_dismissed_before_the_new_permission() {
+    let (mut w, alice, bob, xavier, dave) = written(21);
+    foreseen(&mut w, alice, unpermit("department:Support"));
+    w.crash(xavier);
+    foreseen(&mut w, alice, dismiss("xavier"));
+    w.permit(alice, "help", "department:Sales");
+    w.agree();
+    // Nobody could seal when xavier was dismissed; bob, who had seen it all, does so now.
+    all_show(&w, &[bob, dave], "help", &["welcome", "one", "two"]);
+    let erin = w.join(alice, "erin", &["department:Sales"]);
+    w.connect_all();
+    w.agree();
+    all_show(&w, &[erin], "help", &["welcome", "one", "two"]);
+}
+
+#[test]
+fn regrant_a_closed_room_returns_with_its_history() {
+    let (mut w, alice, bob, xavier, dave) = written(31);
+    let room = crate::scene::help(&w, alice).to_string();
+    let late = w.post(bob, "help", "three");
+    w.agree();
+    let preview = foreseen(&mut w, alice, close());
+    assert!(preview.rooms[0].nobody_left && preview.warnings.is_empty());
+    let pen = Pen::of(&w, alice);
+    let keeps = pen.log.ids().find_map(|id| match &pen.log.get(id)?.payload {
+        conclave_protocol::object::Payload::Revoke(r) if !r.keep.is_empty() => Some(r.keep.clone()),
+        _ => None,
+    });
+    assert_eq!(keeps.expect("a keep")[0].messages, [late]);
+    for id in [alice, bob, xavier] {
+        assert!(!may_read(&w, id, "help"));
+        assert!(w.engine(id).status().rooms.is_empty());
+        let send = Command::Send { room: room.clone(), text: "x".into() };
+        assert_eq!(w.command(id, send).unwrap_err().kind, FailureKind::NoAccess);
+    }
+    assert!(w.engine(alice).rooms(true).expect("an admin").is_empty());
+    // Twice is once too often; a permission does not open it.
+    let again = w.command(alice, close());
+    assert!(again.is_err(), "{again:?}");
+    let preview = foreseen(&mut w, alice, ratify("room:help"));
+    assert_eq!(preview.rooms[0].gain.len(), 3);
+    w.permit(alice, "help", "department:Sales");
+    w.agree();
+    all_show(&w, &[alice, bob, xavier, dave], "help", &["welcome", "one", "two", "three"]);
+}
+
+#[test]
+fn regrant_of_a_closed_room_to_others_keeps_what_its_old_members_wrote() {
+    let (mut w, alice, bob, _, dave) = written(41);
+    let room = crate::scene::help(&w, alice).to_string();
+    foreseen(&mut w, alice, close());
+    // Its name is free now; by its id it can be prepared for others.
+    let unpermit = Command::Unpermit { room: room.clone(), unit: "department:Support".into() };
+    foreseen(&mut w, alice, unpermit);
+    w.permit(alice, &room, "department:Sales");
+    foreseen(&mut w, alice, ratify("room:help"));
+    all_show(&w, &[bob, dave], "help", &["welcome", "one", "two"]);
+}
+
+#[test]
+fn regrant_by_an_admin_without_access_warns_that_nothing_can_be_kept() {
+    let (mut w, alice, bob, xavier, dave) = written(51);
+    make_admin(&mut w, alice, "dave", 2, STAFF);
+    let preview = foreseen(&mut w, dave, close());
+    assert!(preview.rooms[0].nobody_left);
+    assert_eq!(preview.rooms[0].messages_lost, None, "dave cannot look");
+    assert_eq!(preview.warnings.len(), 1);
+    assert!(preview.warnings[0].contains("does not hold its history"), "{:?}", preview.warnings);
+    foreseen(&mut w, dave, ratify("room:help"));
+    all_show(&w, &[alice, bob, xavier], "help", &["welcome", "one", "two"]);
+}
