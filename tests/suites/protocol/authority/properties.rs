@@ -189,6 +189,12 @@ fn exchange_is_enough(evaluate: Evaluator, log: &RandomLog, mix: u64) {
     }
 }
 
+/// P1 says that all agree, so each log is asked of one of them.
+fn one_of_all(seed: u64) -> Evaluator {
+    let all = evaluators();
+    all[usize::try_from(seed % all.len() as u64).unwrap_or_default()]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: cases(),
@@ -208,23 +214,17 @@ proptest! {
 
     #[test]
     fn p2_back_dating_changes_nothing(seed: u64, length in 20..70usize) {
-        for evaluate in evaluators() {
-            back_dating_is_in_vain(evaluate, &mut RandomLog::new(seed, length));
-        }
+        back_dating_is_in_vain(one_of_all(seed), &mut RandomLog::new(seed, length));
     }
 
     #[test]
     fn p3_juniors_change_nothing_about_seniors(seed: u64, length in 20..70usize, k in 1..4u32) {
-        for evaluate in evaluators() {
-            juniors_are_powerless(evaluate, &mut RandomLog::new(seed, length), k);
-        }
+        juniors_are_powerless(one_of_all(seed), &mut RandomLog::new(seed, length), k);
     }
 
     #[test]
     fn what_is_reconciled_is_enough_to_agree(seed: u64, length in 20..70usize, mix: u64) {
-        for evaluate in evaluators() {
-            exchange_is_enough(evaluate, &RandomLog::new(seed, length), mix);
-        }
+        exchange_is_enough(one_of_all(seed), &RandomLog::new(seed, length), mix);
     }
 }
 

@@ -143,7 +143,7 @@ fn random_logs_reach_every_rule() {
         ("revoked agents", 15),
         ("revoked units", 8),
         ("revoked rooms", 4),
-        ("with access", 60),
+        ("with access", 50),
         ("proved, not with access", 30),
     ] {
         let found = per_hundred(counts.of(what));
