@@ -46,7 +46,7 @@ pub fn snapshot(log: &ControlLog) -> State {
         sound: sound().collect(),
         carried: sound().filter_map(|id| log.rank(id).map(|rank| (id, rank))).collect(),
         in_force: sound().filter(|id| log.in_force(*id)).collect(),
-        effective: revokes().filter(|id| log.counts(*id) && log.is_effective(*id)).collect(),
+        effective: revokes().filter(|id| log.is_effective(*id)).collect(),
         powerless: log.powerless().collect(),
         reconciled: log.order().iter().map(|(_, id)| *id).collect(),
         recovered_twice: log.alarms().iter().any(|a| matches!(a, Alarm::RootFork { .. })),

@@ -169,6 +169,9 @@ impl ControlLog {
     pub fn is_effective(&self, revoke: ObjectId) -> bool {
         let Some(ix) = self.nodes.find(revoke) else { return false };
         let Some(Payload::Revoke(r)) = self.nodes.payload(ix) else { return false };
+        if !self.nodes.node(ix).carried() {
+            return false;
+        }
         match self.nodes.payload_of(r.target) {
             Some(Payload::AdminGrant(_)) => {
                 let target = self.nodes.find(r.target);

@@ -303,7 +303,11 @@ impl<'a> Access<'a> {
         let ever = self.memberships().map(|(_, pair)| pair);
         let ever = ever.filter(|(_, unit)| self.authority.is_carried(*unit)).collect();
         let ways = self.let_in(room, &self.agents(), &ever, |_| true);
-        ways.into_iter().map(|(agent, _)| agent).collect()
+        let exists = |unit: UnitId| self.authority.is_carried(unit);
+        ways.into_iter()
+            .filter(|(_, unit)| unit.is_none_or(exists))
+            .map(|(agent, _)| agent)
+            .collect()
     }
 
     /// Whom the permissions that fit let in, each with the unit that has to be live for it.

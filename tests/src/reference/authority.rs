@@ -22,7 +22,7 @@ pub(super) struct Authority<'a> {
     log: &'a Sound,
     pub(super) root: RootLine,
     carriers: BTreeMap<ObjectId, BTreeSet<Carrier>>,
-    /// What hits each `AdminGrant`, carried or not.
+    /// What hits each carried `AdminGrant`.
     hits: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
     /// Carried `AdminGrant`s that nothing hits.
     pub(super) in_force: BTreeSet<ObjectId>,
@@ -69,7 +69,11 @@ impl<'a> Authority<'a> {
         for (id, limit) in &limits {
             let hits: BTreeSet<ObjectId> =
                 limit.senior.union(&limit.resignations).copied().collect();
-            if hits.is_empty() && self.is_carried(*id) {
+            // What is void has nothing that could be limited.
+            if !self.is_carried(*id) {
+                continue;
+            }
+            if hits.is_empty() {
                 self.in_force.insert(*id);
             }
             self.hits.insert(*id, hits);

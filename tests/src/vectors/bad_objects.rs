@@ -269,7 +269,7 @@ pub(super) fn every_type(company: CompanyId) -> Vec<Case> {
             newer(t);
             extra(t);
         };
-        cases.push(case(what("version 2 and a field more"), "malformed", "encoding", made(&both)));
+        cases.push(case(what("version 2 and a field more"), "unsupported", "version", made(&both)));
         if !flat {
             let zero = |t: &mut Raw| *t.at(&[0, 1]) = raw::id(1);
             let foreign = bent(author, object_type, CompanyId([1; 32]), &body, zero);
