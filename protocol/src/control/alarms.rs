@@ -107,6 +107,21 @@ impl ControlLog {
         })
     }
 
+    /// Whether the authority behind a powerless `Revoke`, or the grant at which it was aimed, has
+    /// been ended since: then a senior has decided, and nobody needs to look any more.
+    fn is_decided(&self, revoke: ObjectId) -> bool {
+        let Some(object) = self.get(revoke) else { return false };
+        let ended = |grant: ObjectId| {
+            matches!(self.nodes.payload_of(grant), Some(Payload::AdminGrant(_)))
+                && !self.in_force(grant)
+        };
+        let target = match &object.payload {
+            Payload::Revoke(revoke) => revoke.target,
+            _ => return false,
+        };
+        ended(object.header.authority) || ended(target)
+    }
+
     /// The smallest rank of an agent's grants in force.
     fn most_senior_rank(&self, agent: AgentId) -> Option<u32> {
         let grants = self.links.grants_of(agent).iter();
@@ -148,7 +163,7 @@ impl ControlLog {
             }
         }
         for (revoke, equal) in self.attempts() {
-            let Some(revoke) = revoke else { continue };
+            let Some(revoke) = revoke.filter(|revoke| !self.is_decided(*revoke)) else { continue };
             alarms.insert(if equal {
                 Alarm::DuelOfEquals { revoke }
             } else {
