@@ -173,9 +173,19 @@ impl Engine {
         }
         let mut payloads = Vec::new();
         let me = self.keys.device();
+        let cuts_own = last_good.is_some() && grants.iter().any(|(_, device)| *device == me);
+        if cuts_own && root.is_none() {
+            return Err(Failure::new(
+                FailureKind::Usage,
+                "whoever steps down leaves what was signed; a last good object needs somebody \
+                 more senior",
+                "leave `--last-good` out, or let a more senior admin or the root key do it",
+            ));
+        }
         for (grant, device) in grants {
             // Our own: what was signed up to now stands by itself.
-            let cuts = if device == me { Vec::new() } else { self.cuts(&[device], last_good)? };
+            let resigns = device == me && !cuts_own;
+            let cuts = if resigns { Vec::new() } else { self.cuts(&[device], last_good)? };
             payloads.push(Payload::Revoke(Revoke {
                 target: grant,
                 control_cuts: cuts,
@@ -185,7 +195,11 @@ impl Engine {
         }
         // A resignation must cite what it ends, so our last grant goes last.
         payloads.sort_by_key(|p| self.log().is_ok_and(|log| log.authority_for(me, p).is_none()));
-        Ok(self.by_whoever_may(Plan::new(agent.name, payloads), root))
+        let mut plan = self.by_whoever_may(Plan::new(agent.name, payloads), root);
+        if cuts_own {
+            plan.signer.clone_from(root);
+        }
+        Ok(plan)
     }
 
     fn plan_revoke_agent(

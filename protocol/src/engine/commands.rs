@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Engine;
-use super::authoring::{not_a_member, not_admin};
+use super::authoring::{not_a_member, not_admin, sign_as};
 use super::command::{Command, Failure, FailureKind, Outcome};
 use super::io::{CommandId, Effect, Table};
 use super::load::READ;
@@ -12,9 +12,10 @@ use crate::envelope::{EnvelopeKind, check_text};
 use crate::id::{AgentId, ObjectId, RoomId, UnitId};
 use crate::name::{normal_form, normalize_name};
 use crate::object::{
-    Capabilities, HistoryPolicy, MemberGrant, Payload, Permit, Principal, Revoke, RevokeMode,
-    RoomCreate, UnitCreate, UnitKind,
+    Capabilities, ControlObject, HistoryPolicy, MemberGrant, Payload, Permit, Principal, Revoke,
+    RevokeMode, RoomCreate, UnitCreate, UnitKind,
 };
+use crate::signed::{Trust, Verified};
 use crate::view::{AgentRef, Preview, UnitView};
 
 impl Engine {
@@ -176,6 +177,7 @@ impl Engine {
                 "choose another name, or see `conclave room list --all`",
             ));
         }
+        self.rehearse_room(&name, history, &principals)?;
         let id = self.author(Payload::RoomCreate(RoomCreate { name, history }))?;
         let room = RoomId::from(id);
         for principal in principals {
@@ -184,6 +186,32 @@ impl Engine {
         }
         self.control_changed();
         Ok(Outcome::Room(self.room_view(room)?, Preview::default()))
+    }
+
+    /// A Department's admin may make rooms, but not open them to everybody. Signed in part, a
+    /// command would leave a room behind that is open to nobody.
+    fn rehearse_room(
+        &self,
+        name: &str,
+        history: HistoryPolicy,
+        principals: &BTreeSet<Principal>,
+    ) -> Result<(), Failure> {
+        let log = self.log()?;
+        if log.grants_of(self.keys.device()).all(|(_, grant)| grant.scope.is_none()) {
+            return Ok(());
+        }
+        let mut copy = log.clone();
+        let create = Payload::RoomCreate(RoomCreate { name: name.to_owned(), history });
+        let (id, bytes) = sign_as(&copy, &self.keys, create)?;
+        let trust = Trust::StoredAs(id);
+        if let Ok(object) = Verified::<ControlObject>::control(&bytes, copy.company(), trust) {
+            copy.add(object);
+        }
+        for principal in principals {
+            let (room, principal, overrides) = (id.into(), *principal, Vec::new());
+            sign_as(&copy, &self.keys, Payload::Permit(Permit { room, principal, overrides }))?;
+        }
+        Ok(())
     }
 
     fn permit(&mut self, room: &str, unit: &str) -> Result<Outcome, Failure> {

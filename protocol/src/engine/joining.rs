@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::authoring::not_admin;
 use super::command::{Failure, FailureKind, Outcome};
 use super::io::{CommandId, Effect, Event, RequestId};
 use super::syncing::Asked;
@@ -327,8 +328,17 @@ impl Engine {
             ));
         }
         let units = units.iter().map(|u| self.find_unit(u)).collect::<Result<Vec<_>, _>>()?;
-        if !units.is_empty() {
-            self.require_admin(|may| may.units, "put agents into units")?;
+        // Before anything is signed: nobody is let in by halves.
+        let may = |unit: &UnitId| {
+            let agent = self.me().unwrap_or_default();
+            let grant = MemberGrant { agent, unit: *unit, overrides: Vec::new() };
+            let log = self.control.as_ref();
+            log.is_some_and(|l| {
+                l.authority_for(self.keys.device(), &Payload::MemberGrant(grant)).is_some()
+            })
+        };
+        if !units.iter().all(may) {
+            return Err(not_admin("put agents into these units"));
         }
         if !self.peers.contains_key(&newcomer.device) {
             return Err(Failure::new(

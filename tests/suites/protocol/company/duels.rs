@@ -69,6 +69,7 @@ fn duel_of_equals_ends_with_both_and_an_alarm_everywhere() {
         foreseen(&mut w, carol, Command::RevokeAdmin { agent, device, last_good, root });
         for id in [alice, bob, carol] {
             assert_eq!(in_force(&w, id), ["alice"]);
+            assert_eq!(alarms(&w, id), [""; 0], "it is decided");
         }
     }
 }
@@ -132,6 +133,12 @@ fn a_junior_that_strikes_at_its_senior_alarms_everybody_and_does_nothing() {
     for id in [alice, bob, carol] {
         assert_eq!(in_force(&w, id), ["alice", "bob"]);
         assert_eq!(alarms(&w, id), ["powerless_revoke"; 3]);
+    }
+    // Alice does what the alarm says, and has peace.
+    foreseen(&mut w, alice, revoke_admin("bob", None));
+    for id in [alice, bob, carol] {
+        assert_eq!(in_force(&w, id), ["alice"]);
+        assert_eq!(alarms(&w, id), [""; 0]);
     }
     w.post(alice, "help", "still here");
     w.agree();

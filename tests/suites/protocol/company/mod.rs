@@ -1,10 +1,12 @@
 //! Whole companies in the simulated world: what admins do to each other and to people, and what
 //! becomes of the rooms. The pure control log is tested in `authority`.
 
+mod commands;
 mod duels;
 mod impostor;
 mod introduction;
 mod pen;
+mod refusals;
 mod regrant;
 mod root_theft;
 mod stolen_admin;
