@@ -207,19 +207,28 @@ def device_statement(company, agent, device, sealing):
     return b"conclave v1 device" + company + agent + device + sealing
 
 
+def leading_number(body, depth):
+    """The small number first inside `depth` arrays, by its bytes alone: the version."""
+    if len(body) <= depth or any(byte >> 5 != 4 for byte in body[:depth]) or body[depth] > 23:
+        return None
+    return body[depth]
+
+
 def decode_body(number, body):
     """Shape and rules of a body; gives its fields by name."""
     name, shape = TYPES[number]
+    known = 0 if number == 32 else 1
+    supported(leading_number(body, 2 if number in PAYLOADS else 1) in (None, known), "version")
     value = decode(body, BODY_MOST)
     shape.check(value)
     if number in PAYLOADS:
         header = HEADER.named(value[0])
         payload = PAYLOADS[number][1].named(value[1])
-        supported(header["version"] == 1, "version")
+        supported(header["version"] == known, "version")
         check_control(number, header, payload)
         return {**header, "key": header["author"], "payload": payload}
     fields = shape.named(value)
-    supported(fields["version"] == (0 if number == 32 else 1), "version")
+    supported(fields["version"] == known, "version")
     if number == 0:
         named(fields["name"])
         return {**fields, "key": fields["root"], "company": NO_COMPANY}
