@@ -1,7 +1,7 @@
 //! Random control logs of many authors from one seed: honest work, quarrels of every kind, and
 //! a small share that is not sound.
 //!
-//! What to write next is chosen first ([`payload`]), then somebody who could issue it. Only
+//! What to write next is chosen first (`payload`), then somebody who could issue it. Only
 //! simple notes are kept on the way, so that a log of 60 objects costs little more than its
 //! signatures.
 

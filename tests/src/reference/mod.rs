@@ -2,11 +2,11 @@
 //! recursion and fixpoints, nothing kept from one question to the next. Slow and plain, to be
 //! read beside that page and compared with the real thing on random logs.
 //!
-//! - [`sound`]: which objects enter the log at all, and who could issue what.
-//! - [`root`]: the root line.
-//! - [`authority`]: who stands behind what, rank by rank.
-//! - [`access`]: agents, devices, units, memberships, permissions, rooms.
-//! - [`fields`]: values that change, and names that collide.
+//! - `sound`: which objects enter the log at all, and who could issue what.
+//! - `root`: the root line.
+//! - `authority`: who stands behind what, rank by rank.
+//! - `access`: agents, devices, units, memberships, permissions, rooms.
+//! - `fields`: values that change, and names that collide.
 
 mod access;
 mod authority;
