@@ -2,7 +2,7 @@
 
 use super::nodes::{Ix, Limit};
 use super::{ControlLog, authority};
-use crate::id::{DeviceId, ObjectId};
+use crate::id::{AgentId, DeviceId, ObjectId, RoomId, UnitId};
 use crate::object::{FieldValue, Payload, Principal, RevokeMode, UnitKind};
 
 /// What became of an object.
@@ -213,13 +213,9 @@ impl ControlLog {
     }
 
     fn say(&self, ix: Ix) -> String {
-        let access = &self.access;
-        let agent = |id| {
-            access.agents().get(&id).map_or_else(|| short(ObjectId::from(id)), |a| a.name.clone())
-        };
-        let room = |id| {
-            access.rooms().get(&id).map_or_else(|| short(ObjectId::from(id)), |r| r.name.clone())
-        };
+        let agent = |id: AgentId| self.name_in_words(id.into());
+        let room = |id: RoomId| self.name_in_words(id.into());
+        let unit = |id: UnitId| self.unit_in_words(id);
         match self.nodes.payload(ix) {
             None => {
                 let name = self.genesis().map(|g| g.name.clone()).unwrap_or_default();
@@ -236,9 +232,8 @@ impl ControlLog {
                 ] {
                     may.extend(has.then_some(word));
                 }
-                let scope = g
-                    .scope
-                    .map_or_else(String::new, |unit| format!(" in {}", access.unit_label(unit)));
+                let scope =
+                    g.scope.map_or_else(String::new, |scope| format!(" in {}", unit(scope)));
                 format!(
                     "makes {} an admin of rank {}{scope} for {}",
                     agent(g.agent),
@@ -259,7 +254,7 @@ impl ControlLog {
                 format!("certifies device {} of {}", short(ObjectId(c.device.0)), agent(c.agent))
             }
             Some(Payload::MemberGrant(g)) => {
-                format!("puts {} into {}", agent(g.agent), access.unit_label(g.unit))
+                format!("puts {} into {}", agent(g.agent), unit(g.unit))
             }
             Some(Payload::RoomCreate(r)) => format!("makes the room {}", r.name),
             Some(Payload::Permit(p)) => {
@@ -279,7 +274,7 @@ impl ControlLog {
                         agent(c.agent)
                     ),
                     Some(Payload::MemberGrant(g)) => {
-                        format!("takes {} out of {}", agent(g.agent), access.unit_label(g.unit))
+                        format!("takes {} out of {}", agent(g.agent), unit(g.unit))
                     }
                     Some(Payload::Permit(p)) => {
                         format!(
@@ -289,7 +284,7 @@ impl ControlLog {
                         )
                     }
                     Some(Payload::UnitCreate(_)) => {
-                        format!("deletes {}", access.unit_label(r.target.into()))
+                        format!("deletes {}", unit(r.target.into()))
                     }
                     Some(Payload::RoomCreate(_)) => {
                         format!("deletes the room {}", room(r.target.into()))
@@ -301,14 +296,20 @@ impl ControlLog {
             Some(Payload::RoomCut(c)) => {
                 format!("cuts history of the room {} after {}", room(c.room), short(c.revoke))
             }
-            Some(Payload::Ratify(r)) => format!("ratifies {}", short(r.target)),
+            Some(Payload::Ratify(r)) => {
+                let target = self.nodes.find(r.target);
+                // One step only: a chain of ratifications is as long as its author likes.
+                let plain = |ix: &Ix| !matches!(self.nodes.payload(*ix), Some(Payload::Ratify(_)));
+                match target.filter(plain) {
+                    Some(target) => format!("ratifies {}: {}", short(r.target), self.say(target)),
+                    None => format!("ratifies {}", short(r.target)),
+                }
+            }
             Some(Payload::SetField(f)) => {
-                let target = if let Some(info) = access.agents().get(&f.target.into()) {
-                    format!("agent {}", info.name)
-                } else if access.units().contains_key(&f.target.into()) {
-                    access.unit_label(f.target.into())
-                } else {
-                    format!("room {}", room(f.target.into()))
+                let target = match self.nodes.payload_of(f.target) {
+                    Some(Payload::AgentCert(_)) => format!("agent {}", agent(f.target.into())),
+                    Some(Payload::UnitCreate(_)) => unit(f.target.into()),
+                    _ => format!("room {}", room(f.target.into())),
                 };
                 match &f.value {
                     FieldValue::Name(name) => format!("renames {target} to {name}"),
@@ -321,7 +322,37 @@ impl ControlLog {
     }
 
     fn principal(&self, principal: Principal) -> String {
-        self.access.label(principal)
+        match principal {
+            Principal::Unit(unit) if unit != UnitId::ROLE_AGENT => self.unit_in_words(unit),
+            Principal::Unit(_) => self.access.label(principal),
+            Principal::Agent(agent) => format!("agent:{}", self.name_in_words(agent.into())),
+        }
+    }
+
+    /// The name of an agent or room, as shown; that of a void one, as it was made.
+    fn name_in_words(&self, id: ObjectId) -> String {
+        let access = &self.access;
+        let agent = access.agents().get(&id.into()).map(|a| a.name.clone());
+        let room = || access.rooms().get(&id.into()).map(|r| r.name.clone());
+        let made = || self.nodes.find(id).map(|ix| self.view().name_of(ix));
+        agent.or_else(room).or_else(made).unwrap_or_else(|| short(id))
+    }
+
+    /// The full name of a unit, as shown; that of a void one, as it was made.
+    fn unit_in_words(&self, id: UnitId) -> String {
+        match self.nodes.payload_of(id) {
+            Some(Payload::UnitCreate(made)) if !self.access.units().contains_key(&id) => {
+                let name = self.name_in_words(id.into());
+                match made.parent {
+                    Some(parent) => {
+                        let parent = self.name_in_words(parent.into());
+                        format!("{}:{parent}/{name}", made.kind.word())
+                    }
+                    None => format!("{}:{name}", made.kind.word()),
+                }
+            }
+            _ => self.access.unit_label(id),
+        }
     }
 }
 

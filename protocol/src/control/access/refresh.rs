@@ -437,7 +437,7 @@ impl<'a> View<'a> {
     }
 
     /// The plain name of an agent, unit or room.
-    pub(super) fn name_of(&self, target: Ix) -> String {
+    pub(in crate::control) fn name_of(&self, target: Ix) -> String {
         if let Some(FieldValue::Name(name)) = self.field(target, Field::Name) {
             return name.clone();
         }
