@@ -241,6 +241,9 @@ pub struct Preview {
     pub restored: Vec<ObjectId>,
     /// What the change cannot do, and what should be done about it.
     pub warnings: Vec<String>,
+    /// Part of it has no effect, because it is aimed at an equal: it is an appeal to whoever is
+    /// senior to both.
+    pub powerless: bool,
 }
 
 /// See [`Preview`].

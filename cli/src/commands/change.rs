@@ -65,16 +65,20 @@ pub(crate) async fn carry_out<D: Serialize>(
     let out = &context.out;
     let given = order.root.map(|root| root.given(&context.home)).transpose()?.flatten();
     let mut request = client.request(order.change, given.as_ref())?;
-    let planned = match client.preview(&request).await {
-        Err(problem) if problem.kind == "not_admin" && request.root.is_none() => {
-            // This device's own authority does not do: the root key may, if it is at hand.
-            let at_hand = order.root.map(|root| root.at_hand(&context.home)).transpose()?.flatten();
-            let Some(root) = at_hand else { return Err(problem.into()) };
-            request = client.request(request.change, Some(&root))?;
-            client.preview(&request).await?
-        }
-        planned => planned?,
+    let mut planned = client.preview(&request).await;
+    let does_not_do = match &planned {
+        Ok(planned) => planned.effects.powerless,
+        Err(problem) => problem.kind == "not_admin",
     };
+    // This device's own authority does not do: the root key may, if it is at hand.
+    if does_not_do
+        && request.root.is_none()
+        && let Some(root) = order.root.map(|r| r.at_hand(&context.home)).transpose()?.flatten()
+    {
+        request = client.request(request.change, Some(&root))?;
+        planned = client.preview(&request).await;
+    }
+    let planned = planned?;
     if order.how.dry_run {
         return out.show(&planned, dry_run_text);
     }

@@ -24,11 +24,19 @@ pub(super) struct Plan {
     pub(super) payloads: Vec<Payload>,
     /// What cannot be done as one might expect.
     pub(super) warnings: Vec<String>,
+    /// Part of it has no effect, because it is aimed at an equal.
+    pub(super) powerless: bool,
 }
 
 impl Plan {
     fn new(subject: impl Into<String>, payloads: Vec<Payload>) -> Self {
-        Self { subject: subject.into(), signer: None, payloads, warnings: Vec::new() }
+        Self {
+            subject: subject.into(),
+            signer: None,
+            payloads,
+            warnings: Vec::new(),
+            powerless: false,
+        }
     }
 }
 
@@ -95,6 +103,7 @@ impl Engine {
     pub(super) fn carry_out(&mut self, plan: Plan) -> Result<Outcome, Failure> {
         let mut preview = self.preview_of(&plan)?;
         preview.warnings.extend(plan.warnings);
+        preview.powerless = plan.powerless;
         let mut objects = Vec::new();
         for payload in plan.payloads {
             objects.push(self.author_as(plan.signer.as_ref(), payload)?);
@@ -437,11 +446,14 @@ impl Engine {
     fn check_effect(&self, plan: &mut Plan) -> Result<(), Failure> {
         for attempt in self.attempts_of(plan)? {
             match attempt {
-                Alarm::DuelOfEquals { .. } => plan.warnings.push(
-                    "this has no effect, because it is aimed at an equal: everybody will see an \
-                     alarm, and a more senior admin, or the root key, has to decide"
-                        .to_owned(),
-                ),
+                Alarm::DuelOfEquals { .. } => {
+                    plan.powerless = true;
+                    plan.warnings.push(
+                        "this has no effect, because it is aimed at an equal: everybody will see \
+                         an alarm, and a more senior admin, or the root key, has to decide"
+                            .to_owned(),
+                    );
+                }
                 _ => {
                     return Err(Failure::new(
                         FailureKind::NotAdmin,

@@ -23,6 +23,7 @@ impl Engine {
         })?;
         let mut preview = self.preview_of(&plan)?;
         preview.warnings.extend(plan.warnings);
+        preview.powerless = plan.powerless;
         Ok((plan.subject, preview))
     }
 
@@ -100,6 +101,7 @@ impl Engine {
                 .copied()
                 .collect(),
             warnings: Vec::new(),
+            powerless: false,
         }
     }
 

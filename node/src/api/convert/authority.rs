@@ -32,6 +32,7 @@ impl From<view::Preview> for Effects {
             voided: preview.voided,
             restored: preview.restored,
             warnings: preview.warnings,
+            powerless: preview.powerless,
         }
     }
 }

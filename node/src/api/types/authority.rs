@@ -175,6 +175,9 @@ pub struct Effects {
     pub restored: Vec<ObjectId>,
     /// What the change cannot do, and what should be done about it.
     pub warnings: Vec<String>,
+    /// Part of it has no effect, because it is aimed at an equal.
+    #[serde(default)]
+    pub powerless: bool,
 }
 
 /// What a change means for those in one room.
