@@ -35,7 +35,7 @@ fn all_fail(w: &mut World, by: NodeId, commands: Vec<(Command, FailureKind)>) {
 }
 
 fn everything() -> Vec<Command> {
-    let (room, unit) = || -> (String, String) { ("help".into(), "department:Support".into()) }();
+    let (room, unit) = ("help".to_owned(), "department:Support".to_owned());
     vec![
         Command::NewUnit { kind: UnitKind::Role, name: "R".into(), department: None },
         Command::AddMember { agent: "carol".into(), unit: "department:Sales".into() },
