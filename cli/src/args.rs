@@ -7,9 +7,10 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use conclave_node::api::client::Client;
 
 use crate::commands::{
-    agent::AgentCommand, history::HistoryArgs, init::InitArgs, join::JoinArgs, room::RoomCommand,
-    send::SendArgs, shell::CompletionsArgs, tail::TailArgs, unit::GroupCommand, unit::UnitCommand,
-    up::UpArgs,
+    admin::AdminCommand, agent::AgentCommand, history::HistoryArgs, init::InitArgs, join::JoinArgs,
+    log::LogArgs, ratify::RatifyArgs, recover::RecoverArgs, room::RoomCommand, send::SendArgs,
+    shell::CompletionsArgs, tail::TailArgs, unit::GroupCommand, unit::UnitCommand, up::UpArgs,
+    why::WhyArgs,
 };
 use crate::devnet::DevnetArgs;
 use crate::error::CliError;
@@ -73,15 +74,22 @@ pub(crate) enum Command {
     /// Roles: what agents are across Departments
     #[command(subcommand)]
     Role(UnitCommand),
-    /// Agents: requests to join, approval, memberships
+    /// Agents: requests to join, approval, memberships, dismissal
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Admins: who may change units, agents, rooms and admins
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Chat Rooms: make them, see them, open them to units
     #[command(subcommand)]
     Room(RoomCommand),
     Send(SendArgs),
     History(HistoryArgs),
     Tail(TailArgs),
+    Log(LogArgs),
+    Why(WhyArgs),
+    Ratify(RatifyArgs),
+    Recover(RecoverArgs),
     Devnet(DevnetArgs),
     Completions(CompletionsArgs),
     /// Print the manual page, in the format of man(1)

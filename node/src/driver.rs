@@ -121,7 +121,7 @@ impl Driver {
                 waiting.last_command += 1;
                 let id = CommandId(waiting.last_command);
                 waiting.commands.insert(id, answer);
-                self.engine.handle(now(), Input::Command { id, command });
+                self.engine.handle(now(), Input::Command { id, command: *command });
             }
             Request::Query(look) => {
                 let give = look(&self.engine);

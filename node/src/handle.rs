@@ -23,7 +23,7 @@ type QueryFn = Box<dyn FnOnce(&Engine) -> Box<dyn FnOnce() + Send> + Send>;
 /// What the driver is asked from inside the process.
 pub(crate) enum Request {
     /// Carry out a command.
-    Command(Command, oneshot::Sender<Result<Outcome, Failure>>),
+    Command(Box<Command>, oneshot::Sender<Result<Outcome, Failure>>),
     /// Look at the engine. The second closure gives the result out; the driver calls it once
     /// everything that the first one could see is durable.
     Query(QueryFn),
@@ -44,7 +44,7 @@ impl Handle {
     /// The engine's [`Failure`], or one of kind `Failed` if the node is stopping.
     pub async fn command(&self, command: Command) -> Result<Outcome, Failure> {
         let (answer, answered) = oneshot::channel();
-        let sent = self.requests.send(Request::Command(command, answer)).await;
+        let sent = self.requests.send(Request::Command(Box::new(command), answer)).await;
         if sent.is_err() {
             return Err(stopping());
         }

@@ -30,12 +30,14 @@ pub use self::recovery::{
     recovery_index, recovery_keys, recovery_root,
 };
 pub use self::root_key::{RootKey, RootKeyError};
+use crate::api::secret::Seal;
 use crate::net::peer_id_of_device;
 
 const LOCK_FILE: &str = "lock";
 const DEVICE_FILE: &str = "device.key";
 const ROOT_FILE: &str = "root.key";
 const TOKEN_FILE: &str = "api-token";
+const SEAL_FILE: &str = "api-seal";
 const RUNNING_FILE: &str = "node.json";
 const JOIN_FILE: &str = "join.json";
 const PEERS_FILE: &str = "peers.json";
@@ -232,9 +234,7 @@ impl Home {
     /// # Errors
     /// [`HomeError::NotWritable`] or [`HomeError::NoRandomness`].
     pub fn new_api_token(&self) -> Result<Zeroizing<String>, HomeError> {
-        let token = Zeroizing::new(HEXLOWER.encode(&*random_key()?));
-        self.write(TOKEN_FILE, token.as_bytes())?;
-        Ok(token)
+        self.new_hex_key(TOKEN_FILE)
     }
 
     /// The token of the local API, for a client.
@@ -242,10 +242,25 @@ impl Home {
     /// # Errors
     /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
     pub fn read_api_token(&self) -> Result<Option<Zeroizing<String>>, HomeError> {
-        let Some(bytes) = self.read(TOKEN_FILE)? else { return Ok(None) };
-        let text = std::str::from_utf8(&bytes).map(str::trim_end).unwrap_or_default();
-        self.key_bytes(TOKEN_FILE, text)?;
-        Ok(Some(Zeroizing::new(text.to_owned())))
+        self.read_hex_key(TOKEN_FILE)
+    }
+
+    /// Makes the key with which clients of this run of the node seal secrets for it.
+    ///
+    /// # Errors
+    /// [`HomeError::NotWritable`] or [`HomeError::NoRandomness`].
+    pub(crate) fn new_api_seal(&self) -> Result<Seal, HomeError> {
+        let text = self.new_hex_key(SEAL_FILE)?;
+        self.key_bytes(SEAL_FILE, &text).map(|key| Seal::new(Zeroizing::new(key)))
+    }
+
+    /// The key with which a client seals secrets for the node that runs on this home.
+    ///
+    /// # Errors
+    /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
+    pub(crate) fn read_api_seal(&self) -> Result<Option<Seal>, HomeError> {
+        let Some(text) = self.read_hex_key(SEAL_FILE)? else { return Ok(None) };
+        self.key_bytes(SEAL_FILE, &text).map(|key| Some(Seal::new(Zeroizing::new(key))))
     }
 
     /// Says where the node on this home can be reached.
@@ -331,6 +346,19 @@ impl Home {
     /// [`HomeError::NotWritable`].
     pub fn write_port(&self, port: u16) -> Result<(), HomeError> {
         self.write_json(PORT_FILE, &port)
+    }
+
+    fn new_hex_key(&self, name: &str) -> Result<Zeroizing<String>, HomeError> {
+        let key = Zeroizing::new(HEXLOWER.encode(&*random_key()?));
+        self.write(name, key.as_bytes())?;
+        Ok(key)
+    }
+
+    fn read_hex_key(&self, name: &str) -> Result<Option<Zeroizing<String>>, HomeError> {
+        let Some(bytes) = self.read(name)? else { return Ok(None) };
+        let text = std::str::from_utf8(&bytes).map(str::trim_end).unwrap_or_default();
+        self.key_bytes(name, text)?;
+        Ok(Some(Zeroizing::new(text.to_owned())))
     }
 
     fn create_key(&self, name: &str, file: &impl Serialize) -> Result<(), HomeError> {

@@ -165,11 +165,13 @@ impl Node {
         let mut stop_api = None;
         if let Some((listener, url)) = api {
             let (stop, stopped) = oneshot::channel::<()>();
-            let token = home.new_api_token()?;
-            let serving = crate::api::serve(listener, handle.clone(), token.to_string(), async {
+            let (token, seal) = (home.new_api_token()?, home.new_api_seal()?);
+            let stopping = async {
                 // An error means that the node is gone, which is the same news.
                 let _ = stopped.await;
-            });
+            };
+            let token = token.to_string();
+            let serving = crate::api::serve(listener, handle.clone(), token, seal, stopping);
             tasks.push(tokio::spawn(async {
                 if let Err(error) = serving.await {
                     tracing::error!(%error, "the local API stops");

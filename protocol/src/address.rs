@@ -35,6 +35,7 @@ impl AddressRecord {
     /// # Errors
     /// [`ObjectError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, ObjectError> {
+        codec::check_version(bytes, 1, 1).map_err(ObjectError::Version)?;
         let record: Self = codec::decode(bytes, OBJECT_BYTES_MAX)?;
         if record.version != 1 {
             return Err(ObjectError::Version(record.version));

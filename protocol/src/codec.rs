@@ -35,6 +35,26 @@ pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
     bytes
 }
 
+/// The small number that stands first inside `depth` arrays: an object's version, which can be
+/// told although the rest has another shape than this version knows.
+#[must_use]
+pub fn leading_number(bytes: &[u8], depth: usize) -> Option<u8> {
+    let arrays = bytes.get(..depth)?;
+    let number = *bytes.get(depth)?;
+    (arrays.iter().all(|byte| byte >> 5 == 4) && number < 24).then_some(number)
+}
+
+/// Checks the version of an object before anything else of it is looked at.
+///
+/// # Errors
+/// The version that stands there, if it is another.
+pub fn check_version(bytes: &[u8], depth: usize, known: u8) -> Result<(), u8> {
+    match leading_number(bytes, depth) {
+        Some(version) if version != known => Err(version),
+        _ => Ok(()),
+    }
+}
+
 /// Decodes exactly one canonical value of at most `max` bytes.
 ///
 /// # Errors
@@ -72,5 +92,14 @@ mod tests {
         assert_eq!(decode::<Vec<u64>>(&[0x81, 0x05], 9), Ok(vec![5]));
         assert_eq!(decode::<u64>(&[0x05, 0x00], 1), Err(CodecError::TooLarge { size: 2, max: 1 }));
         assert_eq!(decode::<u64>(&[], 9), Err(CodecError::Malformed));
+    }
+
+    #[test]
+    fn a_version_is_told_whatever_follows() {
+        assert_eq!(leading_number(&[0x82, 0x87, 0x02, 0xff], 2), Some(2));
+        assert_eq!(leading_number(&[0x82, 0x02], 1), Some(2));
+        assert_eq!(leading_number(&[0x82, 0x18, 0x02], 1), None);
+        assert_eq!(leading_number(&[0x02], 1), None);
+        assert_eq!(leading_number(&[0x82], 1), None);
     }
 }

@@ -171,6 +171,7 @@ impl Envelope {
     /// # Errors
     /// [`EnvelopeError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        codec::check_version(bytes, 1, ENVELOPE_VERSION).map_err(EnvelopeError::Version)?;
         let envelope: Self = codec::decode(bytes, OBJECT_BYTES_MAX)?;
         if envelope.version != ENVELOPE_VERSION {
             return Err(EnvelopeError::Version(envelope.version));

@@ -23,7 +23,7 @@ pub const HEIGHT_MAX: u64 = 1 << 48;
 /// Largest frame of the request-response protocol, in bytes.
 pub const FRAME_BYTES_MAX: usize = 320 * 1024;
 /// Largest frame that a device may send which is no member.
-pub const STRANGER_FRAME_BYTES_MAX: usize = 8 * 1024;
+pub const STRANGER_FRAME_BYTES_MAX: usize = 32 * 1024;
 /// Most bytes of objects in one answer or push; leaves room for the frame's own fields.
 pub const OBJECTS_FRAME_BYTES_MAX: usize = 256 * 1024;
 /// Most ids asked for, or listed, in one frame.
@@ -39,6 +39,9 @@ pub const PARKED_CONTROL_MAX: usize = 4096;
 pub const PARKED_CONTROL_PER_DEVICE_MAX: usize = 1024;
 /// Most void control objects of one author that nothing refers to and that never counted.
 pub const VOID_CONTROL_PER_DEVICE_MAX: usize = 1024;
+/// Most void control objects beyond that which running pulls may bring, before what refers to
+/// them comes.
+pub const VOID_CONTROL_BROUGHT_MAX: usize = 64 * 1024;
 /// Most envelopes of one room that wait for parents or control objects.
 pub const WAITING_PER_ROOM_MAX: usize = 4096;
 /// Most of those that one peer brought.

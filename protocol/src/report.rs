@@ -39,6 +39,7 @@ impl StateReport {
     /// # Errors
     /// [`ObjectError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, ObjectError> {
+        codec::check_version(bytes, 1, 1).map_err(ObjectError::Version)?;
         let report: Self = codec::decode(bytes, OBJECT_BYTES_MAX)?;
         if report.version == 1 { Ok(report) } else { Err(ObjectError::Version(report.version)) }
     }

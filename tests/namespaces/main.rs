@@ -6,6 +6,7 @@
     reason = "a test says what it expected, and prints what it measured"
 )]
 
+mod duel;
 mod lan;
 
 use std::process::Command;

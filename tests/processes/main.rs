@@ -5,6 +5,8 @@
     reason = "a test says what it expected, and prints what it measured"
 )]
 
+mod admins;
+mod audit;
 mod away;
 mod bad_input;
 mod devnet;
@@ -13,9 +15,11 @@ mod garbage;
 mod joining;
 mod json_shapes;
 mod kill_nine;
+mod leavers;
 mod permissions;
 mod refused_starts;
 mod removal;
+mod root;
 mod scarce;
 mod stranger;
 

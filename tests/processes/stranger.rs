@@ -22,8 +22,8 @@ struct Peer {
     /// Whom it asks.
     target: DeviceId,
     requests: u64,
-    /// Gossip that reached it.
-    heard: usize,
+    /// Where the gossip was published that reached it.
+    heard: Vec<Topic>,
 }
 
 /// What there is to ask for.
@@ -91,7 +91,7 @@ impl Peer {
         let topics: BTreeMap<_, _> = topics.iter().map(|topic| (*topic, members.clone())).collect();
         let policy = NetCommand::Policy(PeerPolicy { members, topics });
         network.commands.send(policy).await.expect("it runs");
-        let mut peer = Self { network, target, requests: 0, heard: 0 };
+        let mut peer = Self { network, target, requests: 0, heard: Vec::new() };
         loop {
             match peer.next().await {
                 Input::Connected { peer: who } if who == target => return peer,
@@ -103,8 +103,8 @@ impl Peer {
     async fn next(&mut self) -> Input {
         let input = tokio::time::timeout(TIME_MAX, self.network.inputs.recv()).await;
         let input = input.expect("something happens").expect("the network runs");
-        if let Input::Gossip { .. } = input {
-            self.heard += 1;
+        if let Input::Gossip { topic, .. } = &input {
+            self.heard.push(*topic);
         }
         input
     }
@@ -166,7 +166,7 @@ fn a_stranger_gets_no_object_and_hears_no_gossip() {
         wait_until("bob has it all", || (bob.texts(ROOM).len() == 11).then_some(()));
         let answer = peer.ask(&Request::Summary).await;
         assert!(matches!(answer, None | Some(Response::Refused)), "{answer:?}");
-        assert_eq!(peer.heard, 0, "gossip reaches members only");
+        assert_eq!(peer.heard, [], "gossip reaches members only");
         peer.leave().await;
     });
     assert!(alice.status()["verdicts"]["unknown_peer"].as_u64() > Some(0));
@@ -202,8 +202,9 @@ fn a_member_without_access_gets_the_control_log_and_nothing_of_the_room() {
         wait_until("bob has it", || (bob.texts(ROOM).len() == 2).then_some(()));
         // The order of answers says that what came before has been dealt with.
         assert!(matches!(peer.ask(&Request::Summary).await, Some(Response::Summary { .. })));
-        let heard_of_room = peer.heard;
-        assert_eq!(heard_of_room, 0, "a room's gossip reaches those with access only");
+        // As a member she hears changes of the control log, and where it is applied.
+        let room = Topic::room(prey.company, prey.room);
+        assert!(!peer.heard.contains(&room), "a room's gossip reaches those with access only");
         peer.leave().await;
     });
     // That was counted, and she is not punished for it: she comes back as ever.

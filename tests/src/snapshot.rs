@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use conclave_protocol::control::ControlLog;
+use conclave_protocol::control::{Alarm, ControlLog};
 use conclave_protocol::id::ObjectId;
 use conclave_protocol::object::{Payload, Principal};
 
@@ -49,7 +49,7 @@ pub fn snapshot(log: &ControlLog) -> State {
         effective: revokes().filter(|id| log.is_effective(*id)).collect(),
         powerless: log.powerless().collect(),
         reconciled: log.order().iter().map(|(_, id)| *id).collect(),
-        root_frozen: false,
+        recovered_twice: log.alarms().iter().any(|a| matches!(a, Alarm::RootFork { .. })),
         root_keys: log.root_keys(),
         agents: access
             .agents()

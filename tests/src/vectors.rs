@@ -6,11 +6,13 @@
 
 mod bad;
 mod bad_objects;
+mod cases;
 mod envelopes;
 mod fields;
 mod frames;
 mod hashes;
 mod log;
+mod logs;
 mod names;
 mod raw;
 mod signatures;
@@ -20,7 +22,8 @@ use conclave_protocol::envelope::Envelope;
 use conclave_protocol::found::{Foundation, Founding, found};
 use conclave_protocol::id::{CompanyId, ObjectId};
 use conclave_protocol::keys::{DeviceKeys, public_key, recovery_hash};
-use conclave_protocol::object::{ControlObject, Genesis, ObjectType};
+use conclave_protocol::object::{ControlObject, Genesis, ObjectError, ObjectType};
+use conclave_protocol::report::StateReport;
 use conclave_protocol::signed::{
     Trust, Verified, VerifyError, object_id, peek_type, signed_statement,
 };
@@ -33,7 +36,8 @@ use crate::forge;
 pub use bad::{BadVector, Piece, bad};
 pub use frames::{FrameVector, frames};
 pub use hashes::{HashVector, hashes};
-pub use names::{NameVector, names};
+pub use logs::{Group, LogVector, choice, logs, logs_json, random};
+pub use names::{NameVector, TypedName, names, typed_names};
 pub use signatures::{SignatureVector, signatures};
 
 /// A good object.
@@ -140,7 +144,7 @@ pub fn control() -> Vec<Vector> {
     log.made.iter().map(|made| vector(made.name, seeds(made), &made.forged.bytes)).collect()
 }
 
-/// Vectors of envelopes and address records.
+/// Vectors of envelopes, address records and state reports.
 #[must_use]
 pub fn envelope() -> Vec<Vector> {
     let seeds = || Seeds { author: hex(&seed(3)), ..Seeds::default() };
@@ -148,7 +152,7 @@ pub fn envelope() -> Vec<Vector> {
         .iter()
         .map(|(name, envelope)| vector(name, seeds(), &forge::signed(&keys(3), envelope).bytes))
         .collect();
-    let records = envelopes::address_records();
+    let records = [envelopes::address_records(), envelopes::state_reports()].concat();
     vectors.extend(records.iter().map(|(name, bytes)| vector(name, seeds(), bytes)));
     vectors
 }
@@ -171,6 +175,9 @@ pub fn verify(bytes: &[u8]) -> Result<(), VerifyError> {
         Some(ObjectType::AddressRecord) => {
             Verified::<AddressRecord>::address(bytes, company).map(|_| ())
         }
+        Some(ObjectType::StateReport) => {
+            Verified::<StateReport>::report(bytes, company).map(|_| ())
+        }
         _ => Verified::<ControlObject>::control(bytes, company, Trust::Nothing).map(|_| ()),
     }
 }
@@ -180,6 +187,10 @@ pub fn verify(bytes: &[u8]) -> Result<(), VerifyError> {
 pub fn verdict(bytes: &[u8]) -> &'static str {
     match verify(bytes) {
         Ok(()) => "ok",
+        // The node's counters have the same words.
+        Err(VerifyError::Malformed(ObjectError::Unsupported(_) | ObjectError::Version(_))) => {
+            "unsupported"
+        }
         Err(VerifyError::Malformed(_)) => "malformed",
         Err(VerifyError::BadSignature) => "bad_signature",
         Err(VerifyError::WrongCompany) => "wrong_company",
@@ -200,6 +211,7 @@ pub fn files() -> Vec<(&'static str, String)> {
         ("frames.json", json(&frames())),
         ("hashes.json", json(&hashes())),
         ("names.json", json(&names())),
+        ("typed_names.json", json(&typed_names())),
         ("signatures.json", json(&signatures())),
         ("bad.json", json(&bad())),
     ]

@@ -14,8 +14,8 @@ import json
 import sys
 from pathlib import Path
 
-import evaluate
 import frames
+import logs as evaluation
 import objects
 from bytes_of import Refused, derive, encode, public_key, sign, signature_fits
 from names import name_verdict, typed
@@ -83,7 +83,10 @@ def check_bad(vector, context):
 
 def check_name(vector, _):
     same("verdict", name_verdict(vector["text"]), vector["verdict"])
-    same("typed", typed(vector["text"]), vector["typed"])
+
+
+def check_typed(vector, _):
+    same("name", typed(vector["text"]), vector["name"])
 
 
 def check_signature(vector, _):
@@ -118,12 +121,27 @@ def digest(context):
     return of
 
 
+def recovery_hash(key, next):
+    return derive("conclave v1 recovery", key + next)
+
+
+def recovery_seed(entropy, index):
+    return derive("conclave v1 recovery seed", entropy + index.to_bytes(4, "big"))
+
+
+def recovery_line(entropy, index):
+    """The hash for the recovery key of that index, which fixes all keys after it."""
+    hash_ = bytes(32)
+    for n in range(64, index - 1, -1):
+        hash_ = recovery_hash(public_key(recovery_seed(entropy, n)), hash_)
+    return hash_
+
+
 HASHES = {
     "public key": lambda seed: public_key(seed).hex(),
-    "recovery hash": lambda key: derive("conclave v1 recovery", key).hex(),
-    "recovery seed": lambda entropy, index: derive(
-        "conclave v1 recovery seed", entropy + index.to_bytes(4, "big")
-    ).hex(),
+    "recovery hash": lambda key, next: recovery_hash(key, next).hex(),
+    "recovery seed": lambda entropy, index: recovery_seed(entropy, index).hex(),
+    "recovery line": lambda entropy, index: recovery_line(entropy, index).hex(),
     "device statement": lambda **parts: objects.device_statement(**parts).hex(),
     "role:Agent": lambda: objects.ROLE_AGENT.hex(),
     "join commitment": join_commitment,
@@ -155,6 +173,7 @@ CHECKS = {
     "frames.json": check_frame,
     "hashes.json": check_hash,
     "names.json": check_name,
+    "typed_names.json": check_typed,
     "signatures.json": check_signature,
     "bad.json": check_bad,
 }
@@ -174,14 +193,16 @@ def complete(files):
         found = (v["frame"] for v in files["frames.json"] if v["direction"] == direction)
         yield from covers(direction, known, found)
     yield from covers("the hashes", HASHES, (v["rule"] for v in files["hashes.json"]))
-    words = ["malformed", "bad_signature", "wrong_company"]
+    words = ["malformed", "unsupported", "bad_signature", "wrong_company"]
     yield from covers("the verdicts", words, (v["expected"] for v in files["bad.json"]))
     reasons = ["size", "encoding", "type", "version", "name", "rule", "company", "signature"]
     yield from covers("the reasons", reasons, (v["reason"] for v in files["bad.json"]))
     decoders = ["object", "request", "response"]
     yield from covers("the decoders", decoders, (v["decoder"] for v in files["bad.json"]))
-    verdicts = ["ok", "empty", "too_long", "control", "separator", "edge", "not_normal"]
+    verdicts = ["ok", "empty", "too_long", "control", "separator", "edge"]
     yield from covers("names", verdicts, (v["verdict"] for v in files["names.json"]))
+    found = (v["name"] is None for v in files["typed_names.json"])
+    yield from covers("typed names", [True, False], found)
     found = (v["expected"] for v in files["signatures.json"])
     yield from covers("signatures", ["ok", "bad_signature"], found)
 
@@ -230,9 +251,9 @@ def check(files, logs):
     for complaint in [*complete(files), *linked(files, context)]:
         failed += 1
         print(complaint)
-    if not evaluate.check_all_carried(files["control.json"]):
+    if not evaluation.check_all_carried(files["control.json"]):
         failed += 1
-    if logs and not evaluate.check_logs(logs):
+    if not evaluation.check_logs(logs):
         failed += 1
     print(f"wire vectors: {checked} checked, {failed} failed")
     return checked > 0 and failed == 0
@@ -270,9 +291,13 @@ def matters(file, vector, path):
     if file == "bad.json":
         return path[0] in ("expected", "reason")
     if file == "names.json":
-        return path[0] != "text" or vector["verdict"] == "ok"
+        return path[0] == "verdict"
+    if file == "typed_names.json":
+        return path[0] == "name" or vector["name"] is not None
     if file == "signatures.json":
         return path[0] == "expected" or vector["expected"] == "ok"
+    if vector.get("rule") == "recovery line" and vector["output"] == bytes(32).hex():
+        return path[0] != "inputs"  # behind the last key, whatever the phrase
     # Heights only give the order of the ids.
     return not (file == "hashes.json" and path[-1] == "height")
 
@@ -293,7 +318,33 @@ def flips(files, context):
             yield False
 
 
-def mutate(files):
+def mutated_logs(groups):
+    """Whatever is expected of a log, changed, and each of its objects left out. Yields a complaint
+    for each change, None if it was noticed."""
+    for group in groups:
+        for log in group["logs"]:
+            where = f"logs.json: {group['name']}, {log['name']}:"
+            found = evaluation.found(group, log)
+            for path in leaves(log["expected"]):
+                noticed = any(evaluation.differences(found, bent_at(log["expected"], path)))
+                yield None if noticed else f"{where} {path} unnoticed"
+            for place in log["objects"]:
+                fewer = {"objects": [other for other in log["objects"] if other != place]}
+                noticed = place not in found["sound"] or evaluation.found(group, fewer) != found
+                yield None if noticed else f"{where} without {place} unnoticed"
+
+
+def bent_at(value, path):
+    """A copy, changed in one place."""
+    bent = copy.deepcopy(value)
+    place = bent
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = changed(place[path[-1]])
+    return bent
+
+
+def mutate(files, logs):
     context = Context(files)
     refused = list(flips(files, context))
     made, unnoticed = len(refused), refused.count(False)
@@ -302,16 +353,16 @@ def mutate(files):
             for path in leaves(vector):
                 if not matters(file, vector, path):
                     continue
-                bent = copy.deepcopy(vector)
-                place = bent
-                for key in path[:-1]:
-                    place = place[key]
-                place[path[-1]] = changed(place[path[-1]])
                 made += 1
-                if failure(file, bent, context) is None:
+                if failure(file, bent_at(vector, path), context) is None:
                     unnoticed += 1
                     where = ".".join(map(str, path))
                     print(f"{file}: {vector.get('name', vector.get('text'))}: {where} unnoticed")
+    for complaint in mutated_logs(logs):
+        made += 1
+        unnoticed += complaint is not None
+        if complaint:
+            print(complaint)
     print(f"wire vectors: {made} mutations, {unnoticed} unnoticed")
     return made > 0 and unnoticed == 0
 
@@ -323,9 +374,8 @@ def main():
     parser.add_argument("folder", nargs="?", type=Path, default=default)
     arguments = parser.parse_args()
     files = read(arguments.folder)
-    logs = arguments.folder / "logs.json"
-    logs = json.loads(logs.read_text("utf-8")) if logs.is_file() else []
-    passed = mutate(files) if arguments.mutate else check(files, logs)
+    logs = json.loads((arguments.folder / "logs.json").read_text("utf-8"))
+    passed = mutate(files, logs) if arguments.mutate else check(files, logs)
     sys.exit(0 if passed else 1)
 
 

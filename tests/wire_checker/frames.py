@@ -25,6 +25,8 @@ REQUESTS = {
     "join reveal": (8, Struct(nonce=ID)),
     "join poll": (9, Struct()),
     "join sign": (10, Struct(company=ID, agent=ID)),
+    "reports": (11, Struct(records=List(BYTES))),
+    "introduce": (12, Struct(objects=List(BYTES))),
 }
 RESPONSES = {
     "refused": (0, Struct()),
@@ -43,6 +45,7 @@ MOST = {
     "request": {"ids": 1_024, "objects": 1_024, "records": 128, "name": 64},
     "response": {"rooms": 2_048, "parts": 16, "ids": 1_024, "objects": 1_024, "admins": 16},
 }
+INTRODUCED_MOST = 16
 
 
 def build_frame(direction, word, fields):
@@ -62,6 +65,8 @@ def decode_frame(direction, data):
         # The name in an offer or referral is bounded by the frame alone.
         if name in fields and len(fields[name]) > most:
             raise malformed("rule", name)
+    if word == "introduce" and len(fields["objects"]) > INTRODUCED_MOST:
+        raise malformed("rule", "objects")
     if any(len(addresses) > 16 for _, addresses in fields.get("admins", [])):
         raise malformed("rule", "addresses")
     return word, fields

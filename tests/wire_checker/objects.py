@@ -1,7 +1,7 @@
 """Signed objects: their fields, their rules, their signatures. After docs/src/wire.md."""
 
 from bytes_of import Refused, decode, derive, encode, malformed, sign, signature_fits
-from names import WHITE, is_control, name_verdict
+from names import CONTROL, WHITE, name_verdict
 from shapes import BOOL, BYTES, ID, IDS, SIG, TEXT, U8, U32, U64, Choice, List, Maybe, Number, Struct
 
 BODY_MOST, SIGNED_MOST = 32_768, 32_848
@@ -50,8 +50,10 @@ ENVELOPE = Struct(
     kind=KIND, standing=Maybe(ID), epoch=Maybe(ID), nonce=BYTES, body=BYTES, claimed_time=U64,
 )  # fmt: skip
 ADDRESS_RECORD = Struct(version=U8, company=ID, device=ID, issued=U64, addresses=List(TEXT))
+STATE_REPORT = Struct(version=U8, company=ID, device=ID, issued=U64, digest=ID, objects=U64)
 
-TYPES = {0: ("genesis", GENESIS), 32: ("envelope", ENVELOPE), 48: ("address-record", ADDRESS_RECORD)}
+TYPES = {0: ("genesis", GENESIS), 32: ("envelope", ENVELOPE)}
+TYPES |= {48: ("address-record", ADDRESS_RECORD), 49: ("state-report", STATE_REPORT)}
 TYPES |= {n: (name, Struct(header=HEADER, payload=shape)) for n, (name, shape) in PAYLOADS.items()}
 SIGNED = Struct(type=U8, body=BYTES, signature=SIG)
 
@@ -62,6 +64,12 @@ SIGNED = Struct(type=U8, body=BYTES, signature=SIG)
 def rule(fits, detail):
     if not fits:
         raise malformed("rule", detail)
+
+
+def supported(fits, reason, detail=""):
+    """What a later version of the protocol may bring."""
+    if not fits:
+        raise Refused("unsupported", reason, detail)
 
 
 def named(text):
@@ -98,12 +106,12 @@ def check_device_cert(p):
 
 def check_member_grant(p):
     overrides(p["overrides"])
-    rule(p["unit"] != ROLE_AGENT, "role:Agent")
+    supported(p["unit"] != ROLE_AGENT, "rule", "role:Agent")
 
 
 def check_room_create(p):
     named(p["name"])
-    rule(p["history"] == 0, "from-join")
+    supported(p["history"] == 0, "rule", "from-join")
 
 
 def check_revoke(p):
@@ -119,7 +127,7 @@ def check_set_field(p):
     if number == 0:
         named(value)
     elif number == 1:
-        rule(len(value) <= 256 and not any(map(is_control, value)), "topic")
+        rule(len(value) <= 256 and not set(value) & CONTROL, "topic")
 
 
 RULES = {
@@ -156,7 +164,7 @@ def check_text(body):
     except UnicodeDecodeError:
         raise malformed("rule", "not UTF-8") from None
     rule(text.strip(WHITE) and len(body) <= 16_384, "length of a text")
-    rule(not any(is_control(c) and c not in "\n\t" for c in text), "control characters")
+    rule(not set(text) & CONTROL - set("\n\t"), "control characters")
 
 
 def check_envelope(e):
@@ -185,6 +193,12 @@ def object_id(name, body):
     return derive(f"conclave v1 {name}", body)
 
 
+def signed_id(data):
+    """The id of signed bytes, nothing checked but their encoding."""
+    number, body, _ = decode(data, SIGNED_MOST)
+    return object_id(TYPES[number][0], body)
+
+
 def statement(name, company, object_id):
     return b"conclave v1 sig" + name.encode() + company + object_id
 
@@ -201,17 +215,15 @@ def decode_body(number, body):
     if number in PAYLOADS:
         header = HEADER.named(value[0])
         payload = PAYLOADS[number][1].named(value[1])
-        if header["version"] != 1:
-            raise malformed("version")
+        supported(header["version"] == 1, "version")
         check_control(number, header, payload)
         return {**header, "key": header["author"], "payload": payload}
     fields = shape.named(value)
-    if fields["version"] != (0 if number == 32 else 1):
-        raise malformed("version")
+    supported(fields["version"] == (0 if number == 32 else 1), "version")
     if number == 0:
         named(fields["name"])
         return {**fields, "key": fields["root"], "company": NO_COMPANY}
-    (check_envelope if number == 32 else check_address_record)(fields)
+    {32: check_envelope, 48: check_address_record, 49: lambda _: None}[number](fields)
     return {**fields, "key": fields["device"]}
 
 
@@ -221,8 +233,7 @@ def verify(data, company):
     outer = decode(data, SIGNED_MOST)
     SIGNED.check(outer)
     number, body, signature = outer
-    if number not in TYPES:
-        raise malformed("type", str(number))
+    supported(number in TYPES, "type", str(number))
     fields = decode_body(number, body)
     name = TYPES[number][0]
     own = object_id(name, body)

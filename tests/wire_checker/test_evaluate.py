@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The evaluator on small companies whose outcome the design names."""
 
+import functools
 import random
 import sys
 
@@ -18,16 +19,19 @@ def seed(n):
     return bytes([n]) * 32
 
 
+@functools.cache
 def key(n):
     return public_key(seed(n))
 
 
+@functools.cache
 def recovery(n):
-    return derive("conclave v1 recovery", key(n))
+    """The hash for the recovery key n, which fixes those after it too; 95 is the last."""
+    return derive("conclave v1 recovery", key(n) + recovery(n + 1)) if n < 96 else bytes(32)
 
 
 class Company:
-    """Writes objects. Root: key 1; recovery keys 90, 91; alice: agent and device 2, rank 1."""
+    """Writes objects. Root: key 1; recovery keys from 90; alice: agent and device 2, rank 1."""
 
     def __init__(self):
         self.signed, self.heights, self.tails = {}, {}, {}
@@ -68,10 +72,11 @@ class Company:
             self.device(agent, device, author, authority)
         return agent
 
-    def device(self, agent, device, author=2, authority=None):
+    def device(self, agent, device, author=2, authority=None, confirmed_by=None):
         sealing = bytes(32)
         message = objects.device_statement(self.company, agent, key(device), sealing)
-        payload = [agent, key(device), sealing, None, sign(seed(device), message)]
+        own = confirmed_by and [key(confirmed_by), sign(seed(confirmed_by), message)]
+        payload = [agent, key(device), sealing, own, sign(seed(device), message)]
         return self.add(author, authority or self.a, DEVICE_CERT, payload)
 
     def cut(self, device):
@@ -82,8 +87,12 @@ class Company:
         payload = [target, sorted(cuts), [], mode]
         return self.add(author, authority, REVOKE, payload, after)
 
-    def ratify(self, author, authority, target, overrides=()):
-        return self.add(author, authority, RATIFY, [target, sorted(overrides)])
+    def ratify(self, author, authority, target, overrides=(), after=None):
+        return self.add(author, authority, RATIFY, [target, sorted(overrides)], after)
+
+    def rotate(self, author, root, cut, after=None):
+        """Replaces the root by one of the recovery keys."""
+        return self.add(author, root, ROOT_ROTATE, [recovery(author + 1), cut], after)
 
     def log(self, *without):
         return Log([d for id, d in self.signed.items() if id not in without], self.company)
@@ -190,10 +199,19 @@ def test_side_door():
 def test_own_lost_laptop():
     c = two_admins(2)
     other = c.device(c.carol, 5)
-    c.grant(2, c.a, 5, c.carol, 3)
+    junior = c.grant(2, c.a, 5, c.carol, 3)
+    lost = c.revoke(3, c.g, other)
+    log = c.log()
+    assert key(3) in log.devices()[0] and key(5) not in log.devices()[0]
+    assert junior not in log.in_force
+    # Of equal rank the other device of the same agent may too, but not one that is an equal itself.
+    c.ratify(2, c.a, other, [lost])
+    equal = c.grant(2, c.a, 5, c.carol, 2)
     c.revoke(3, c.g, other)
-    live, _ = c.log().devices()
-    assert key(3) in live and key(5) not in live
+    assert equal in c.log().in_force and key(5) in c.log().devices()[0]
+    third = c.device(c.carol, 6)
+    c.revoke(3, c.g, third)
+    assert key(6) not in c.log().devices()[0]
 
 
 def test_resignation():
@@ -206,29 +224,160 @@ def test_resignation():
     assert log.in_force == {c.a}
 
 
-def test_root_theft_and_fork():
+def test_resignations_on_two_branches():
+    c = two_admins(2)
+    shared = c.agent("shared", author=3, authority=c.g)
+    place = c.tails[3]
+    work = c.agent("work", author=3, authority=c.g)
+    one = c.revoke(3, c.g, c.g)
+    two = c.revoke(3, c.g, c.g, after=place)
+    log = c.log()
+    # Both are carried, so that whoever knows one learns of the other; work before both counts.
+    assert carried(log, shared, work, one, two) == [True, False, True, True]
+    # A cut by a senior on one branch makes the other void, and ratifying it does not help.
+    cut = c.revoke(2, c.a, c.g, [[key(3), 2, work]])
+    log = c.log()
+    assert carried(log, shared, work, one, two, cut) == [True, True, False, False, True]
+    c.ratify(2, c.a, two)
+    assert carried(c.log(), work, two) == [True, True]
+
+
+def test_root_theft():
     c = Company()
     cut = c.cut(1)
     mallory = c.add(1, c.root, AGENT_CERT, ["mallory"])
     stolen = c.grant(1, c.root, 6, mallory, 1)
-    rotate = c.add(90, c.root, ROOT_ROTATE, [recovery(91), cut])
+    rotate = c.rotate(90, c.root, cut)
     log = c.log()
     assert carried(log, c.a, mallory, stolen, rotate) == [True, False, False, True]
     appointed = c.grant(90, rotate, 2, c.alice, 1)
     assert c.log().in_force == {c.a, appointed}
-    other = c.add(90, c.root, ROOT_ROTATE, [recovery(92), cut], after=(0, None))
-    log = c.log()
-    # Frozen: neither counts, and the old key's objects do as before.
-    assert carried(log, rotate, other, stolen, c.a, appointed) == [False] * 2 + [True] * 2 + [False]
+    # Nobody can lead the line elsewhere: the hash covers the next one.
+    fork = c.add(90, c.root, ROOT_ROTATE, [bytes(32), cut], after=(0, None))
+    assert fork not in c.log().sound and c.log().in_force == {c.a, appointed}
 
 
-def test_root_rotated_twice_alike():
+def test_recovered_twice_with_different_cuts():
     c = Company()
     early = c.cut(1)
     extra = c.add(1, c.root, AGENT_CERT, ["extra"])
-    one = c.add(90, c.root, ROOT_ROTATE, [recovery(91), c.cut(1)])
-    two = c.add(90, c.root, ROOT_ROTATE, [recovery(91), early], after=(0, None))
+    one = c.rotate(90, c.root, c.cut(1))
+    two = c.rotate(90, c.root, early, after=(0, None))
     assert carried(c.log(), one, two, extra, c.a) == [True, True, False, True]
+
+
+def test_a_replaced_recovery_key_changes_nothing():
+    c = Company()
+    extra = c.add(1, c.root, AGENT_CERT, ["extra"])
+    one = c.rotate(90, c.root, c.cut(1))
+    place = c.tails[90]
+    two = c.rotate(91, one, c.cut(90))
+    appointed = c.grant(91, two, 2, c.alice, 1)
+    before = c.log().result()
+    # The key of era 1 rotates again, to cut off what the first root key did; too late.
+    late = c.rotate(90, c.root, [key(1), 1, c.root], after=(0, None))
+    again = c.rotate(90, c.root, [key(1), 1, c.root], after=place)
+    log = c.log()
+    assert carried(log, extra, one, two, appointed, late, again) == [True] * 4 + [False] * 2
+    assert log.result() | {"sound": 0} == before | {"sound": 0}
+    # Opened again from the rotation that is void: of the last era all stand, and so does it.
+    c.rotate(91, late, [key(90), 1, late], after=(0, None))
+    log = c.log()
+    assert carried(log, one, two, late, again, extra) == [True, True, True, False, False]
+
+
+def test_a_cut_lies_in_the_chain_of_the_rotation_cited():
+    c = Company()
+    one = c.rotate(90, c.root, c.cut(1))
+    beside = c.grant(90, one, 6, c.alice, 1)
+    apart = c.rotate(90, c.root, [key(1), 2, c.alice], after=(0, None))
+    wrong = c.rotate(91, apart, [key(90), 2, beside])
+    good = c.rotate(91, apart, [key(90), 1, apart], after=(0, None))
+    assert wrong not in c.log().sound and carried(c.log(), good) == [True]
+
+
+def test_the_root_and_a_stolen_laptop():
+    c = Company()
+    cert = c.device(c.alice, 2)
+    lost = c.revoke(1, c.root, cert)
+    assert c.log().in_force == set() and key(2) not in c.log().devices()[0]
+    back = c.ratify(1, c.root, cert, [lost])
+    again = c.ratify(1, c.root, back)
+    assert again in c.log().sound and key(2) in c.log().devices()[0]
+
+
+def test_ratify_of_units_and_rooms():
+    c = rooms()
+    dave = c.agent("dave", 5)
+    may = [True, False, True, False]
+    scoped = c.grant(2, c.a, 5, dave, 3, may=may, scope=c.support)
+    closed = c.revoke(2, c.a, c.support)
+    # The Department itself can be revoked under its scope, and so return, though not be made.
+    back = c.ratify(5, scoped, c.support, [closed])
+    log = c.log()
+    assert back in log.sound and log.is_unrevoked(c.support)
+    # A room can be made by anybody with `rooms`; returning is for those who could revoke it.
+    gone = c.revoke(2, c.a, c.room)
+    foreign = c.ratify(5, scoped, c.room, [gone])
+    assert foreign not in c.log().sound
+    front = c.ratify(5, scoped, c.front, after=(1, back))
+    assert front in c.log().sound
+
+
+def test_a_ratify_of_a_resignation_asks_for_admins():
+    c = two_admins(2)
+    dave = c.agent("dave", 5)
+    g = c.grant(2, c.a, 5, dave, 3, may=[True, True, True, False])
+    resigned = c.revoke(5, g, g)
+    own = c.ratify(5, g, resigned)
+    senior = c.ratify(2, c.a, resigned)
+    assert own not in c.log().sound and senior in c.log().sound
+
+
+def test_confirmed_devices():
+    c = two_admins(2)
+    c.device(c.carol, 5, confirmed_by=3)
+    c.device(c.carol, 6, confirmed_by=5)
+    assert c.log().unconfirmed() == set()
+    # Two that confirm each other, by a junior: the first one is beyond doubt.
+    dave = c.agent("dave", 4)
+    junior = c.grant(2, c.a, 4, dave, 2)
+    c.device(c.carol, 7, 4, junior, confirmed_by=8)
+    c.device(c.carol, 8, 4, junior, confirmed_by=7)
+    assert c.log().unconfirmed() == {key(7), key(8)}
+    # By an equal of whoever certified the first: equals cannot prove who came first.
+    c.device(c.carol, 9)
+    assert c.log().unconfirmed() == {key(3), key(7), key(8), key(9)}
+
+
+def test_device_certificates_that_are_void():
+    c = two_admins(2)
+    dave = c.agent("dave", 4)
+    void = c.device(dave, 4, 3, c.g)
+    dismissed = c.revoke(2, c.a, c.g)
+    assert carried(c.log(), void) == [False] and key(4) in c.log().devices()[0]
+    # The pair is struck by a Revoke of any of its certificates, carried or void.
+    lost = c.revoke(2, c.a, void)
+    assert key(4) not in c.log().devices()[0]
+    c.ratify(2, c.a, void, [lost])
+    assert key(4) in c.log().devices()[0] and carried(c.log(), dismissed) == [True]
+
+
+def test_a_group_of_a_void_department():
+    c = rooms()
+    dept = c.add(3, c.g, UNIT_CREATE, [DEPARTMENT, None, "Night"])
+    group = c.add(2, c.a, UNIT_CREATE, [GROUP, dept, "Owls"])
+    c.add(2, c.a, MEMBER_GRANT, [c.bob, group, []])
+    room = c.add(2, c.a, ROOM_CREATE, ["night", 0])
+    c.add(2, c.a, PERMIT, [room, [0, [dept]], []])
+    assert c.log().with_access()[room] == {c.bob}
+    c.revoke(2, c.a, c.g)
+    # Nobody stands behind the Department: it lets nobody in. The Group was not deleted.
+    log = c.log()
+    assert log.is_unrevoked(group) and not log.is_unrevoked(dept)
+    assert log.with_access()[room] == set()
+    c.add(2, c.a, PERMIT, [room, [0, [group]], []])
+    assert c.log().with_access()[room] == {c.bob}
 
 
 def rooms():
@@ -315,15 +464,23 @@ def test_disputed_key():
     assert live[key(4)] == c.bob and not disputed
 
 
-def test_fields():
+def test_fields_and_names():
     c = rooms()
+    name = lambda: c.log().result()["agents"][c.bob.hex()]  # noqa: E731
     junior = c.add(3, c.g, SET_FIELD, [c.bob, [0, ["robert"]], []])
     senior = c.add(2, c.a, SET_FIELD, [c.bob, [0, ["bobby"]], []])
-    assert c.log().fields()[c.bob] == {"name": "bobby"}
-    c.add(3, c.g, SET_FIELD, [c.bob, [0, ["Bob"]], sorted([junior, senior])])
+    assert name() == "bobby"
+    c.add(3, c.g, SET_FIELD, [c.bob, [0, ["carol"]], sorted([junior, senior])])
     c.add(3, c.g, SET_FIELD, [c.room, [2, [False]], []])
-    assert c.log().fields()[c.bob] == {"name": "Bob"}
-    assert c.log().fields()[c.room] == {"active": False}
+    names = {name(), c.log().result()["agents"][c.carol.hex()]}
+    last = max(c.bob, c.carol)
+    assert names == {"carol", f"carol:{last.hex()[:8]}"}
+    assert c.log().rooms()[c.room]["active"] is False
+    # What looks the same in form C is the same.
+    for text in ("e\u0301", "\u00e9"):
+        c.add(2, c.a, ROOM_CREATE, [text, 0])
+    shown = [room["name"] for room in c.log().rooms().values()]
+    assert len(shown) == 3 and sum(":" in text for text in shown) == 1
 
 
 def test_unsound():

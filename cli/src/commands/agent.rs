@@ -1,8 +1,14 @@
 //! `conclave agent`: who is in the company, who asks to be, who belongs where.
 
 use clap::{Args, Subcommand};
-use conclave_node::api::types::{Agent, Agents, Approved, JoinRequest, JoinRequests, Member};
+use conclave_node::api::types::{
+    Agent, Agents, Approved, Change, Changed, JoinRequest, JoinRequests, Member, Named,
+};
+use conclave_protocol::id::{AgentId, ObjectId};
+use serde::Serialize;
 
+use super::change::{ChangeArgs, Order, carry_out};
+use super::root_key::RootKeyArgs;
 use crate::args::Context;
 use crate::error::CliError;
 use crate::escape;
@@ -32,7 +38,16 @@ pub(crate) enum AgentCommand {
     ///
     /// Taken out of a Department, the agent leaves its Groups as well. Rooms that no other
     /// unit opens to the agent are closed to it at once; what it wrote stays for the others.
-    Remove(MemberArgs),
+    Remove(RemoveArgs),
+    /// Dismiss an agent, or revoke one of its devices (admins)
+    ///
+    /// For leavers and for stolen laptops. All nodes refuse the agent from then on. What it
+    /// wrote before stays for the others, unless `--strict` says otherwise. `conclave ratify`
+    /// lets it return. An admin can be dismissed only by a strictly more senior one, or with
+    /// the root key.
+    ///
+    /// Example: conclave agent revoke bob --dry-run
+    Revoke(RevokeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -59,6 +74,59 @@ pub(crate) struct MemberArgs {
     agent: String,
     /// The unit, such as `group:Support/Front Line`
     unit: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArgs {
+    #[command(flatten)]
+    member: MemberArgs,
+    #[command(flatten)]
+    how: ChangeArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevokeArgs {
+    /// The agent, by name or id
+    agent: String,
+    /// Only this device of the agent [default: the agent with all of them]
+    #[arg(long, value_name = "ID")]
+    device: Option<String>,
+    /// Of the messages written with the devices, only those named by `--keep`, and what came
+    /// before them, stay; for a key that was in other hands
+    #[arg(long)]
+    strict: bool,
+    /// The last good message, by id; may be repeated
+    #[arg(long, value_name = "MESSAGE_ID", requires = "strict")]
+    keep: Vec<String>,
+    /// If it is an admin: the last object of `conclave log` that it signed and that still
+    /// counts [default: all that are known here]
+    #[arg(long, value_name = "ID")]
+    last_good: Option<String>,
+    #[command(flatten)]
+    root: RootKeyArgs,
+    #[command(flatten)]
+    how: ChangeArgs,
+}
+
+/// The JSON of a change of an agent's authority or life.
+#[derive(Serialize)]
+pub(super) struct AgentChange {
+    agent: Option<Named<AgentId>>,
+    objects: Vec<ObjectId>,
+}
+
+impl AgentChange {
+    pub(super) fn of(changed: &Changed) -> Self {
+        Self { agent: changed.agent.clone(), objects: changed.objects.clone() }
+    }
+}
+
+/// The JSON of a membership that ended, as that of one that began.
+#[derive(Serialize)]
+struct Removed {
+    agent: Option<Named<AgentId>>,
+    unit: String,
+    object: Option<ObjectId>,
 }
 
 pub(crate) async fn run(context: &Context, command: AgentCommand) -> Result<(), CliError> {
@@ -89,13 +157,40 @@ pub(crate) async fn run(context: &Context, command: AgentCommand) -> Result<(), 
         }
         AgentCommand::Add(args) => {
             let member = client.add_member(&args.agent, &args.unit).await?;
-            out.done(&member, |member| member_text(member, "is now in"))
+            out.done(&member, member_text)
         }
-        AgentCommand::Remove(args) => {
-            let member = client.remove_member(&args.agent, &args.unit).await?;
-            out.done(&member, |member| member_text(member, "is no longer in"))
-        }
+        AgentCommand::Remove(args) => remove(context, args).await,
+        AgentCommand::Revoke(args) => revoke(context, args).await,
     }
+}
+
+async fn remove(context: &Context, args: RemoveArgs) -> Result<(), CliError> {
+    let MemberArgs { agent, unit } = args.member;
+    let change = Change::RemoveMember { agent, unit };
+    carry_out(context, Order { change, how: &args.how, root: None }, |changed| {
+        let agent = changed.agent.clone();
+        let name = agent.as_ref().map(|agent| escape::line(&agent.name)).unwrap_or_default();
+        let words = format!("{name} is no longer in {}.", escape::line(&changed.subject));
+        let object = changed.objects.last().copied();
+        (Removed { agent, unit: changed.subject.clone(), object }, words)
+    })
+    .await
+}
+
+async fn revoke(context: &Context, args: RevokeArgs) -> Result<(), CliError> {
+    let RevokeArgs { agent, device, strict, keep, last_good, root, how } = args;
+    let one_device = device.is_some();
+    let change = Change::RevokeAgent { agent, device, strict, keep, last_good };
+    carry_out(context, Order { change, how: &how, root: Some(&root) }, |changed| {
+        let name = escape::line(&changed.subject);
+        let words = if one_device {
+            format!("A device of {name} is revoked.")
+        } else {
+            format!("{name} is dismissed.")
+        };
+        (AgentChange::of(changed), words)
+    })
+    .await
 }
 
 fn requests_text(out: &Output, requests: &JoinRequests) -> String {
@@ -143,6 +238,6 @@ fn agent_text(out: &Output, agent: &Agent) -> String {
     lines.join("\n")
 }
 
-fn member_text(member: &Member, verb: &str) -> String {
-    format!("{} {verb} {}.", escape::line(&member.agent.name), escape::line(&member.unit))
+fn member_text(member: &Member) -> String {
+    format!("{} is now in {}.", escape::line(&member.agent.name), escape::line(&member.unit))
 }

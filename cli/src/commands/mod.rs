@@ -1,9 +1,14 @@
 //! One file a command, or a small family of commands.
 
+pub(crate) mod admin;
 pub(crate) mod agent;
+mod change;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod join;
+pub(crate) mod log;
+pub(crate) mod ratify;
+pub(crate) mod recover;
 pub(crate) mod room;
 mod root_key;
 pub(crate) mod send;
@@ -12,6 +17,7 @@ mod status;
 pub(crate) mod tail;
 pub(crate) mod unit;
 pub(crate) mod up;
+pub(crate) mod why;
 
 use conclave_protocol::name::normalize_name;
 use conclave_protocol::object::UnitKind;
@@ -31,10 +37,15 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
         Command::Group(command) => unit::run_group(context, command).await,
         Command::Role(command) => unit::run(context, UnitKind::Role, command).await,
         Command::Agent(command) => agent::run(context, command).await,
+        Command::Admin(command) => admin::run(context, command).await,
         Command::Room(command) => room::run(context, command).await,
         Command::Send(args) => send::run(context, &args).await,
         Command::History(args) => history::run(context, &args).await,
         Command::Tail(args) => tail::run(context, &args).await,
+        Command::Log(args) => log::run(context, &args).await,
+        Command::Why(args) => why::run(context, &args).await,
+        Command::Ratify(args) => ratify::run(context, args).await,
+        Command::Recover(args) => recover::run(context, &args).await,
         Command::Devnet(args) => devnet::run(context, args).await,
         Command::Completions(args) => shell::completions(context, &args),
         Command::Man => shell::manual(context),

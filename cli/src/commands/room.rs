@@ -1,9 +1,12 @@
 //! `conclave room`: Chat Rooms, their permissions, who has access and who is there.
 
 use clap::{Args, Subcommand, ValueEnum};
-use conclave_node::api::types::{Access, AccessLine, Participants, Room, RoomLine, Rooms};
+use conclave_node::api::types::{Access, AccessLine, Change, Participants, Room, RoomLine, Rooms};
+use conclave_protocol::id::{ObjectId, RoomId};
+use serde::Serialize;
 
-use super::check_new_name;
+use super::change::{ChangeArgs, Order, carry_out};
+use super::{check_new_name, why};
 use crate::args::Context;
 use crate::error::CliError;
 use crate::escape;
@@ -28,9 +31,19 @@ pub(crate) enum RoomCommand {
     /// Take a permission away (admins)
     ///
     /// Without its last permission a room is open to nobody.
-    Unpermit(PermitArgs),
+    Unpermit(UnpermitArgs),
+    /// Give a room another name (admins)
+    Rename(RenameArgs),
+    /// Put a room out of use: it can be read, and nothing is posted (admins)
+    Deactivate(RoomArgs),
+    /// Put a room into use again (admins)
+    Reactivate(RoomArgs),
+    /// Delete a room: nobody can open it any more (admins)
+    ///
+    /// `conclave ratify` brings it back, as far as anybody still holds its messages.
+    Delete(DeleteArgs),
     /// With Access: everyone who may read and write, with the permission that lets them in
-    Access(RoomArgs),
+    Access(AccessArgs),
     /// Participants: who is in the room now
     Participants(RoomArgs),
 }
@@ -85,9 +98,44 @@ pub(crate) struct PermitArgs {
     unit: String,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct UnpermitArgs {
+    #[command(flatten)]
+    permit: PermitArgs,
+    #[command(flatten)]
+    how: ChangeArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RenameArgs {
+    /// The room, by name or id
+    room: String,
+    /// Its new name: 1 to 64 characters, without '/' and ':'
+    name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    /// The room, by name or id
+    room: String,
+    #[command(flatten)]
+    how: ChangeArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccessArgs {
+    /// The room, by name or id
+    room: String,
+    /// Say why this agent has access or not: every grant, up to the root key
+    #[arg(long, value_name = "AGENT")]
+    why: Option<String>,
+}
+
 pub(crate) async fn run(context: &Context, command: RoomCommand) -> Result<(), CliError> {
-    if let RoomCommand::New(args) = &command {
-        check_new_name(&args.name)?;
+    match &command {
+        RoomCommand::New(NewRoomArgs { name, .. })
+        | RoomCommand::Rename(RenameArgs { name, .. }) => check_new_name(name)?,
+        _ => {}
     }
     let client = context.client()?;
     let out = &context.out;
@@ -111,18 +159,81 @@ pub(crate) async fn run(context: &Context, command: RoomCommand) -> Result<(), C
             let room = client.permit(&args.room, &args.unit).await?;
             out.done(&room, permissions_text)
         }
-        RoomCommand::Unpermit(args) => {
-            let room = client.unpermit(&args.room, &args.unit).await?;
-            out.done(&room, permissions_text)
+        RoomCommand::Unpermit(args) => unpermit(context, args).await,
+        RoomCommand::Rename(RenameArgs { room, name }) => {
+            change(context, Change::RenameRoom { room, name }, |room| {
+                format!("The room is now called {}.", escape::line(&room.name))
+            })
+            .await
         }
-        RoomCommand::Access(args) => {
-            let access = client.access(&args.room).await?;
+        RoomCommand::Deactivate(RoomArgs { room }) => {
+            change(context, Change::SetRoomActive { room, active: false }, in_use_text).await
+        }
+        RoomCommand::Reactivate(RoomArgs { room }) => {
+            change(context, Change::SetRoomActive { room, active: true }, in_use_text).await
+        }
+        RoomCommand::Delete(args) => delete(context, args).await,
+        RoomCommand::Access(AccessArgs { room, why: Some(agent) }) => {
+            let why = client.why_access(&room, &agent).await?;
+            out.show(&why, |why| why::access_text(out, why))
+        }
+        RoomCommand::Access(AccessArgs { room, why: None }) => {
+            let access = client.access(&room).await?;
             out.show(&access, |access| access_text(out, access))
         }
         RoomCommand::Participants(args) => {
             let participants = client.participants(&args.room).await?;
             out.show(&participants, participants_text)
         }
+    }
+}
+
+async fn unpermit(context: &Context, args: UnpermitArgs) -> Result<(), CliError> {
+    let PermitArgs { room, unit } = args.permit;
+    let order = Order { change: Change::Unpermit { room, unit }, how: &args.how, root: None };
+    carry_out(context, order, |changed| {
+        (changed.room.clone(), changed.room.as_ref().map(permissions_text).unwrap_or_default())
+    })
+    .await
+}
+
+/// A change by which nobody loses anything.
+async fn change(
+    context: &Context,
+    change: Change,
+    text: impl FnOnce(&Room) -> String,
+) -> Result<(), CliError> {
+    let client = context.client()?;
+    let changed = client.change(&client.request(change, None)?).await?;
+    let room = changed.room.ok_or_else(|| {
+        CliError::failed("the node did not say which room it changed", "look at what was done")
+    })?;
+    context.out.done(&room, text)
+}
+
+#[derive(Serialize)]
+struct Deleted {
+    id: Option<RoomId>,
+    name: String,
+    objects: Vec<ObjectId>,
+}
+
+async fn delete(context: &Context, args: DeleteArgs) -> Result<(), CliError> {
+    let change = Change::DeleteRoom { room: args.room };
+    carry_out(context, Order { change, how: &args.how, root: None }, |changed| {
+        let id = changed.room.as_ref().map(|room| room.id);
+        let words = format!("Deleted the room {}.", escape::line(&changed.subject));
+        (Deleted { id, name: changed.subject.clone(), objects: changed.objects.clone() }, words)
+    })
+    .await
+}
+
+fn in_use_text(room: &Room) -> String {
+    let name = escape::line(&room.name);
+    if room.active {
+        format!("{name} is in use again.")
+    } else {
+        format!("{name} is out of use: it can be read, and nothing is posted to it.")
     }
 }
 

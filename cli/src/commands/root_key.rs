@@ -15,8 +15,6 @@ use crate::error::CliError;
 const LINE_BYTES_MAX: usize = 1026;
 const PROMPT: &str = "Passphrase of the root key: ";
 
-// `expect(dead_code)` goes with the first of `admin grant`, `admin revoke` and `recover`.
-
 /// The root key, for commands that sign with it.
 #[derive(Debug, Default, Args)]
 pub(crate) struct RootKeyArgs {
@@ -28,20 +26,26 @@ pub(crate) struct RootKeyArgs {
     root_passphrase_file: Option<PathBuf>,
 }
 
-/// What [`RootKey::read`] wants to know.
-#[cfg_attr(not(test), expect(dead_code))]
-pub(crate) struct RootKeySource {
-    /// The file.
-    pub(crate) path: PathBuf,
-    /// Its passphrase, if the file is encrypted.
-    pub(crate) passphrase: Option<Passphrase>,
-}
-
-#[cfg_attr(not(test), expect(dead_code))]
 impl RootKeyArgs {
-    /// Finds the file and, if it is encrypted, the passphrase: in the file that was named, or
+    /// The root key, if the command line says where it is.
+    pub(crate) fn given(&self, home: &Path) -> Result<Option<RootKey>, CliError> {
+        if self.root_key.is_none() && self.root_passphrase_file.is_none() {
+            return Ok(None);
+        }
+        self.read(home).map(Some)
+    }
+
+    /// The root key, if it still lies in the home. One that is encrypted asks for its passphrase.
+    pub(crate) fn at_hand(&self, home: &Path) -> Result<Option<RootKey>, CliError> {
+        if !Home::root_key_path(home).exists() {
+            return Ok(None);
+        }
+        self.read(home).map(Some)
+    }
+
+    /// Reads the file and, if it is encrypted, the passphrase: in the file that was named, or
     /// by asking on the terminal.
-    pub(crate) fn resolve(&self, home: &Path) -> Result<RootKeySource, CliError> {
+    fn read(&self, home: &Path) -> Result<RootKey, CliError> {
         let path = self.root_key.clone().unwrap_or_else(|| Home::root_key_path(home));
         let passphrase = match (RootKey::is_encrypted(&path)?, &self.root_passphrase_file) {
             (false, _) => None,
@@ -49,7 +53,7 @@ impl RootKeyArgs {
             (true, None) if io::stdin().is_terminal() => Some(ask(Asked::Once)?),
             (true, None) => return Err(RootKeyError::NeedsPassphrase(path).into()),
         };
-        Ok(RootKeySource { path, passphrase })
+        Ok(RootKey::read(&path, passphrase.as_ref())?)
     }
 }
 
@@ -196,16 +200,19 @@ mod tests {
     fn the_key_is_in_the_home_or_where_it_was_moved() {
         let folder = tempfile::tempdir().expect("a folder");
         let [home, stick] = ["root.key", "stick.key"].map(|name| folder.path().join(name));
-        let resolve = |line: &[&str]| {
+        let read = |line: &[&str]| {
             let command = Command::try_parse_from(std::iter::once(&"test").chain(line));
-            command.expect("valid").root.resolve(folder.path())
+            command.expect("valid").root.read(folder.path())
         };
-        assert_eq!(kind_of(resolve(&[])).as_deref(), Some("not_found"));
+        let at_hand = || RootKeyArgs::default().at_hand(folder.path()).map(|key| key.is_some());
+        assert_eq!(kind_of(read(&[])).as_deref(), Some("not_found"));
+        assert_eq!(at_hand().ok(), Some(false));
+        assert!(RootKeyArgs::default().given(folder.path()).is_ok_and(|key| key.is_none()));
 
         let key = RootKey::from_seed(&[5; 32]);
         key.write(&home, None, Existing::Refuse).expect("written");
-        let source = resolve(&[]).expect("plain");
-        assert!(source.path == home && source.passphrase.is_none());
+        assert_eq!(read(&[]).expect("plain").public(), key.public());
+        assert_eq!(at_hand().ok(), Some(true));
 
         let words = Passphrase::new("correct horse").expect("long enough");
         key.write(&stick, Some(&words), Existing::Refuse).expect("written");
@@ -213,16 +220,11 @@ mod tests {
         let file = folder.path().join("passphrase");
         fs::write(&file, "correct horse\n").expect("written");
         let given = ["--root-key", moved, "--root-passphrase-file", file.to_str().expect("text")];
-        let source = resolve(&given).expect("encrypted");
-        assert_eq!(source.path, stick);
-        let read = RootKey::read(&source.path, source.passphrase.as_ref());
-        assert_eq!(read.expect("read").public(), key.public());
+        assert_eq!(read(&given).expect("encrypted").public(), key.public());
         if !io::stdin().is_terminal() {
-            assert_eq!(kind_of(resolve(&["--root-key", moved])).as_deref(), Some("usage"));
+            assert_eq!(kind_of(read(&["--root-key", moved])).as_deref(), Some("usage"));
         }
         fs::write(&file, "wrong horse\n").expect("written");
-        let source = resolve(&given).expect("not yet tried");
-        let read = RootKey::read(&source.path, source.passphrase.as_ref());
-        assert_eq!(kind_of(read.map_err(CliError::from)).as_deref(), Some("refused"));
+        assert_eq!(kind_of(read(&given)).as_deref(), Some("refused"));
     }
 }

@@ -2,6 +2,8 @@
 
 use conclave_node::api::types::Status;
 
+use super::change::missing_text;
+use super::log::alarm_text;
 use crate::args::Context;
 use crate::error::CliError;
 use crate::escape;
@@ -14,6 +16,10 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
 
 fn text(out: &Output, status: &Status) -> String {
     let mut lines = Vec::new();
+    for alarm in &status.alarms {
+        lines.push(alarm_text(out, alarm));
+        lines.push(String::new());
+    }
     let mut fact = |name: &str, value: String| {
         lines.push(format!("{} {value}", out.dim(format!("{name:<9}"))));
     };
@@ -22,7 +28,11 @@ fn text(out: &Output, status: &Status) -> String {
             fact("company", out.bold(escape::line(&company.name)));
             fact("agent", out.bold(escape::line(&agent.name)));
         }
-        _ => fact("company", "not a member yet".to_owned()),
+        (Some(company), None) => {
+            fact("company", out.bold(escape::line(&company.name)));
+            fact("agent", "no longer a member: this device or its agent was revoked".to_owned());
+        }
+        (None, _) => fact("company", "not a member yet".to_owned()),
     }
     if let Some(join) = &status.join {
         let code = join.code.as_deref().map(|code| format!(", safety code {}", escape::line(code)));
@@ -45,6 +55,14 @@ fn text(out: &Output, status: &Status) -> String {
         "control",
         format!("{} objects, digest {}", status.control.objects, short(status.control.digest)),
     );
+    if status.member {
+        let applied = &status.applied;
+        let mut text = format!("on {} of {} devices", applied.applied, applied.devices);
+        if !applied.missing.is_empty() {
+            text += &format!("; not yet: {}", missing_text(&applied.missing));
+        }
+        fact("applied", text);
+    }
     let refused: Vec<_> = status
         .verdicts
         .iter()
@@ -59,11 +77,6 @@ fn text(out: &Output, status: &Status) -> String {
     if !status.rooms.is_empty() {
         lines.push(String::new());
         lines.push(rooms(out, status));
-    }
-    for alarm in &status.alarms {
-        lines.push(String::new());
-        let kind = out.bold(escape::line(&alarm.kind));
-        lines.push(format!("attention: {kind}: {}", escape::line(&alarm.message)));
     }
     lines.join("\n")
 }

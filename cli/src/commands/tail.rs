@@ -49,9 +49,9 @@ async fn follow(
     loop {
         match events.next().await {
             Some(StreamEvent::Message(message)) => print_new(context, &message, seen)?,
-            Some(StreamEvent::MessageState(_) | StreamEvent::Other(_)) => {}
             Some(StreamEvent::Ended(problem)) => return Err(problem.into()),
             Some(StreamEvent::Lagged) | None => return Ok(()),
+            Some(_) => {}
         }
     }
 }

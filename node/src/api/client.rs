@@ -1,6 +1,8 @@
 //! The typed client of the local API; the command line and the devnet use no other.
 
-use std::path::Path;
+mod authority;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use conclave_protocol::object::UnitKind;
@@ -26,6 +28,7 @@ pub struct Client {
     http: reqwest::Client,
     base: Url,
     token: String,
+    home: PathBuf,
 }
 
 impl Client {
@@ -46,7 +49,7 @@ impl Client {
                 let message = format!("the node cannot be called: {error}");
                 Problem::new("failed", message, "close other programs and try again")
             })?;
-        Ok(Self { http, base, token })
+        Ok(Self { http, base, token, home: home.to_owned() })
     }
 
     /// The address that is called, such as `http://127.0.0.1:4100`.

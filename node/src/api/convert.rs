@@ -1,5 +1,7 @@
 //! From what the engine shows to what JSON shows.
 
+mod authority;
+
 use conclave_protocol::engine::Failure;
 use conclave_protocol::view;
 use data_encoding::HEXLOWER;
@@ -174,9 +176,10 @@ pub(super) fn status(view: view::StatusView, net: NetInfo) -> Status {
         join: view.join.map(Join::from),
         listen: net.listen,
         control: ControlSummary { digest: view.control_digest, objects: view.control_objects },
+        applied: view.applied.into(),
         rooms: view.rooms.into_iter().map(room_status).collect(),
         verdicts: view.verdicts.into_iter().map(|(reason, n)| (reason.to_owned(), n)).collect(),
-        alarms: view.alarms.into_iter().map(alarm).collect(),
+        alarms: view.alarms.into_iter().map(Alarm::from).collect(),
     }
 }
 
@@ -188,8 +191,4 @@ fn room_status(room: view::RoomStatus) -> RoomStatus {
         digest: room.digest,
         sync: room.sync,
     }
-}
-
-fn alarm(alarm: view::AlarmView) -> Alarm {
-    Alarm { kind: alarm.kind.to_owned(), message: alarm.message, objects: alarm.objects }
 }

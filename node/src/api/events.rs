@@ -1,18 +1,20 @@
 //! The stream of server-sent events.
 //!
 //! `message` carries a message that became visible, `message_state` one whose state changed,
-//! both in the shape that every other answer has; `control`, `join`, `join_requests` and
-//! `presence` say what to read again. The stream ends with `lagged` when its reader was too
+//! both in the shape that every other answer has; `alarm` carries an alarm that was not there
+//! before; `control`, `join`, `join_requests` and `presence` say what to read again. The stream ends with `lagged` when its reader was too
 //! slow and has lost events, with `error` when the room is no longer open to this agent, and
 //! without a word when the node stops.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use conclave_protocol::engine::{Event, Failure};
+use conclave_protocol::engine::{Engine, Event, Failure};
 use conclave_protocol::id::RoomId;
+use conclave_protocol::view::AlarmView;
 use futures::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,9 +22,9 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::error::ApiError;
-use super::routes::Params;
+use super::extract::Params;
 use super::server::App;
-use super::types::{ErrorDocument, Join, Message};
+use super::types::{Alarm, ErrorDocument, Join, Message};
 
 /// How often an idle stream shows that it is alive. The client gives up after three times as
 /// long.
@@ -49,7 +51,8 @@ pub(super) async fn events(
         }
         None => None,
     };
-    let follower = Follower { app, events, room, ended: false };
+    let alarms = app.handle.query(Engine::alarms).await?;
+    let follower = Follower { app, events, room, alarms, ready: VecDeque::new(), ended: false };
     let stream = stream::unfold(follower, Follower::next);
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     Ok(Sse::new(stream).keep_alive(keep_alive).into_response())
@@ -59,12 +62,21 @@ struct Follower {
     app: App,
     events: broadcast::Receiver<Event>,
     room: Option<RoomId>,
+    /// Alarms that the reader can know of.
+    alarms: Vec<AlarmView>,
+    /// More to write, before anything else is awaited.
+    ready: VecDeque<Written>,
     ended: bool,
 }
 
+type Written = Result<SseEvent, axum::Error>;
+
 impl Follower {
     /// The next event to write, or `None` at the end of the stream.
-    async fn next(mut self) -> Option<(Result<SseEvent, axum::Error>, Self)> {
+    async fn next(mut self) -> Option<(Written, Self)> {
+        if let Some(event) = self.ready.pop_front() {
+            return Some((event, self));
+        }
         if self.ended {
             return None;
         }
@@ -90,7 +102,7 @@ impl Follower {
     }
 
     /// How an event of the node is written to this stream, if at all.
-    async fn shown(&mut self, event: Event) -> Option<Result<SseEvent, axum::Error>> {
+    async fn shown(&mut self, event: Event) -> Option<Written> {
         if let Some(room) = self.room {
             return match event {
                 Event::Message(message) if message.room.id == room => {
@@ -109,11 +121,29 @@ impl Follower {
         Some(match event {
             Event::Message(message) => named("message", Message::from(message)),
             Event::MessageState(message) => named("message_state", Message::from(message)),
-            Event::Control => named("control", json!({})),
+            Event::Control => {
+                self.look_for_alarms().await;
+                named("control", json!({}))
+            }
             Event::Join(join) => named("join", Join::from(join)),
             Event::JoinRequests => named("join_requests", json!({})),
             Event::Presence(room) => named("presence", json!({ "room": room })),
         })
+    }
+
+    /// An alarm can only come with a change of the control log.
+    async fn look_for_alarms(&mut self) {
+        // A node that is stopping ends the stream by itself.
+        let Ok(alarms) = self.app.handle.query(Engine::alarms).await else { return };
+        let known = |alarm: &AlarmView| {
+            let same = |a: &AlarmView| a.kind == alarm.kind && a.objects == alarm.objects;
+            // Only the words tell apart what is about no object; else they may follow a rename.
+            let words = |a: &AlarmView| !a.objects.is_empty() || a.message == alarm.message;
+            self.alarms.iter().any(|a| same(a) && words(a))
+        };
+        let new = alarms.iter().filter(|alarm| !known(alarm));
+        self.ready.extend(new.map(|alarm| named("alarm", Alarm::from(alarm.clone()))));
+        self.alarms = alarms;
     }
 
     /// Someone who is removed from a room stops hearing it, open streams included.
@@ -123,6 +153,6 @@ impl Follower {
     }
 }
 
-fn named(name: &str, data: impl Serialize) -> Result<SseEvent, axum::Error> {
+fn named(name: &str, data: impl Serialize) -> Written {
     SseEvent::default().event(name).json_data(data)
 }

@@ -9,8 +9,10 @@ pub mod client;
 mod convert;
 mod error;
 mod events;
+mod extract;
 mod routes;
-pub mod server;
+pub(crate) mod secret;
+mod server;
 #[cfg(test)]
 mod shapes;
 mod sse;
@@ -19,4 +21,4 @@ pub mod text;
 pub mod time;
 pub mod types;
 
-pub use server::serve;
+pub(crate) use server::serve;

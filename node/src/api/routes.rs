@@ -1,18 +1,19 @@
 //! The routes under `/v1`, one short function each.
 
+mod audit;
+mod changes;
+
 use axum::Json;
-use axum::body::to_bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::routing::{get, post};
 use conclave_protocol::engine::{Command, Engine, Failure, FailureKind, Outcome};
 use conclave_protocol::limits::HISTORY_PAGE_MAX;
 use conclave_protocol::object::{HistoryPolicy, UnitKind};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
+use super::extract::{Body, Params, PathText};
 use super::server::{ApiRouter, App};
 use super::text::check_text;
 use super::types::{
@@ -22,8 +23,6 @@ use super::types::{
 };
 use super::{convert, events};
 
-/// Largest body of a request.
-const BODY_BYTES_MAX: usize = 256 * 1024;
 /// Messages in a page when the caller names no number.
 const PAGE_DEFAULT: usize = 50;
 
@@ -50,6 +49,8 @@ pub(super) fn router() -> ApiRouter {
         .route("/v1/read", post(read))
         .route("/v1/events", get(events::events))
         .route("/v1/control", get(control))
+        .merge(changes::router())
+        .merge(audit::router())
         .fallback(async || {
             let hint = "see the description of the local API";
             ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such route", hint)
@@ -326,45 +327,4 @@ fn unexpected(outcome: &Outcome) -> ApiError {
         "look at what was done before you repeat it, and report this",
     );
     failure.into()
-}
-
-/// Query parameters, with errors in our shape.
-pub(super) struct Params<T>(pub(super) T);
-
-impl<T: DeserializeOwned> FromRequestParts<App> for Params<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
-        let parsed = Query::<T>::try_from_uri(&parts.uri);
-        let Query(params) = parsed.map_err(|error| ApiError::usage(error.body_text()))?;
-        Ok(Self(params))
-    }
-}
-
-/// The last part of the path, decoded.
-struct PathText(String);
-
-impl FromRequestParts<App> for PathText {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let path = Path::<String>::from_request_parts(parts, app).await;
-        let Path(text) = path.map_err(|error| ApiError::usage(error.body_text()))?;
-        Ok(Self(text))
-    }
-}
-
-/// A JSON body, bounded, with errors in our shape.
-struct Body<T>(T);
-
-impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
-        let bytes = to_bytes(request.into_body(), BODY_BYTES_MAX).await.map_err(|_| {
-            ApiError::usage(format!("a request has at most {BODY_BYTES_MAX} bytes"))
-        })?;
-        let parsed = serde_json::from_slice(&bytes);
-        parsed.map(Self).map_err(|error| ApiError::usage(format!("not the JSON expected: {error}")))
-    }
 }

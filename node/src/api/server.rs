@@ -16,6 +16,7 @@ use super::accept::accept_all;
 use super::auth::Guard;
 use super::error::ApiError;
 use super::routes;
+use super::secret::Seal;
 use crate::handle::Handle;
 
 /// How long one request may take; streams of events are exempt.
@@ -30,6 +31,8 @@ pub(super) struct App {
     pub(super) handle: Handle,
     /// Turns true when the node stops, so that endless answers end.
     pub(super) closing: watch::Receiver<bool>,
+    /// Opens the secrets that clients send.
+    pub(super) seal: Seal,
     guard: Arc<Guard>,
 }
 
@@ -37,10 +40,11 @@ pub(super) struct App {
 ///
 /// # Errors
 /// If `listener` is not on loopback, or cannot tell its address.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     handle: Handle,
     token: String,
+    seal: Seal,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
@@ -49,7 +53,7 @@ pub async fn serve(
     }
     let (close, mut closing) = watch::channel(false);
     let guard = Arc::new(Guard::new(address, &token));
-    let app = App { handle, closing: closing.clone(), guard };
+    let app = App { handle, closing: closing.clone(), seal, guard };
     let router = routes::router()
         .layer(middleware::from_fn(limit_time))
         .layer(middleware::from_fn_with_state(app.clone(), check_caller))

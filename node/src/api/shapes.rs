@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use super::convert;
 use super::types::{
-    Access, AccessLine, Agent, Approved, ControlEntry, ErrorDocument, Join, JoinRequest, Member,
-    Message, Named, Page, Participants, Problem, Room, RoomLine, Status, Unit,
+    Access, AccessLine, Admin, Agent, Approved, Change, ChangeRequest, ControlEntry, DryRun,
+    ErrorDocument, Join, JoinRequest, LogEntry, Member, Message, Named, Page, Participants,
+    Problem, Room, RoomLine, Status, Unit, Why,
 };
 use crate::handle::NetInfo;
 
@@ -84,7 +85,16 @@ fn status(member: bool) -> Status {
             sync: "complete".into(),
         }],
         verdicts: vec![("no_membership", 1)],
-        alarms: vec![view::Alarm { kind: "name_twice", message: "rename one".into() }],
+        applied: view::AppliedView {
+            applied: 2,
+            devices: 3,
+            missing: vec![view::MissingDevice { agent: agent(), device, last_seen: None }],
+        },
+        alarms: vec![view::AlarmView {
+            kind: "equivocation",
+            message: "ask".into(),
+            objects: vec![ObjectId([1; 32])],
+        }],
     };
     let mut net = NetInfo { peer_id: "12D3".into(), ..NetInfo::default() };
     net.peers.insert(device, ("12D4".into(), "/ip4/127.0.0.1/tcp/1".into()));
@@ -167,16 +177,108 @@ fn status_is_as_documented() {
     assert_eq!(shown.peers.len(), 1, "a peer without a connection is not shown");
     check(
         shown.clone(),
-        "company agent device peer_id member join listen peers control rooms verdicts alarms",
+        "company agent device peer_id member join listen peers control applied rooms verdicts \
+         alarms",
     );
     let json = serde_json::to_value(&shown).expect("JSON");
     check(&json["peers"][0], "peer_id device agent addr");
     check(&json["control"], "digest objects");
     check(&json["rooms"][0], "id name messages digest sync");
-    check(&json["alarms"][0], "kind message");
+    check(&json["alarms"][0], "kind message objects");
+    check(&json["applied"], "devices applied missing");
+    check(&json["applied"]["missing"][0], "agent device last_seen");
     assert_eq!(json["verdicts"], json!({ "no_membership": 1 }));
     let stranger = serde_json::to_value(status(false)).expect("JSON");
     assert_eq!((&stranger["company"], &stranger["agent"]), (&Value::Null, &Value::Null));
+}
+
+fn admin() -> view::AdminView {
+    view::AdminView {
+        grant: ObjectId([1; 32]),
+        agent: agent(),
+        device: DeviceId([4; 32]),
+        rank: 2,
+        may: vec!["units"],
+        scope: Some("department:Support".into()),
+        in_force: true,
+        ended_by: vec![],
+    }
+}
+
+#[test]
+fn authority_is_as_documented() {
+    check(Admin::from(admin()), "grant agent device rank may scope in_force ended_by");
+    let preview = view::Preview {
+        rooms: vec![view::RoomPreview {
+            room: room(),
+            lose: vec![agent()],
+            gain: vec![],
+            messages_lost: None,
+            nobody_left: true,
+        }],
+        admins_ended: vec![admin()],
+        ..view::Preview::default()
+    };
+    let dry = DryRun { dry_run: true, subject: "bob".into(), effects: preview.into() };
+    let json = serde_json::to_value(dry).expect("JSON");
+    check(&json, "dry_run subject rooms dismissed returned admins_ended voided restored warnings");
+    check(&json["rooms"][0], "room lose gain messages_lost nobody_left");
+    assert_eq!(json["rooms"][0]["messages_lost"], Value::Null);
+    let line = view::LogLine {
+        id: ObjectId([1; 32]),
+        kind: "genesis",
+        height: 1,
+        author: DeviceId([4; 32]),
+        seq: 1,
+        agent: None,
+        authority: None,
+        rank: Some(0),
+        state: "counts",
+        text: "founds".into(),
+        cut_by: vec![],
+        ratify: None,
+    };
+    check(
+        LogEntry::from(line),
+        "id kind height seq author agent authority rank state text cut_by ratify",
+    );
+    let link = view::WhyLink {
+        id: ObjectId([1; 32]),
+        kind: "genesis",
+        author: "the root key".into(),
+        holds: true,
+        text: "founds".into(),
+    };
+    let why = view::WhyView {
+        id: ObjectId([1; 32]),
+        kind: None,
+        state: "parked".into(),
+        summary: "waits".into(),
+        chain: vec![link],
+        failing: None,
+        cut_by: vec![],
+        ended_by: vec![],
+        missing: vec![],
+        ratify: None,
+    };
+    let json = serde_json::to_value(Why::from(why)).expect("JSON");
+    check(&json, "id kind state summary chain failing cut_by ended_by missing ratify");
+    check(&json["chain"][0], "id kind author holds text");
+}
+
+#[test]
+fn changes_are_read_as_documented() {
+    let read = |json: Value| serde_json::from_value::<ChangeRequest>(json).expect("a change");
+    let request = read(json!({ "change": "revoke_agent", "agent": "bob", "root": "00" }));
+    let Change::RevokeAgent { agent, device: None, strict: false, keep, last_good: None } =
+        request.change
+    else {
+        panic!("another change")
+    };
+    assert_eq!((agent.as_str(), keep.len(), request.root.as_deref()), ("bob", 0, Some("00")));
+    let request = read(json!({ "change": "delete_room", "room": "Hall" }));
+    let written = serde_json::to_value(request).expect("JSON");
+    assert_eq!(written, json!({ "change": "delete_room", "room": "Hall" }));
 }
 
 #[test]

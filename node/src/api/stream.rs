@@ -6,7 +6,7 @@ use reqwest::Response;
 
 use super::events::KEEP_ALIVE;
 use super::sse::{RawEvent, SseParser};
-use super::types::{ErrorDocument, Message, Problem};
+use super::types::{Alarm, ErrorDocument, Message, Problem};
 
 /// What a stream of events says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub enum StreamEvent {
     Message(Box<Message>),
     /// The state of a visible message changed.
     MessageState(Box<Message>),
+    /// Units, agents, rooms, permissions or admins changed.
+    Control,
+    /// Something needs attention that did not before.
+    Alarm(Alarm),
     /// Events were lost: read again, then open a new stream.
     Lagged,
     /// The room is no longer open.
@@ -53,6 +57,8 @@ fn read_event(event: RawEvent) -> Option<StreamEvent> {
     Some(match event.name.as_str() {
         "message" => StreamEvent::Message(serde_json::from_str(&event.data).ok()?),
         "message_state" => StreamEvent::MessageState(serde_json::from_str(&event.data).ok()?),
+        "control" => StreamEvent::Control,
+        "alarm" => StreamEvent::Alarm(serde_json::from_str(&event.data).ok()?),
         "lagged" => StreamEvent::Lagged,
         "error" => {
             let document: ErrorDocument = serde_json::from_str(&event.data).ok()?;

@@ -2,11 +2,17 @@
 //!
 //! Ids are lower-case hexadecimal, times RFC 3339 in UTC, names of fields `snake_case`.
 
+mod authority;
+
 use std::collections::BTreeMap;
 
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId, UnitId};
 use serde::{Deserialize, Serialize};
 
+pub use self::authority::{
+    Admin, Admins, Applied, Change, ChangeRequest, Changed, DryRun, Effects, LogEntry, LogPage,
+    MissingDevice, Recovered, RecoveryRequest, RoomEffects, Why, WhyAccess, WhyLink,
+};
 use super::time::Time;
 
 /// Something with an id and a display name.
@@ -280,6 +286,8 @@ pub struct Status {
     pub peers: Vec<Peer>,
     /// The control log.
     pub control: ControlSummary,
+    /// On how many devices it is known to be applied as it is here.
+    pub applied: Applied,
     /// Rooms this agent may access.
     pub rooms: Vec<RoomStatus>,
     /// How often each reason led to a refusal since the node started.
@@ -315,7 +323,7 @@ pub struct ControlLog {
 #[error("{message}")]
 pub struct Problem {
     /// A stable word: `usage`, `not_running`, `not_member`, `no_access`, `not_admin`,
-    /// `wrong_code`, `not_found`, `conflict`, `failed`, or, from the API alone,
+    /// `wrong_code`, `refused`, `not_found`, `conflict`, `failed`, or, from the API alone,
     /// `forbidden`, `unauthorized`.
     pub kind: String,
     /// One line: what is wrong.

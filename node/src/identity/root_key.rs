@@ -105,6 +105,11 @@ impl RootKey {
         Self { seed: *seed }
     }
 
+    /// The Ed25519 seed, for handing it on.
+    pub(crate) fn seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.seed)
+    }
+
     /// What signs for the root. It is no device's: nothing is ever encrypted to it.
     #[must_use]
     pub fn keys(&self) -> DeviceKeys {

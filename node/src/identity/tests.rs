@@ -87,6 +87,10 @@ fn token_and_small_files() {
     assert_ne!(newer, token, "each run has its own");
     assert_eq!(home.read_api_token().unwrap(), Some(newer));
     assert_eq!(mode(&folder.path().join(TOKEN_FILE)), 0o600);
+    assert!(home.read_api_seal().unwrap().is_none());
+    home.new_api_seal().unwrap();
+    assert!(home.read_api_seal().unwrap().is_some());
+    assert_eq!(mode(&folder.path().join(SEAL_FILE)), 0o600);
 
     let node = RunningNode { api: "http://127.0.0.1:1".to_owned(), pid: 7 };
     assert_eq!(home.read_running().unwrap(), None);

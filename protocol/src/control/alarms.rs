@@ -107,19 +107,32 @@ impl ControlLog {
         })
     }
 
-    /// Whether the authority behind a powerless `Revoke`, or the grant at which it was aimed, has
-    /// been ended since: then a senior has decided, and nobody needs to look any more.
-    fn is_decided(&self, revoke: ObjectId) -> bool {
-        let Some(object) = self.get(revoke) else { return false };
-        let ended = |grant: ObjectId| {
-            matches!(self.nodes.payload_of(grant), Some(Payload::AdminGrant(_)))
-                && !self.in_force(grant)
+    /// Whether both sides of an attempt still have their authority: else it has been decided.
+    fn is_undecided(&self, revoke: ObjectId) -> bool {
+        let Some(ix) = self.nodes.find(revoke) else { return false };
+        let attacks = self.authority.is_open(self.nodes.authority(ix));
+        let target = match self.nodes.payload(ix) {
+            Some(Payload::Revoke(r)) => self.nodes.find(r.target),
+            _ => None,
         };
-        let target = match &object.payload {
-            Payload::Revoke(revoke) => revoke.target,
-            _ => return false,
-        };
-        ended(object.header.authority) || ended(target)
+        let stands = target.is_some_and(|target| match self.nodes.payload(target) {
+            Some(Payload::AdminGrant(_)) => self.authority.in_force(target),
+            // Who was appointed by somebody who knew of it, and said so, is not in dispute.
+            Some(Payload::AgentCert(_)) => self.disputes(revoke, self.nodes.id(target).into()),
+            Some(Payload::DeviceCert(c)) => self.disputes(revoke, c.agent),
+            _ => false,
+        });
+        attacks && stands
+    }
+
+    /// Whether a grant in force names the agent that does not override the `Revoke`.
+    fn disputes(&self, revoke: ObjectId, agent: AgentId) -> bool {
+        self.links.grants_of(agent).iter().any(|ix| match self.nodes.payload(*ix) {
+            Some(Payload::AdminGrant(grant)) => {
+                self.authority.in_force(*ix) && grant.overrides.binary_search(&revoke).is_err()
+            }
+            _ => false,
+        })
     }
 
     /// The smallest rank of an agent's grants in force.
@@ -163,7 +176,7 @@ impl ControlLog {
             }
         }
         for (revoke, equal) in self.attempts() {
-            let Some(revoke) = revoke.filter(|revoke| !self.is_decided(*revoke)) else { continue };
+            let Some(revoke) = revoke.filter(|revoke| self.is_undecided(*revoke)) else { continue };
             alarms.insert(if equal {
                 Alarm::DuelOfEquals { revoke }
             } else {

@@ -287,6 +287,10 @@ impl Authority {
     fn judge_seat(&mut self, ix: Ix, nodes: &Nodes, links: &Links) {
         let Some(Payload::AdminGrant(grant)) = nodes.payload(ix) else { return };
         let issued_by = self.rank(ix, nodes);
+        if issued_by.is_none() {
+            // Void: nothing is left to be limited.
+            return self.unseat(ix, grant, nodes, links);
+        }
         let by_agent = nodes.find(grant.agent).map(|cert| links.revokes_of(cert));
         let by_device = links.revokes_of_pair(grant.device, grant.agent);
         let aimed = links.revokes_of(ix);
@@ -319,8 +323,16 @@ impl Authority {
             }
         }
         let was_in_force = self.in_force(ix);
-        self.set_seat(ix, issued_by.is_some(), limit, hits);
+        self.set_seat(ix, true, limit, hits);
         if was_in_force != self.in_force(ix) {
+            self.protection_changed(grant, nodes, links);
+        }
+    }
+
+    fn unseat(&mut self, ix: Ix, grant: &AdminGrant, nodes: &Nodes, links: &Links) {
+        let was_in_force = self.in_force(ix);
+        self.set_seat(ix, false, Limit::Nothing, Vec::new());
+        if was_in_force {
             self.protection_changed(grant, nodes, links);
         }
     }

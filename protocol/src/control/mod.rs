@@ -169,6 +169,9 @@ impl ControlLog {
     pub fn is_effective(&self, revoke: ObjectId) -> bool {
         let Some(ix) = self.nodes.find(revoke) else { return false };
         let Some(Payload::Revoke(r)) = self.nodes.payload(ix) else { return false };
+        if !self.nodes.node(ix).carried() {
+            return false;
+        }
         match self.nodes.payload_of(r.target) {
             Some(Payload::AdminGrant(_)) => {
                 let target = self.nodes.find(r.target);
@@ -259,6 +262,21 @@ impl ControlLog {
     /// Adds an object. The caller makes everything that was taken durable and then calls
     /// [`ControlLog::refresh`].
     pub fn add(&mut self, object: Verified<ControlObject>) -> Added {
+        self.add_if(object, Self::has_room)
+    }
+
+    /// As [`ControlLog::add`], also if the author's share of void objects is used up: what refers
+    /// to the object, and makes it part of what is reconciled, may come later in the same pull. The
+    /// caller bounds this, and takes back with [`ControlLog::drop_idle`] what remains idle.
+    pub fn add_beyond_share(&mut self, object: Verified<ControlObject>) -> Added {
+        self.add_if(object, |_, _| true)
+    }
+
+    fn add_if(
+        &mut self,
+        object: Verified<ControlObject>,
+        has_room: fn(&Self, &ControlObject) -> bool,
+    ) -> Added {
         let id = object.id();
         if self.holds(id) || self.parked.contains(id) {
             return Added::Duplicate;
@@ -274,7 +292,7 @@ impl ControlLog {
         if let Err(reason) = sound::check(object.value(), &self.nodes) {
             return Added::Unsound(reason);
         }
-        if !self.has_room(object.value()) {
+        if !has_room(self, object.value()) {
             return Added::Full;
         }
         self.take(object);
@@ -299,6 +317,62 @@ impl ControlLog {
         }
         self.evaluate();
         left_out
+    }
+
+    /// Whether an object is void, nothing reconciled refers to it, and it never counted.
+    #[must_use]
+    pub fn is_idle(&self, id: ObjectId) -> bool {
+        self.nodes.find(id).is_some_and(|ix| {
+            let node = self.nodes.node(ix);
+            !node.reconciled && !node.once_carried
+        })
+    }
+
+    /// Whether an object's author has more idle objects here than its share.
+    #[must_use]
+    pub fn is_over_share(&self, id: ObjectId) -> bool {
+        let author = self.nodes.find(id).map(|ix| self.nodes.author(ix));
+        let idle = author.and_then(|author| self.idle.get(&author)).copied().unwrap_or(0);
+        idle > VOID_CONTROL_PER_DEVICE_MAX
+    }
+
+    /// Takes idle objects out, with the idle ones that refer to them; gives all of them. Costs as
+    /// much as evaluating the whole log.
+    pub fn drop_idle(&mut self, ids: &BTreeSet<ObjectId>) -> Vec<ObjectId> {
+        let mut needed: BTreeSet<Ix> = BTreeSet::new();
+        let mut out: BTreeSet<Ix> = BTreeSet::new();
+        let backwards: Vec<Ix> = self.nodes.iter().map(|(ix, _)| ix).rev().collect();
+        for ix in &backwards {
+            if !self.is_idle(self.nodes.id(*ix)) || needed.contains(ix) {
+                needed.extend(self.nodes.references(*ix));
+            }
+        }
+        for ix in backwards.iter().rev().filter(|ix| !needed.contains(ix)) {
+            let id = self.nodes.id(*ix);
+            let follows = self.nodes.references(*ix).iter().any(|r| out.contains(r));
+            if self.is_idle(id) && (ids.contains(&id) || follows) {
+                out.insert(*ix);
+            }
+        }
+        if out.is_empty() {
+            return Vec::new();
+        }
+        let mut log = Self::new(self.company);
+        std::mem::swap(&mut log.parked, &mut self.parked);
+        let mut dropped = Vec::new();
+        for (ix, node) in self.nodes.iter() {
+            if out.contains(&ix) {
+                dropped.push(self.nodes.id(ix));
+            } else if let Some(object) = node.verified() {
+                let copy = log.push(object.clone());
+                log.nodes.node_mut(copy).once_carried = node.once_carried;
+            } else if let Some(genesis) = self.nodes.genesis() {
+                log.add_genesis(genesis.clone());
+            }
+        }
+        log.evaluate();
+        *self = log;
+        dropped
     }
 
     /// Evaluates the whole log again from the set of its objects.

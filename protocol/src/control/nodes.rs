@@ -46,6 +46,14 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// The object, unless it is `Genesis`.
+    pub(super) fn verified(&self) -> Option<&Verified<ControlObject>> {
+        match &self.body {
+            Body::Genesis(_) => None,
+            Body::Object(object) => Some(object),
+        }
+    }
+
     /// Whether some authority stands behind it.
     pub(super) fn carried(&self) -> bool {
         self.own || !self.ratified.is_empty()
@@ -75,8 +83,9 @@ impl Nodes {
         &mut self.list[ix.0 as usize]
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Ix, &Node)> {
-        (0u32..).map(Ix).zip(&self.list)
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (Ix, &Node)> {
+        let numbered = self.list.iter().enumerate();
+        numbered.map(|(n, node)| (Ix(u32::try_from(n).unwrap_or(u32::MAX)), node))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,16 +1,17 @@
 //! What admins ask for that ends, restores or renames: worked out as a plan, which can be looked
 //! at before it is signed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Engine;
 use super::command::{Command, Failure, FailureKind, Outcome, Signer};
 use super::commands::{depart, stored_name};
-use crate::control::ControlLog;
-use crate::id::{AgentId, DeviceId, MessageId, ObjectId, RoomId, UnitId};
+use super::targets::parse_device;
+use crate::control::{Alarm, ControlLog};
+use crate::id::{DeviceId, ObjectId, RoomId, UnitId};
 use crate::object::{
-    AdminGrant, Capabilities, ControlCut, Field, FieldValue, Keep, Payload, Ratify, Revoke,
-    RevokeMode, RoomCut, RootRotate, SetField,
+    AdminGrant, Capabilities, Field, FieldValue, Keep, Payload, Ratify, Revoke, RevokeMode,
+    RoomCut, RootRotate, SetField,
 };
 
 /// Control objects to be signed together, by this device or by the root key.
@@ -84,6 +85,9 @@ impl Engine {
             }
             _ => return Ok(None),
         };
+        let mut plan = plan;
+        self.check_plan(&plan)?;
+        self.check_effect(&mut plan)?;
         Ok(Some(self.keep_what_nobody_is_left_to_acknowledge(plan)?))
     }
 
@@ -116,7 +120,7 @@ impl Engine {
         }
         let agent = self.find_agent(agent)?;
         let log = self.log()?;
-        let scope = scope.map(|unit| self.find_scope(unit)).transpose()?;
+        let scope = scope.map(|unit| self.find_department(unit)).transpose()?;
         let devices = self.devices_for(agent.id, device)?;
         let held = |device: DeviceId| {
             log.grants_of(device).any(|(_, g)| {
@@ -374,40 +378,20 @@ impl Engine {
         Ok(plan)
     }
 
-    /// Lets this device sign if it may, else the root key that was given.
+    /// Lets this device sign if that has an effect, else the root key that was given.
     fn by_whoever_may(&self, mut plan: Plan, root: &Option<Signer>) -> Plan {
+        if root.is_none() {
+            return plan;
+        }
         let me = self.keys.device();
-        let may = |payload: &Payload| {
-            self.log().is_ok_and(|log| {
-                let authority = log.authority_for(me, payload);
-                authority.is_some_and(|authority| self.would_matter(log, authority, payload))
-            })
-        };
-        if !plan.payloads.iter().all(may) {
+        let may = self
+            .log()
+            .is_ok_and(|log| plan.payloads.iter().all(|p| log.authority_for(me, p).is_some()));
+        let effective = may && self.attempts_of(&plan).is_ok_and(|attempts| attempts.is_empty());
+        if !effective {
             plan.signer.clone_from(root);
         }
         plan
-    }
-
-    /// Whether a `Revoke` under an authority would have an effect on admins.
-    fn would_matter(&self, log: &ControlLog, authority: ObjectId, payload: &Payload) -> bool {
-        let Payload::Revoke(revoke) = payload else { return true };
-        let Some(Payload::AdminGrant(own)) = log.get(authority).map(|o| &o.payload) else {
-            return true;
-        };
-        let senior_to = |agent: AgentId, device: Option<DeviceId>| {
-            log.admin_grants().filter(|(id, _)| log.in_force(*id)).all(|(_, g)| {
-                let protects =
-                    g.agent == agent && device.is_none_or(|d| g.device == d || own.agent != agent);
-                !protects || own.rank < g.rank
-            })
-        };
-        match log.get(revoke.target).map(|o| &o.payload) {
-            Some(Payload::AdminGrant(g)) => revoke.target == authority || own.rank < g.rank,
-            Some(Payload::AgentCert(_)) => senior_to(revoke.target.into(), None),
-            Some(Payload::DeviceCert(c)) => senior_to(c.agent, Some(c.device)),
-            _ => true,
-        }
     }
 
     fn rank_of(&self, plan: &Plan) -> Option<u32> {
@@ -426,7 +410,7 @@ impl Engine {
     pub(super) fn check_plan(&self, plan: &Plan) -> Result<(), Failure> {
         let log = self.log()?;
         if let Some(signer) = &plan.signer {
-            let key = signer.0.device();
+            let key = signer.keys().device();
             for payload in &plan.payloads {
                 if !self.root_may(log, key, payload) {
                     return Err(Failure::new(
@@ -441,17 +425,32 @@ impl Engine {
         }
         let me = self.keys.device();
         for payload in &plan.payloads {
-            let Some(authority) = log.authority_for(me, payload) else {
+            if log.authority_for(me, payload).is_none() {
                 return Err(self.lacks_authority(payload));
-            };
-            if !self.would_matter(log, authority, payload) {
-                return Err(Failure::new(
-                    FailureKind::NotAdmin,
-                    "this device's authority is not senior enough: only a strictly more senior \
-                     admin can end an admin's authority, or dismiss an admin",
-                    "see `conclave admin list`; for an admin of rank 1 the root key is needed: \
-                     `--root-key FILE`",
-                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what will have no effect: against a senior that is refused; against an equal it is
+    /// an appeal to whoever is senior to both.
+    fn check_effect(&self, plan: &mut Plan) -> Result<(), Failure> {
+        for attempt in self.attempts_of(plan)? {
+            match attempt {
+                Alarm::DuelOfEquals { .. } => plan.warnings.push(
+                    "this has no effect, because it is aimed at an equal: everybody will see an \
+                     alarm, and a more senior admin, or the root key, has to decide"
+                        .to_owned(),
+                ),
+                _ => {
+                    return Err(Failure::new(
+                        FailureKind::NotAdmin,
+                        "this device's authority is not senior enough: only a strictly more \
+                         senior admin can end an admin's authority, or dismiss an admin",
+                        "see `conclave admin list`; for an admin of rank 1 the root key is \
+                         needed: `--root-key FILE`",
+                    ));
+                }
             }
         }
         Ok(())
@@ -491,71 +490,11 @@ impl Engine {
         Ok(Payload::SetField(SetField { target, value, supersedes }))
     }
 
-    /// The last objects of devices that still count: all known ones, or up to `last_good`.
-    fn cuts(
-        &self,
-        devices: &[DeviceId],
-        last_good: Option<&str>,
-    ) -> Result<Vec<ControlCut>, Failure> {
-        let log = self.log()?;
-        let mut cuts: BTreeMap<DeviceId, ControlCut> = BTreeMap::new();
-        if let Some(typed) = last_good {
-            let id: ObjectId = typed.parse().map_err(|_| {
-                Failure::new(
-                    FailureKind::Usage,
-                    format!("\"{typed}\" is no id of a control object"),
-                    "use the `id` of the last good object that `conclave log --json` shows",
-                )
-            })?;
-            let place = log.place_of(id).filter(|(author, _)| devices.contains(author));
-            let (device, seq) = place.ok_or_else(|| {
-                Failure::new(
-                    FailureKind::NotFound,
-                    format!("{typed} was not signed by a device whose authority this would end"),
-                    "use the `id` of the last good object that `conclave log` shows",
-                )
-            })?;
-            cuts.insert(device, ControlCut { device, seq, id });
-        }
-        for device in devices {
-            if let Some((seq, id)) = log.tail(*device) {
-                let cut = ControlCut { device: *device, seq, id };
-                cuts.entry(*device).or_insert(cut);
-            }
-        }
-        Ok(cuts.into_values().collect())
-    }
-
-    /// Messages that stand, by room.
-    fn keeps(&self, typed: &[String]) -> Result<Vec<Keep>, Failure> {
-        let mut keeps: BTreeMap<RoomId, BTreeSet<MessageId>> = BTreeMap::new();
-        for text in typed {
-            let id = text.parse::<MessageId>().ok();
-            let rooms = || self.rooms.iter();
-            let found = id.and_then(|id| {
-                rooms().find(|(_, state)| state.log.get(id).is_some()).map(|(room, _)| (*room, id))
-            });
-            let (room, id) = found.ok_or_else(|| {
-                Failure::new(
-                    FailureKind::NotFound,
-                    format!("there is no message \"{text}\" here"),
-                    "use the `id` of the last good message that `conclave history --json` shows",
-                )
-            })?;
-            keeps.entry(room).or_default().insert(id);
-        }
-        let keep = |(room, ids): (RoomId, BTreeSet<MessageId>)| Keep {
-            room,
-            messages: ids.into_iter().collect(),
-        };
-        Ok(keeps.into_iter().map(keep).collect())
-    }
-
     /// Where nobody with access is left, nobody can acknowledge: what this device holds of such
     /// rooms is written into the revocation.
     fn keep_what_nobody_is_left_to_acknowledge(&self, mut plan: Plan) -> Result<Plan, Failure> {
         let revokes = |p: &Payload| matches!(p, Payload::Revoke(r) if r.mode == RevokeMode::Depart);
-        if !plan.payloads.iter().any(revokes) || self.check_plan(&plan).is_err() {
+        if !plan.payloads.iter().any(revokes) {
             return Ok(plan);
         }
         let emptied: Vec<RoomId> = self
@@ -590,88 +529,4 @@ impl Engine {
         }
         Ok(plan)
     }
-
-    fn find_scope(&self, typed: &str) -> Result<UnitId, Failure> {
-        self.find_department(typed)
-    }
-
-    /// The live devices of an agent, or the one that is named.
-    fn devices_for(&self, agent: AgentId, device: Option<&str>) -> Result<Vec<DeviceId>, Failure> {
-        let access = self.access()?;
-        let live = access.agents().get(&agent).map(|a| a.devices.clone()).unwrap_or_default();
-        let devices: Vec<DeviceId> = match device {
-            None => live.into_iter().collect(),
-            Some(typed) => {
-                let device = parse_device(typed)?;
-                live.contains(&device).then_some(device).into_iter().collect()
-            }
-        };
-        if devices.is_empty() {
-            return Err(Failure::new(
-                FailureKind::NotFound,
-                "that agent has no such live device",
-                "see `conclave agent show`",
-            ));
-        }
-        Ok(devices)
-    }
-
-    /// What a `ratify` may name.
-    fn find_ratifiable(&self, typed: &str) -> Result<ObjectId, Failure> {
-        let log = self.log()?;
-        if let Ok(id) = typed.parse::<ObjectId>() {
-            if log.holds(id) && ObjectId::from(log.company()) != id {
-                return Ok(id);
-            }
-            // A device is known by its certificate.
-            let device = DeviceId(id.0);
-            let certs: Vec<ObjectId> = log
-                .agents_of_device(device)
-                .flat_map(|agent| log.certs_of(device, agent))
-                .collect();
-            if let [cert] = certs.as_slice() {
-                return Ok(*cert);
-            }
-        } else if let Some(room) = typed.strip_prefix("room:") {
-            return Ok(self.find_room(room).or_else(|e| self.deleted_room(room).ok_or(e))?.into());
-        } else if typed.starts_with("agent:") || !typed.contains(':') {
-            return Ok(self.find_agent(typed)?.id.into());
-        } else {
-            return Ok(self
-                .find_unit(typed)
-                .or_else(|e| self.deleted_unit(typed).ok_or(e))?
-                .into());
-        }
-        Err(Failure::new(
-            FailureKind::NotFound,
-            format!("there is no control object \"{typed}\" here"),
-            "use an `id` that `conclave log --json` shows, or the name of an agent, unit or room",
-        ))
-    }
-
-    fn refuse_taken(&self, taken: bool, what: &str, name: &str) -> Result<(), Failure> {
-        if !taken {
-            return Ok(());
-        }
-        Err(Failure::new(
-            FailureKind::Conflict,
-            format!("there is {what} named \"{name}\" already"),
-            "choose another name",
-        ))
-    }
-
-    fn room_name(&self, room: RoomId) -> String {
-        let info = self.control.as_ref().and_then(|c| c.access().rooms().get(&room));
-        info.map(|r| r.name.clone()).unwrap_or_default()
-    }
-}
-
-fn parse_device(typed: &str) -> Result<DeviceId, Failure> {
-    typed.parse().map_err(|_| {
-        Failure::new(
-            FailureKind::Usage,
-            format!("\"{typed}\" is no id of a device"),
-            "use a `device` that `conclave agent show --json` or `conclave admin list` shows",
-        )
-    })
 }

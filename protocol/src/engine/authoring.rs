@@ -26,7 +26,7 @@ impl Engine {
     ) -> Result<ObjectId, Failure> {
         let Some(signer) = signer else { return self.author(payload) };
         let log = self.control.as_ref().ok_or_else(not_a_member)?;
-        let (_, bytes) = sign_as(log, &signer.0, payload)?;
+        let (_, bytes) = sign_as(log, signer.keys(), payload)?;
         self.publish_control(&bytes)
     }
 

@@ -170,7 +170,21 @@ pub enum Command {
 
 /// A secret key that signs in the place of this device's: the root key.
 #[derive(Clone)]
-pub struct Signer(pub DeviceKeys);
+pub struct Signer(Box<DeviceKeys>);
+
+impl Signer {
+    /// Signs with these keys.
+    #[must_use]
+    pub fn new(keys: DeviceKeys) -> Self {
+        Self(Box::new(keys))
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keys(&self) -> &DeviceKeys {
+        &self.0
+    }
+}
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -22,10 +22,9 @@ impl Engine {
     pub(super) fn command(&mut self, id: CommandId, command: Command) {
         let result = match self.plan(&command) {
             Ok(None) => self.other_command(id, command),
-            Ok(Some(plan)) => Some(match self.check_plan(&plan) {
-                Ok(()) => self.carry_out(plan).and_then(|outcome| self.shown_as(&command, outcome)),
-                Err(failure) => Err(failure),
-            }),
+            Ok(Some(plan)) => {
+                Some(self.carry_out(plan).and_then(|outcome| self.shown_as(&command, outcome)))
+            }
             Err(failure) => Some(Err(failure)),
         };
         if let Some(result) = result {
@@ -234,6 +233,13 @@ impl Engine {
 
     fn send_text(&mut self, room: &str, text: &str) -> Result<Outcome, Failure> {
         let room = self.readable_room(room)?.id;
+        if self.access()?.rooms().get(&room).is_some_and(|info| !info.active) {
+            return Err(Failure::new(
+                FailureKind::Conflict,
+                "the room is not in use: nothing can be posted to it",
+                "an admin can put it into use again with `conclave room reactivate`",
+            ));
+        }
         let text = text.replace("\r\n", "\n");
         check_text(&text).map_err(|error| {
             Failure::new(
@@ -313,7 +319,10 @@ impl Engine {
     }
 
     pub(super) fn find_room(&self, typed: &str) -> Result<RoomId, Failure> {
-        self.access()?.select_room(typed).ok_or_else(|| {
+        let access = self.access()?;
+        // A deleted room is still known by its id, and nobody can do anything with it.
+        let in_use = |id: &RoomId| access.rooms().get(id).is_some_and(|room| !room.revoked);
+        access.select_room(typed).filter(in_use).ok_or_else(|| {
             Failure::new(
                 FailureKind::NotFound,
                 format!("there is no room \"{typed}\""),
@@ -323,7 +332,14 @@ impl Engine {
     }
 
     pub(super) fn find_unit(&self, typed: &str) -> Result<UnitId, Failure> {
-        match selected(self.access()?.select_unit(typed), typed)? {
+        let access = self.access()?;
+        let mut found = access.select_unit(typed);
+        if let Selected::One(unit) = &found
+            && access.units().get(unit).is_some_and(|info| info.revoked)
+        {
+            found = Selected::None;
+        }
+        match selected(found, typed)? {
             UnitId::ROLE_AGENT => Err(Failure::new(
                 FailureKind::Usage,
                 "every agent holds `role:Agent`; nobody can be put into it or taken out",

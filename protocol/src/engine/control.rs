@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::Engine;
-use super::io::{Effect, Event, GossipToken, GossipVerdict, PeerPolicy, Table};
+use super::io::{Effect, Event, GossipToken, GossipVerdict, PeerPolicy, Table, Write};
 use super::load::COMPANY;
 use crate::control::{Added, Changes, ControlLog, Standing};
 use crate::id::{CompanyId, DeviceId, ObjectId, RoomId, Topic};
-use crate::limits::{HOLD_MS_MAX, SEAL_DELAY_MS_MAX};
+use crate::limits::{HOLD_MS_MAX, SEAL_DELAY_MS_MAX, VOID_CONTROL_BROUGHT_MAX};
 use crate::object::{ControlObject, Genesis, ObjectError, ObjectType};
 use crate::signed::{Trust, Verified, VerifyError, peek_type};
 use crate::sync::Scope;
@@ -38,7 +38,7 @@ impl Engine {
             let verdict = self.take_report(bytes);
             return self.verdict(token, verdict);
         }
-        match self.take_control(bytes) {
+        match self.take_control(bytes, None) {
             Taken::Counts => {
                 self.verdict(token, GossipVerdict::Accept);
                 self.control_changed();
@@ -62,13 +62,16 @@ impl Engine {
     }
 
     /// Control objects came in an answer or push.
+    ///
+    /// `pulled_from` is the peer whose running pull brought them, if one did.
     pub(super) fn take_control_objects<'a>(
         &mut self,
         objects: impl Iterator<Item = &'a [u8]>,
+        pulled_from: Option<DeviceId>,
     ) -> TakenObjects {
         let mut taken = TakenObjects::default();
         for bytes in objects {
-            match self.take_control(bytes) {
+            match self.take_control(bytes, pulled_from) {
                 Taken::Counts | Taken::Void(_) => taken.changed = true,
                 Taken::Parked(_) => taken.parked = true,
                 Taken::Duplicate | Taken::Dropped(_) => {}
@@ -80,7 +83,8 @@ impl Engine {
         taken
     }
 
-    fn take_control(&mut self, bytes: &[u8]) -> Taken {
+    fn take_control(&mut self, bytes: &[u8], pulled_from: Option<DeviceId>) -> Taken {
+        let generous = pulled_from.filter(|peer| self.may_bring_void(*peer));
         let Some(control) = self.control.as_mut() else {
             return Taken::Dropped(GossipVerdict::Ignore);
         };
@@ -97,8 +101,17 @@ impl Engine {
             // What is here already needs no second look at its signature.
             match crate::signed::peek_id(bytes) {
                 Some(id) if control.holds(id) => Ok((id, Added::Duplicate)),
-                _ => Verified::<ControlObject>::control(bytes, company, Trust::Nothing)
-                    .map(|object| (object.id(), control.add(object))),
+                _ => Verified::<ControlObject>::control(bytes, company, Trust::Nothing).map(
+                    |object| {
+                        let id = object.id();
+                        let Some(peer) = generous else { return (id, control.add(object)) };
+                        let added = control.add_beyond_share(object);
+                        if control.is_idle(id) {
+                            self.void_brought.entry(id).or_default().insert(peer);
+                        }
+                        (id, added)
+                    },
+                ),
             }
         };
         match added {
@@ -124,6 +137,37 @@ impl Engine {
                 self.count(verify_word(error));
                 Taken::Dropped(refusal_of(error))
             }
+        }
+    }
+
+    /// Whether a pull from this peer may bring void objects beyond their author's share.
+    fn may_bring_void(&self, peer: DeviceId) -> bool {
+        let trusted = self.peers.get(&peer).is_some_and(|state| !state.brought_idle);
+        trusted && self.void_brought.len() < VOID_CONTROL_BROUGHT_MAX
+    }
+
+    /// At the end of a pull: takes back the void objects that it brought and that nothing which is
+    /// reconciled refers to. Whoever brought such has no credit any more.
+    pub(super) fn drop_idle_brought(&mut self, peer: DeviceId) {
+        let Some(control) = self.control.as_mut() else { return };
+        let brought: BTreeSet<ObjectId> = self
+            .void_brought
+            .extract_if(.., |_, peers| peers.remove(&peer) && peers.is_empty())
+            .map(|(id, _)| id)
+            .filter(|id| control.is_idle(*id))
+            .collect();
+        let over = |id: &ObjectId| control.is_over_share(*id);
+        if !brought.iter().any(over) {
+            return;
+        }
+        let dropped = control.drop_idle(&brought);
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.brought_idle = true;
+        }
+        for id in dropped {
+            self.void_brought.remove(&id);
+            self.writes.push(Write { table: Table::Control, key: id.0.to_vec(), value: None });
+            self.count("void_dropped");
         }
     }
 

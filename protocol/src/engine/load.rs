@@ -108,6 +108,7 @@ impl Engine {
             receipts_at: None,
             reports: super::reports::Reports::new(now),
             introduced: BTreeSet::new(),
+            void_brought: BTreeMap::new(),
             reconcile_at: now.plus_ms(RECONCILE_EVERY_MS),
             verdicts: BTreeMap::new(),
             in_flight: BTreeMap::new(),

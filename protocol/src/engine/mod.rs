@@ -8,6 +8,7 @@
 //! stamped with the newest batch at their time and come out only when it is durable; only
 //! [`Effect::Persist`] itself comes out at once, so that a store can commit many at a time.
 
+mod about;
 mod admin;
 mod alarms;
 mod audit;
@@ -26,6 +27,7 @@ mod queries;
 mod reports;
 mod serving;
 mod syncing;
+mod targets;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -128,6 +130,8 @@ pub struct Engine {
     receipts: BTreeMap<DeviceId, BTreeMap<RoomId, Vec<MessageId>>>,
     receipts_at: Option<Timestamp>,
     reports: reports::Reports,
+    /// Void control objects that running pulls brought, with the peers.
+    void_brought: BTreeMap<ObjectId, BTreeSet<DeviceId>>,
     /// Devices that are not in the log and have shown a good chain to it.
     introduced: BTreeSet<DeviceId>,
     reconcile_at: Timestamp,

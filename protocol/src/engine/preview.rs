@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::Engine;
 use super::admin::Plan;
 use super::authoring::sign_as;
-use super::command::{Command, Failure, FailureKind};
-use crate::control::{Added, ControlLog};
+use super::command::{Command, Failure, FailureKind, Signer};
+use crate::control::{Added, Alarm, ControlLog};
 use crate::id::{AgentId, ObjectId, RoomId};
 use crate::object::ControlObject;
 use crate::signed::{Trust, Verified};
@@ -21,19 +21,35 @@ impl Engine {
         let plan = self.plan(command)?.ok_or_else(|| {
             Failure::new(FailureKind::Usage, "this command takes nothing away", "just run it")
         })?;
-        self.check_plan(&plan)?;
         let mut preview = self.preview_of(&plan)?;
         preview.warnings.extend(plan.warnings);
         Ok((plan.subject, preview))
     }
 
     pub(super) fn preview_of(&self, plan: &Plan) -> Result<Preview, Failure> {
-        self.check_plan(plan)?;
-        let before = self.log()?;
-        let mut after = before.clone();
-        let keys = plan.signer.as_ref().map_or(&self.keys, |signer| &signer.0);
+        Ok(self.compare(self.log()?, &self.log_after(plan)?.0))
+    }
+
+    /// Which of the revocations in a plan would have no effect, because of whom they are aimed at.
+    pub(super) fn attempts_of(&self, plan: &Plan) -> Result<Vec<Alarm>, Failure> {
+        let (after, signed) = self.log_after(plan)?;
+        let ours = |alarm: &Alarm| match alarm {
+            Alarm::DuelOfEquals { revoke } | Alarm::PowerlessRevoke { revoke } => {
+                signed.contains(revoke)
+            }
+            _ => false,
+        };
+        Ok(after.alarms().into_iter().filter(ours).collect())
+    }
+
+    /// A copy of the log with what a plan would add, and the ids of that.
+    fn log_after(&self, plan: &Plan) -> Result<(ControlLog, BTreeSet<ObjectId>), Failure> {
+        let mut after = self.log()?.clone();
+        let mut signed = BTreeSet::new();
+        let keys = plan.signer.as_ref().map_or(&self.keys, Signer::keys);
         for payload in &plan.payloads {
-            let (_, bytes) = sign_as(&after, keys, payload.clone())?;
+            let (id, bytes) = sign_as(&after, keys, payload.clone())?;
+            signed.insert(id);
             let company = after.company();
             let trust = crate::signed::peek_id(&bytes).map_or(Trust::Nothing, Trust::StoredAs);
             let added = Verified::<ControlObject>::control(&bytes, company, trust)
@@ -43,7 +59,7 @@ impl Engine {
             }
         }
         after.refresh();
-        Ok(self.compare(before, &after))
+        Ok((after, signed))
     }
 
     fn compare(&self, before: &ControlLog, after: &ControlLog) -> Preview {

@@ -11,7 +11,8 @@ impl Engine {
     /// Answers a request, exactly once.
     pub(super) fn serve(&mut self, peer: DeviceId, token: ResponseToken, frame: &[u8]) {
         // A stranger has nothing long to say, and is not worth decoding it.
-        let fits = frame.len() <= STRANGER_FRAME_BYTES_MAX || self.is_member(peer);
+        let known = self.is_member(peer) || self.introduced.contains(&peer);
+        let fits = frame.len() <= STRANGER_FRAME_BYTES_MAX || known;
         let response = match Request::decode(if fits { frame } else { &[] }) {
             Ok(request) => self.answer(peer, request),
             Err(_) => {
@@ -167,7 +168,7 @@ impl Engine {
     fn take_push(&mut self, peer: DeviceId, scope: Scope, objects: &[Blob]) -> Response {
         match scope {
             Scope::Control => {
-                let taken = self.take_control_objects(objects.iter().map(|b| b.0.as_slice()));
+                let taken = self.take_control_objects(objects.iter().map(|b| b.0.as_slice()), None);
                 if taken.parked {
                     self.want(peer, Scope::Control);
                 }

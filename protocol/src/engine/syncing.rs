@@ -32,6 +32,8 @@ pub(super) struct Peer {
     wanted: BTreeMap<RoomId, BTreeSet<MessageId>>,
     /// Digest of the control log of which revocations were last pushed to it.
     pub(super) told: Option<ObjectId>,
+    /// A pull from it brought void objects that nothing refers to.
+    pub(super) brought_idle: bool,
     /// We have introduced ourselves to it.
     pub(super) introduced_to: bool,
 }
@@ -315,7 +317,7 @@ impl Engine {
             match scope {
                 Scope::Control => {
                     let objects = objects.iter().map(|b| b.0.as_slice());
-                    if self.take_control_objects(objects).changed {
+                    if self.take_control_objects(objects, Some(peer)).changed {
                         self.summarize(peer);
                     }
                 }
@@ -331,6 +333,9 @@ impl Engine {
     }
 
     fn pull_ended(&mut self, peer: DeviceId, scope: Scope, complete: bool) {
+        if scope == Scope::Control {
+            self.drop_idle_brought(peer);
+        }
         if let Scope::Room(room) = scope {
             self.drop_unacknowledged(room, peer);
             if let Some(room) = self.rooms.get_mut(&room) {

@@ -228,6 +228,8 @@ impl ControlObject {
             let (header, payload): (Header, T) = codec::decode(bytes, OBJECT_BYTES_MAX)?;
             Ok(ControlObject { header, payload: wrap(payload) })
         }
+        // A newer version may have another shape: its number is looked at first.
+        codec::check_version(bytes, 2, CONTROL_VERSION).map_err(ObjectError::Version)?;
         let object = match object_type {
             ObjectType::AdminGrant => body(bytes, Payload::AdminGrant),
             ObjectType::UnitCreate => body(bytes, Payload::UnitCreate),
@@ -275,6 +277,7 @@ impl Genesis {
     /// # Errors
     /// [`ObjectError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, ObjectError> {
+        codec::check_version(bytes, 1, CONTROL_VERSION).map_err(ObjectError::Version)?;
         let genesis: Self = codec::decode(bytes, OBJECT_BYTES_MAX)?;
         if genesis.version != CONTROL_VERSION {
             return Err(ObjectError::Version(genesis.version));

@@ -139,7 +139,7 @@ fn listen(handle: &Handle) -> Receiver {
 async fn start(count: usize) -> Company {
     let homes: Vec<TempDir> = (0..count).map(|_| TempDir::new().expect("a folder")).collect();
     let path = |n: usize| homes[n].path().join("home");
-    found(&path(0), "Bench", "agent 0").expect("founds");
+    found(&path(0), "Bench", "agent 0", None).expect("founds");
     let mut nodes = vec![up(path(0), Vec::new()).await];
     let admin = nodes[0].handle();
     let address = admin.net().listen.first().cloned().expect("listens");

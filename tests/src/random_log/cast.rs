@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use conclave_protocol::found::{Foundation, Founding, found};
 use conclave_protocol::id::{DeviceId, ObjectId};
 use conclave_protocol::keys::{DeviceKeys, recovery_hash};
-use conclave_protocol::object::{ControlObject, Genesis};
+use conclave_protocol::object::{ControlCut, ControlObject, Genesis};
 use conclave_protocol::signed::{Trust, Verified};
 
 use crate::reference::Sound;
@@ -78,18 +78,21 @@ impl Cast {
         self.keys[..ROOTS].iter().position(|keys| keys.device() == device)
     }
 
-    /// What the key after a root key cites when it rotates, and that key.
+    /// What the key after a root key may cite when it rotates, and that key.
     pub(super) fn successor(
         &self,
-        replaced: DeviceId,
+        cut: &ControlCut,
         log: &Sound,
-    ) -> Option<(ObjectId, DeviceId)> {
-        let number = self.root_number(replaced)?;
+    ) -> Option<(Vec<ObjectId>, DeviceId)> {
+        let number = self.root_number(cut.device)?;
         let key = self.keys[..ROOTS].get(number + 1)?.device();
-        let rotations = log.rotations().filter(|(id, rotate)| {
-            log.speaks_for(replaced, *id) && rotate.next == self.commitment(number + 1)
-        });
-        let first = (number == 0).then_some(log.genesis_id);
-        first.or(rotations.map(|(id, _)| id).next()).map(|authority| (authority, key))
+        if number == 0 {
+            return Some((vec![log.genesis_id], key));
+        }
+        let all = log.rotations().map(|(id, _)| id);
+        let all: Vec<ObjectId> = all.filter(|id| log.speaks_for(cut.device, *id)).collect();
+        let mut before_the_cut = all.clone();
+        before_the_cut.retain(|id| log.is_up_to(*id, cut.id));
+        Some((if before_the_cut.is_empty() { all } else { before_the_cut }, key))
     }
 }

@@ -23,6 +23,22 @@ use rng::Rng;
 /// Tries to find something that a given author can write, before giving up.
 const TRIES_MAX: usize = 40;
 
+/// What a log quarrels about most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Theme {
+    Any,
+    /// Recoveries, run twice and by keys that were replaced.
+    Roots,
+    /// Certificates: impostors, masks, lost laptops.
+    Devices,
+    /// Resignations, removals, and what is ratified after them.
+    Offices,
+}
+
+impl Theme {
+    const ALL: [Self; 5] = [Self::Any, Self::Any, Self::Roots, Self::Devices, Self::Offices];
+}
+
 /// A company's log and the hands that write it.
 pub struct RandomLog {
     /// The company.
@@ -48,6 +64,8 @@ pub struct RandomLog {
     homes: BTreeMap<DeviceId, AgentId>,
     /// What still belongs to the opening.
     opening: usize,
+    /// What this log quarrels about more than others do.
+    theme: Theme,
 }
 
 impl RandomLog {
@@ -69,7 +87,9 @@ impl RandomLog {
             attacked: BTreeSet::new(),
             homes: BTreeMap::new(),
             opening: 0,
+            theme: Theme::Any,
         };
+        random.theme = random.rng.pick(&Theme::ALL).unwrap_or(Theme::Any);
         random.chains.insert(cast.genesis.root, vec![(1, cast.founded.company.into())]);
         for (id, object, bytes) in &cast.founding {
             random.keep(*id, object.clone(), bytes.clone());
@@ -87,7 +107,7 @@ impl RandomLog {
     }
 
     /// Writes up to `count` more that fit, judged by authority, author and what is written.
-    /// The root is not rotated. They are appended to `objects`.
+    /// They are appended to `objects`.
     pub fn write_more(
         &mut self,
         count: usize,
@@ -96,10 +116,16 @@ impl RandomLog {
         for _ in 0..count {
             for _ in 0..TRIES_MAX {
                 let Some(payload) = self.payload() else { continue };
-                if matches!(payload, Payload::RootRotate(_)) {
-                    continue;
-                }
-                let mut able = self.able(&payload);
+                let mut able = match &payload {
+                    Payload::RootRotate(rotate) => {
+                        let next = self.cast.successor(&rotate.cut, &self.log);
+                        let all = next.into_iter().flat_map(|(cited, author)| {
+                            cited.into_iter().map(move |authority| (authority, author))
+                        });
+                        all.collect()
+                    }
+                    _ => self.able(&payload),
+                };
                 able.retain(|(authority, author)| fits(*authority, *author, &payload));
                 if let Some((authority, author)) = self.rng.pick(&able) {
                     self.sign(authority, author, payload);
@@ -113,14 +139,18 @@ impl RandomLog {
         let Some(payload) = self.opening_payload().or_else(|| self.payload()) else { return };
         if let Payload::RootRotate(rotate) = &payload {
             // Chosen together with the payload: only one key opens a commitment.
-            let replaced = rotate.cut.device;
-            if let Some((authority, author)) = self.cast.successor(replaced, &self.log) {
+            if let Some((cited, author)) = self.cast.successor(&rotate.cut, &self.log)
+                && let Some(authority) = self.rng.pick(&cited)
+            {
                 self.sign(authority, author, payload);
             }
             return;
         }
         let able = self.able(&payload);
-        let flaw = self.rng.chance(2);
+        let of_room = matches!(&payload, Payload::Ratify(r)
+            if matches!(self.log.payload(r.target), Some(Payload::RoomCreate(_))));
+        // A Department's admins like to give back the rooms of the company.
+        let flaw = self.rng.chance(if of_room { 12 } else { 2 });
         let chosen = if able.is_empty() || flaw {
             // Somebody who may not, now and then under somebody else's grant.
             let all = self.authorities();
@@ -172,6 +202,18 @@ impl RandomLog {
             && self.rng.chance(40)
         {
             return Some(*resigning);
+        }
+        if let Payload::Revoke(revoke) = payload
+            && let Some(cert) = self.log.device_cert(revoke.target)
+            && self.rng.chance(40)
+        {
+            // One's own lost laptop, or somebody's who was given a grant in the agent's name.
+            let agent = |id: ObjectId| self.log.grant(id).map(|grant| grant.agent);
+            let own: Vec<_> =
+                able.iter().copied().filter(|(id, _)| agent(*id) == Some(cert.agent)).collect();
+            if !own.is_empty() {
+                return self.rng.pick(&own);
+            }
         }
         let in_office: Vec<_> =
             able.iter().copied().filter(|(id, _)| !self.attacked.contains(id)).collect();

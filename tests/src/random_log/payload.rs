@@ -9,7 +9,7 @@ use conclave_protocol::object::{
     UnitKind,
 };
 
-use super::RandomLog;
+use super::{RandomLog, Theme};
 
 impl RandomLog {
     /// A company with a few people, admins and rooms, so that there is something to quarrel
@@ -34,6 +34,9 @@ impl RandomLog {
     }
 
     pub(super) fn payload(&mut self) -> Option<Payload> {
+        if let Some(payload) = self.payload_of_the_theme() {
+            return Some(payload);
+        }
         match self.rng.below(104) {
             0..=6 => self.admin_grant(),
             7..=10 => self.unit_of_some_kind(),
@@ -59,6 +62,47 @@ impl RandomLog {
             93..=101 => self.set_field(),
             _ => self.root_rotate(),
         }
+    }
+
+    fn payload_of_the_theme(&mut self) -> Option<Payload> {
+        if self.theme == Theme::Any || self.rng.chance(60) {
+            return None;
+        }
+        let dice = self.rng.below(8);
+        match (self.theme, dice) {
+            (Theme::Roots, 0..=4) => self.root_rotate(),
+            (Theme::Roots, 5) => self.agent_cert().into(),
+            (Theme::Roots, _) => self.admin_grant(),
+            (Theme::Devices, 0..=2) => self.device_cert(),
+            (Theme::Devices, 3) => self.mask(),
+            (Theme::Devices, 4..=5) => self.revoke(ObjectType::DeviceCert),
+            (Theme::Devices, 6) => self.revoke(ObjectType::AdminGrant),
+            (Theme::Devices, _) => self.ratify_of_revoked(),
+            (Theme::Offices, 0..=1) => self.resignation(),
+            (Theme::Offices, 2..=3) => self.ratify_of_attacked(),
+            (Theme::Offices, 4) => self.admin_grant(),
+            (Theme::Offices, 5) => self.ratify_of_a(ObjectType::Revoke),
+            (Theme::Offices, 6) => self.ratify_of_a(ObjectType::Ratify),
+            (Theme::Offices, _) => self.revoke(ObjectType::AdminGrant),
+            (Theme::Any, _) => None,
+        }
+    }
+
+    fn ratify_of_a(&mut self, wanted: ObjectType) -> Option<Payload> {
+        let target = self.some(wanted)?;
+        self.ratify(Some(target))
+    }
+
+    /// A grant for somebody's key that names an agent who holds an office.
+    fn mask(&mut self) -> Option<Payload> {
+        let grant = self.some(ObjectType::AdminGrant)?;
+        let agent = self.log.grant(grant)?.agent;
+        let n = self.rng.below(self.cast.devices().len());
+        let device = self.cast.devices()[n].device();
+        let (rank, may) = (self.rng.below(3) + 2, self.capabilities());
+        let rank = u32::try_from(rank).unwrap_or(2);
+        let grant = AdminGrant { device, agent, rank, may, scope: None, overrides: Vec::new() };
+        Some(Payload::AdminGrant(grant))
     }
 
     /// An object of a type; now and then one of any type, or one that nobody has.
@@ -95,9 +139,17 @@ impl RandomLog {
     }
 
     fn agent_cert(&mut self) -> Payload {
-        // Few names, so that some collide.
-        let name = format!("agent {}", self.rng.below(6));
+        let name = self.name("agent", 6);
         Payload::AgentCert(AgentCert { name })
+    }
+
+    /// One of few names, so that some collide; one of them in two forms that look the same.
+    fn name(&mut self, kind: &str, names: usize) -> String {
+        match self.rng.below(names + 1) {
+            0 if self.rng.chance(50) => format!("{kind} \u{e9}"),
+            0 => format!("{kind} e\u{301}"),
+            n => format!("{kind} {n}"),
+        }
     }
 
     fn certified(&mut self, admin: usize, agent: usize) -> Option<Payload> {
@@ -115,7 +167,11 @@ impl RandomLog {
         let agent = owner.filter(|_| self.rng.chance(25)).unwrap_or(agent);
         let devices: Vec<DeviceId> =
             self.homes.iter().filter(|(_, a)| **a == agent).map(|(d, _)| *d).collect();
-        let by = self.rng.pick(&devices).filter(|by| *by != keys.device() && self.rng.chance(60));
+        // Impostors confirm each other.
+        let any = self.rng.below(self.cast.devices().len());
+        let any = Some(self.cast.devices()[any].device()).filter(|_| self.rng.chance(25));
+        let by = any.or(self.rng.pick(&devices));
+        let by = by.filter(|by| *by != keys.device() && self.rng.chance(60));
         Some(self.device_cert_of(&keys, agent, by))
     }
 
@@ -178,8 +234,7 @@ impl RandomLog {
 
     fn unit(&mut self, kind: UnitKind, parent: Option<UnitId>) -> Payload {
         let reserved = self.rng.chance(2);
-        let name =
-            if reserved { "Agent".to_owned() } else { format!("unit {}", self.rng.below(4)) };
+        let name = if reserved { "Agent".to_owned() } else { self.name("unit", 4) };
         Payload::UnitCreate(UnitCreate { kind, parent, name })
     }
 
@@ -207,7 +262,7 @@ impl RandomLog {
     }
 
     fn room_create(&mut self) -> Payload {
-        let name = format!("room {}", self.rng.below(3));
+        let name = self.name("room", 3);
         Payload::RoomCreate(RoomCreate { name, history: HistoryPolicy::Full })
     }
 
@@ -350,9 +405,9 @@ impl RandomLog {
         let value = match (of, self.rng.below(3)) {
             (RoomCreate, 0) => FieldValue::Topic(format!("topic {}", self.rng.below(9))),
             (RoomCreate, 1) => FieldValue::Active(self.rng.chance(50)),
-            (RoomCreate, _) => FieldValue::Name(format!("room {}", self.rng.below(3))),
-            (AgentCert, _) => FieldValue::Name(format!("agent {}", self.rng.below(6))),
-            _ => FieldValue::Name(format!("unit {}", self.rng.below(4))),
+            (RoomCreate, _) => FieldValue::Name(self.name("room", 3)),
+            (AgentCert, _) => FieldValue::Name(self.name("agent", 6)),
+            _ => FieldValue::Name(self.name("unit", 4)),
         };
         let older = self.fields(target, value.field());
         let supersedes = self.part_of(&older);
@@ -373,16 +428,18 @@ impl RandomLog {
         let rotations = self.of_type(ObjectType::RootRotate).iter();
         roots.extend(rotations.filter_map(|id| self.log.get(*id)).map(|o| o.header.author));
         // Rare, since everything hangs on it; where the root has rotated, more may follow.
-        if roots.len() == 1 && self.rng.chance(82) {
+        if roots.len() == 1 && self.theme != Theme::Roots && self.rng.chance(82) {
             return None;
         }
+        roots.sort_by_key(|key| self.cast.root_number(*key));
+        roots.dedup();
         // Either the newest key is replaced, or a commitment is opened again.
-        let newest = roots.iter().copied().max_by_key(|key| self.cast.root_number(*key))?;
-        roots.retain(|key| *key != newest);
-        let again = self.rng.pick(&roots).filter(|_| self.rng.chance(50));
+        let newest = roots.pop()?;
+        let again = self.rng.pick(&roots).filter(|_| self.rng.chance(60));
         let number = self.cast.root_number(again.unwrap_or(newest))?;
         let replaced = again.unwrap_or(newest);
-        let other = again.is_some() && self.rng.chance(60);
+        // To another next hash: that is not sound.
+        let other = self.rng.chance(4);
         let next = if other { ObjectId([8; 32]) } else { self.cast.commitment(number + 2) };
         let chain = self.chains.get(&replaced)?.clone();
         let (seq, id) = if self.rng.chance(75) { *chain.last()? } else { self.rng.pick(&chain)? };

@@ -49,7 +49,7 @@ impl<'a> Access<'a> {
         units.map(|(id, _)| id.into()).filter(|unit| self.is_live_unit(*unit)).collect()
     }
 
-    /// Open: a Group whose Department is void, not revoked, is live.
+    /// A Group is revoked with its Department; where that is only void, the Group lives on.
     fn is_live_unit(&self, unit: UnitId) -> bool {
         let parent = self.log.unit(unit).and_then(|u| u.parent);
         self.authority.is_carried(unit)
@@ -90,6 +90,17 @@ impl<'a> Access<'a> {
 
     // Devices: pairs of key and agent, each with its carried certificates.
 
+    /// All certificates of a pair, void ones too: a removal is not lost when the certificate
+    /// that it names becomes void.
+    fn certificates(&self, device: DeviceId, agent: AgentId) -> BTreeSet<ObjectId> {
+        let certs = self.log.all().filter_map(|(id, o)| match &o.payload {
+            Payload::DeviceCert(cert) => Some((id, cert)),
+            _ => None,
+        });
+        certs.filter(|(_, c)| (c.device, c.agent) == (device, agent)).map(|(id, _)| id).collect()
+    }
+
+    /// Those with a carried certificate, and these.
     fn pairs(&self) -> BTreeMap<(DeviceId, AgentId), BTreeSet<ObjectId>> {
         let mut pairs: BTreeMap<_, BTreeSet<ObjectId>> = BTreeMap::new();
         for (id, payload) in self.carried() {
@@ -104,8 +115,9 @@ impl<'a> Access<'a> {
     pub(super) fn devices(&self) -> (BTreeMap<DeviceId, AgentId>, BTreeSet<DeviceId>) {
         let live_agents = self.live_agents();
         let mut claims: BTreeMap<DeviceId, BTreeSet<AgentId>> = BTreeMap::new();
-        for ((device, agent), certs) in self.pairs() {
-            if live_agents.contains(&agent) && !self.is_revoked(&certs) {
+        for (device, agent) in self.pairs().into_keys() {
+            let revoked = self.is_revoked(&self.certificates(device, agent));
+            if live_agents.contains(&agent) && !revoked {
                 claims.entry(device).or_default().insert(agent);
             }
         }
@@ -120,26 +132,57 @@ impl<'a> Access<'a> {
         (devices, disputed)
     }
 
-    /// Open: of live devices only, and one good certificate is enough for a device.
+    /// Live devices that nothing shows to be their agent's: those that are not confirmed, and
+    /// the first where it cannot prove that it was first.
     pub(super) fn uncountersigned(&self, live: &BTreeMap<DeviceId, AgentId>) -> BTreeSet<DeviceId> {
-        let pairs = self.pairs();
-        let confirmed = |cert: &DeviceCert| {
-            let by = cert.countersignature.as_ref().map(|c| c.device);
-            by.is_some_and(|by| pairs.contains_key(&(by, cert.agent)))
-        };
-        let first = |agent: AgentId| {
-            let certs = pairs.iter().filter(|((_, a), _)| *a == agent).flat_map(|(_, ids)| ids);
-            certs.min_by_key(|id| (self.log.get(**id).map(|o| o.header.height), **id)).copied()
-        };
-        live.iter()
-            .filter(|(device, agent)| {
-                let certs = &pairs[&(**device, **agent)];
-                let needs_none = first(**agent).is_some_and(|id| certs.contains(&id));
-                let good = certs.iter().filter_map(|id| self.log.device_cert(*id)).any(confirmed);
-                !needs_none && !good
+        let mut shown = BTreeSet::new();
+        for agent in self.agents() {
+            let devices: BTreeSet<DeviceId> =
+                live.iter().filter(|(_, of)| **of == agent).map(|(device, _)| *device).collect();
+            shown.extend(self.unconfirmed(agent, &devices));
+        }
+        shown
+    }
+
+    fn unconfirmed(&self, agent: AgentId, live: &BTreeSet<DeviceId>) -> BTreeSet<DeviceId> {
+        let certs: Vec<(ObjectId, &DeviceCert)> = self
+            .carried()
+            .filter_map(|(id, payload)| match payload {
+                Payload::DeviceCert(cert) if cert.agent == agent => Some((id, cert)),
+                _ => None,
             })
-            .map(|(device, _)| *device)
-            .collect()
+            .collect();
+        let rank = |id: ObjectId| self.authority.rank_of(id);
+        let height = |id: ObjectId| self.log.get(id).map(|object| object.header.height);
+        let Some((first, of_first)) =
+            certs.iter().copied().min_by_key(|(id, _)| (rank(*id), height(*id), *id))
+        else {
+            return BTreeSet::new();
+        };
+        let mut confirmed = BTreeSet::from([of_first.device]);
+        loop {
+            let more: BTreeSet<DeviceId> = certs
+                .iter()
+                .filter(|(_, cert)| {
+                    let by = cert.countersignature.as_ref().map(|by| by.device);
+                    by.is_some_and(|by| confirmed.contains(&by))
+                })
+                .map(|(_, cert)| cert.device)
+                .collect();
+            let before = confirmed.len();
+            confirmed.extend(more);
+            if confirmed.len() == before {
+                break;
+            }
+        }
+        let mut shown: BTreeSet<DeviceId> = live.difference(&confirmed).copied().collect();
+        // Equals cannot prove who came first.
+        let rival =
+            certs.iter().any(|(id, cert)| shown.contains(&cert.device) && rank(*id) == rank(first));
+        if rival && live.contains(&of_first.device) {
+            shown.insert(of_first.device);
+        }
+        shown
     }
 
     // Memberships and permissions: grants, what strikes their pair, and what they override.
@@ -152,7 +195,7 @@ impl<'a> Access<'a> {
         }
     }
 
-    /// Open: a `Revoke` strikes the pair of its target even if that target is void.
+    /// A `Revoke` strikes the pair of its target even if that target is void.
     fn strikes(&self, target: ObjectId, pair: Pair) -> bool {
         match (self.pair(target), pair) {
             (Some(Pair::Member(agent, unit)), Pair::Member(other, held)) => {
@@ -208,7 +251,11 @@ impl<'a> Access<'a> {
     }
 
     pub(super) fn memberships_in_force(&self) -> BTreeSet<(AgentId, UnitId)> {
-        self.memberships().filter(|(id, _)| self.is_in_force(*id)).map(|(_, pair)| pair).collect()
+        let exists = |agent: AgentId| self.authority.is_carried(agent);
+        self.memberships()
+            .filter(|(id, (agent, _))| exists(*agent) && self.is_in_force(*id))
+            .map(|(_, pair)| pair)
+            .collect()
     }
 
     fn permits(&self) -> impl Iterator<Item = (ObjectId, (RoomId, Principal))> + '_ {
@@ -219,7 +266,11 @@ impl<'a> Access<'a> {
     }
 
     pub(super) fn permits_in_force(&self) -> BTreeSet<(RoomId, Principal)> {
-        self.permits().filter(|(id, _)| self.is_in_force(*id)).map(|(_, pair)| pair).collect()
+        let exists = |room: RoomId| self.authority.is_carried(room);
+        self.permits()
+            .filter(|(id, (room, _))| exists(*room) && self.is_in_force(*id))
+            .map(|(_, pair)| pair)
+            .collect()
     }
 
     // Rooms: whom they let in.
@@ -238,8 +289,7 @@ impl<'a> Access<'a> {
 
     fn with_access(&self, room: RoomId) -> BTreeSet<AgentId> {
         let held = self.memberships_in_force();
-        // A Group of a live Department is live unless it is itself revoked. Open: who is only
-        // in a revoked Group is not in its Department by that.
+        // Who is only in a revoked Group is not in its Department by that.
         let held = held.into_iter().filter(|(_, unit)| self.is_live_unit(*unit)).collect();
         self.let_in(room, &self.live_agents(), &held, |permit| self.is_in_force(permit))
             .into_iter()
@@ -249,13 +299,19 @@ impl<'a> Access<'a> {
     }
 
     fn proved(&self, room: RoomId) -> BTreeSet<AgentId> {
-        let ever = self.memberships().map(|(_, pair)| pair).collect();
+        // Units prove something even if they were deleted; not those that are void.
+        let ever = self.memberships().map(|(_, pair)| pair);
+        let ever = ever.filter(|(_, unit)| self.authority.is_carried(*unit)).collect();
         let ways = self.let_in(room, &self.agents(), &ever, |_| true);
-        ways.into_iter().map(|(agent, _)| agent).collect()
+        let exists = |unit: UnitId| self.authority.is_carried(unit);
+        ways.into_iter()
+            .filter(|(_, unit)| unit.is_none_or(exists))
+            .map(|(agent, _)| agent)
+            .collect()
     }
 
     /// Whom the permissions that fit let in, each with the unit that has to be live for it.
-    /// Open: whom a Department let in as a single agent is proved by having been its member.
+    /// Whom a Department let in as a single agent is proved by having been its member.
     fn let_in(
         &self,
         room: RoomId,

@@ -62,16 +62,17 @@ impl<'a> Authority<'a> {
     /// Judges the grants of one rank by what is carried more senior, and carries what they
     /// issue. All that bears on them is known by now.
     fn rank(&mut self, rank: u32) {
-        let grants: Vec<(ObjectId, &AdminGrant)> = self
-            .log
-            .grants()
-            .filter(|(id, grant)| grant.rank == rank && self.is_carried(*id))
-            .collect();
+        let grants: Vec<(ObjectId, &AdminGrant)> =
+            self.log.grants().filter(|(_, grant)| grant.rank == rank).collect();
         let limits: Vec<(ObjectId, Limit)> =
             grants.iter().map(|(id, grant)| (*id, self.limit(*id, grant))).collect();
         for (id, limit) in &limits {
             let hits: BTreeSet<ObjectId> =
                 limit.senior.union(&limit.resignations).copied().collect();
+            // What is void has nothing that could be limited.
+            if !self.is_carried(*id) {
+                continue;
+            }
             if hits.is_empty() {
                 self.in_force.insert(*id);
             }
@@ -79,6 +80,9 @@ impl<'a> Authority<'a> {
         }
         // Only now: which grants of this rank protect somebody is settled for all of them.
         for ((id, grant), (_, limit)) in grants.iter().zip(&limits) {
+            if !self.is_carried(*id) {
+                continue;
+            }
             let carrier = Carrier { rank, scope: grant.scope, grant: Some(*id) };
             for (issued, object) in self.log.all() {
                 if object.header.authority == *id && self.leaves(limit, grant, issued) {
@@ -97,24 +101,24 @@ impl<'a> Authority<'a> {
     }
 
     fn limit(&self, id: ObjectId, grant: &AdminGrant) -> Limit {
+        let resigns = |at: ObjectId| self.log.is_resignation(at);
         let senior: BTreeSet<ObjectId> = self
             .log
             .revokes()
             .filter(|(revoke_id, revoke)| {
-                self.aims_at(revoke, id, grant)
+                !resigns(*revoke_id)
+                    && self.aims_at(revoke, id, grant)
                     && self.has_effect_before(*revoke_id, revoke, grant.rank)
                     && !self.overrides(id, grant, *revoke_id)
             })
             .map(|(revoke_id, _)| revoke_id)
             .collect();
-        let resigns = |at: ObjectId, revoke: &Revoke| {
-            revoke.target == id && self.log.get(at).is_some_and(|o| o.header.authority == id)
-        };
         let resignations = self
             .log
             .revokes()
-            .filter(|(at, revoke)| resigns(*at, revoke) && self.seniors_leave(&senior, grant, *at))
+            .filter(|(at, revoke)| revoke.target == id && resigns(*at))
             .map(|(at, _)| at)
+            .filter(|at| self.seniors_leave(&senior, grant, *at))
             .collect();
         Limit { senior, resignations }
     }
@@ -126,35 +130,38 @@ impl<'a> Authority<'a> {
             || device.is_some_and(|c| c.device == grant.device && c.agent == grant.agent)
     }
 
-    /// Open: only the carriers more senior than the grant make the `Revoke` effective here.
-    /// With others the page would have two solutions: a junior carrier from the same agent
-    /// could be effective because the grant is ended, and end it by being effective.
+    /// Only the carriers more senior than the grant are looked at: a junior one from the same
+    /// agent could otherwise be effective because the grant is ended, and end it by that.
     fn has_effect_before(&self, id: ObjectId, revoke: &Revoke, rank: u32) -> bool {
         let carriers = self.carriers(id);
         carriers.iter().any(|carrier| carrier.rank < rank && self.has_effect(revoke, carrier))
     }
 
     fn has_effect(&self, revoke: &Revoke, carrier: &Carrier) -> bool {
-        let own_agent = carrier.grant.and_then(|g| self.log.grant(g)).map(|g| g.agent);
-        let protects = |grant: &AdminGrant| match self.log.payload(revoke.target) {
-            Some(Payload::AgentCert(_)) => ObjectId::from(grant.agent) == revoke.target,
-            Some(Payload::DeviceCert(cert)) => {
-                let names_both = grant.device == cert.device && grant.agent == cert.agent;
-                let names_agent = grant.agent == cert.agent;
-                names_both || (names_agent && own_agent != Some(cert.agent))
-            }
-            _ => false,
-        };
-        let mut protecting =
-            self.in_force.iter().filter_map(|id| self.log.grant(*id)).filter(|g| protects(g));
+        let in_force = self.in_force.iter().filter_map(|id| self.log.grant(*id));
         match self.log.payload(revoke.target) {
             Some(Payload::AdminGrant(target)) => carrier.rank < target.rank,
-            _ => protecting.all(|grant| carrier.rank < grant.rank),
+            Some(Payload::AgentCert(_)) => in_force
+                .filter(|grant| ObjectId::from(grant.agent) == revoke.target)
+                .all(|grant| carrier.rank < grant.rank),
+            Some(Payload::DeviceCert(cert)) => {
+                let own = carrier.grant.and_then(|g| self.log.grant(g)).map(|g| g.agent);
+                // People may revoke their own lost laptop, though not the one in office.
+                let equal_will_do =
+                    |grant: &AdminGrant| grant.device != cert.device && own == Some(cert.agent);
+                in_force.filter(|grant| grant.agent == cert.agent).all(|grant| {
+                    carrier.rank < grant.rank
+                        || (carrier.rank == grant.rank && equal_will_do(grant))
+                })
+            }
+            _ => true,
         }
     }
 
     fn overrides(&self, id: ObjectId, grant: &AdminGrant, revoke: ObjectId) -> bool {
-        grant.overrides.contains(&revoke) && self.rank_of(id) <= self.rank_of(revoke)
+        // For a void grant the rank is no question: it holds up nothing.
+        let may = !self.is_carried(id) || self.rank_of(id) <= self.rank_of(revoke);
+        grant.overrides.contains(&revoke) && may
     }
 
     fn seniors_leave(&self, senior: &BTreeSet<ObjectId>, grant: &AdminGrant, id: ObjectId) -> bool {
@@ -165,9 +172,9 @@ impl<'a> Authority<'a> {
         })
     }
 
-    /// Open: a resignation needs only what the seniors leave, not what another resignation
-    /// leaves. Two on a fork would otherwise void each other, and nodes that have only one of
-    /// them would never agree with those that have both.
+    /// A resignation needs only what the seniors leave, not what another resignation leaves.
+    /// Two on a fork would otherwise void each other, and nodes that have only one of them
+    /// would never agree with those that have both.
     fn leaves(&self, limit: &Limit, grant: &AdminGrant, id: ObjectId) -> bool {
         let before_all = limit.resignations.iter().all(|last| self.log.is_up_to(id, *last));
         self.seniors_leave(&limit.senior, grant, id)
@@ -191,13 +198,13 @@ impl<'a> Authority<'a> {
         self.carriers.keys().map(|id| (*id, self.rank_of(*id))).collect()
     }
 
-    /// Carried `Revoke`s with an effect. Open: a `Revoke` of a void `AdminGrant` has none.
+    /// Carried `Revoke`s with an effect.
     pub(super) fn effective(&self) -> BTreeSet<ObjectId> {
         let hitting: BTreeSet<ObjectId> = self.hits.values().flatten().copied().collect();
         self.log
             .revokes()
             .filter(|(id, revoke)| match self.log.payload(revoke.target) {
-                Some(Payload::AdminGrant(_)) => hitting.contains(id),
+                Some(Payload::AdminGrant(_)) => self.is_carried(*id) && hitting.contains(id),
                 _ => self.is_effective(*id, revoke),
             })
             .map(|(id, _)| id)

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use conclave_protocol::id::{ObjectId, RoomId};
 use conclave_protocol::object::{Field, FieldValue, Payload, SetField};
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::access::Access;
 
 impl<'a> Access<'a> {
@@ -49,14 +51,15 @@ impl<'a> Access<'a> {
         !matches!(self.set_value(room.into(), Field::Active), Some(FieldValue::Active(false)))
     }
 
-    /// The name of `id`, told from those among `peers` that bear the same. What is not among
+    /// The name of `id`, told from those among `peers` that bear the same: names that look alike
+    /// in NFC. How a name is written stays as it was signed. What is not among
     /// them, such as a deleted room, shows its name plain.
     pub(super) fn shown_name(&self, id: ObjectId, peers: &BTreeSet<ObjectId>) -> String {
         let name = self.text(id, Field::Name);
+        let looks = |name: &str| name.nfc().collect::<String>();
+        let same = |peer: ObjectId| looks(&self.text(peer, Field::Name)) == looks(&name);
         let place = |id: ObjectId| (self.authority.rank_of(id), id);
-        let later = peers
-            .iter()
-            .any(|peer| place(*peer) < place(id) && self.text(*peer, Field::Name) == name);
+        let later = peers.iter().any(|peer| place(*peer) < place(id) && same(*peer));
         if later && peers.contains(&id) { format!("{name}:{}", &id.to_string()[..8]) } else { name }
     }
 }

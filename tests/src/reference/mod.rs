@@ -7,8 +7,6 @@
 //! - [`authority`]: who stands behind what, rank by rank.
 //! - [`access`]: agents, devices, units, memberships, permissions, rooms.
 //! - [`fields`]: values that change, and names that collide.
-//!
-//! Where the page left something open, the choice is marked "Open:" in a comment.
 
 mod access;
 mod authority;
@@ -43,8 +41,8 @@ pub struct State {
     pub powerless: BTreeSet<ObjectId>,
     /// What nodes exchange: carried objects and all that these refer to.
     pub reconciled: BTreeSet<ObjectId>,
-    /// Whether two rotations opened one commitment.
-    pub root_frozen: bool,
+    /// Whether a recovery was run twice, with different cuts.
+    pub recovered_twice: bool,
     /// The root keys, first to last.
     pub root_keys: Vec<DeviceId>,
     /// Live agents and their names as shown.
@@ -53,15 +51,15 @@ pub struct State {
     pub devices: BTreeMap<DeviceId, AgentId>,
     /// Keys that are live for nobody since two live agents have them.
     pub disputed: BTreeSet<DeviceId>,
-    /// Live devices that no other device of their agent has confirmed.
+    /// Live devices about which everybody is warned: nothing shows that they are their agent's.
     pub uncountersigned: BTreeSet<DeviceId>,
     /// Units that are not revoked, and their names as shown.
     pub units: BTreeMap<UnitId, String>,
     /// All rooms, revoked ones too.
     pub rooms: BTreeMap<RoomId, RoomState>,
-    /// Pairs with a grant in force.
+    /// Pairs with a grant in force, of agents that exist.
     pub memberships: BTreeSet<(AgentId, UnitId)>,
-    /// Pairs with a permission in force.
+    /// Pairs with a permission in force, of rooms that exist.
     pub permits: BTreeSet<(RoomId, Principal)>,
     /// Places in chains at which several objects are carried.
     pub equivocations: BTreeSet<(DeviceId, u64)>,
@@ -107,7 +105,7 @@ pub fn evaluate(genesis_id: ObjectId, genesis: &Genesis, objects: &Objects) -> S
         powerless: powerless(&log, &authority, &effective),
         effective,
         reconciled: reconciled(&log, &authority),
-        root_frozen: !authority.root.forked.is_empty(),
+        recovered_twice: authority.root.recovered_twice(&log),
         root_keys: authority.root.keys(),
         agents: access.live_agents().into_iter().map(|a| (a, access.agent_name(a))).collect(),
         uncountersigned: access.uncountersigned(&devices),
@@ -121,7 +119,8 @@ pub fn evaluate(genesis_id: ObjectId, genesis: &Genesis, objects: &Objects) -> S
     }
 }
 
-/// Attempts that everybody is to see.
+/// Attempts on equals and seniors, for everybody to see. A grant that overrides a senior's
+/// `Revoke` was not attacked, and of one that is void nothing is to be seen.
 fn powerless(
     log: &Sound,
     authority: &Authority<'_>,
@@ -129,22 +128,22 @@ fn powerless(
 ) -> BTreeSet<ObjectId> {
     log.revokes()
         .filter(|(id, revoke)| {
-            let aims_at_people = matches!(
-                log.payload(revoke.target),
-                Some(Payload::AdminGrant(_) | Payload::AgentCert(_) | Payload::DeviceCert(_))
-            );
-            authority.is_carried(*id) && aims_at_people && !effective.contains(id)
+            let attempt = match log.payload(revoke.target) {
+                Some(Payload::AdminGrant(grant)) => {
+                    authority.is_carried(revoke.target) && authority.rank_of(*id) >= grant.rank
+                }
+                Some(Payload::AgentCert(_) | Payload::DeviceCert(_)) => true,
+                _ => false,
+            };
+            authority.is_carried(*id) && attempt && !effective.contains(id)
         })
         .map(|(id, _)| id)
         .collect()
 }
 
-/// Open: the rotations of a fork are not carried, and yet both must reach everybody. A node
-/// that had only one of them would otherwise never agree with one that has both.
 fn reconciled(log: &Sound, authority: &Authority<'_>) -> BTreeSet<ObjectId> {
     let mut all = BTreeSet::from([log.genesis_id]);
     let mut open: Vec<ObjectId> = authority.ranks().into_keys().collect();
-    open.extend(&authority.root.forked);
     while let Some(id) = open.pop() {
         if all.insert(id) {
             open.extend(log.get(id).map(ControlObject::references).unwrap_or_default());

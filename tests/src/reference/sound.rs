@@ -112,7 +112,8 @@ impl Sound {
     }
 
     /// Whether `id` is `last` or stands before it in one device's chain.
-    pub(super) fn is_up_to(&self, id: ObjectId, last: ObjectId) -> bool {
+    #[must_use]
+    pub fn is_up_to(&self, id: ObjectId, last: ObjectId) -> bool {
         let before = |at: ObjectId| self.get(at).and_then(|object| object.header.prev);
         std::iter::successors(Some(last), |at| before(*at)).any(|at| at == id)
     }
@@ -270,9 +271,18 @@ impl Sound {
 
     fn opens_commitment(&self, object: &ControlObject, rotate: &RootRotate) -> bool {
         let header = &object.header;
-        self.root(header.authority).is_some_and(|(replaced, committed)| {
-            committed == recovery_hash(header.author, rotate.next) && rotate.cut.device == replaced
+        let (cited, cut) = (header.authority, &rotate.cut);
+        self.root(cited).is_some_and(|(replaced, committed)| {
+            committed == recovery_hash(header.author, rotate.next)
+                && cut.device == replaced
+                && (cited == self.genesis_id || self.is_up_to(cited, cut.id))
         })
+    }
+
+    /// Whether a `Revoke` ends the very grant that it cites.
+    pub(super) fn is_resignation(&self, id: ObjectId) -> bool {
+        matches!(self.get(id), Some(ControlObject { header, payload: Payload::Revoke(revoke) })
+            if header.authority == revoke.target)
     }
 
     /// Whether an authority is a grant for, or a root with, that key.
@@ -286,12 +296,32 @@ impl Sound {
     #[must_use]
     pub fn could_issue(&self, authority: ObjectId, payload: &Payload) -> bool {
         if let Payload::Ratify(ratify) = payload {
-            let target = self.payload(ratify.target);
-            return target.is_some_and(|target| self.could_issue(authority, target));
+            return self.could_ratify(authority, ratify.target);
         }
         match self.grant(authority) {
             Some(grant) => self.grant_could_issue(authority, grant, payload),
             None => self.root(authority).is_some() && self.root_could_issue(payload),
+        }
+    }
+
+    fn could_ratify(&self, authority: ObjectId, target: ObjectId) -> bool {
+        match (self.payload(target), self.grant(authority)) {
+            (Some(Payload::Ratify(inner)), _) => self.could_ratify(authority, inner.target),
+            // What revoking them asks for.
+            (Some(Payload::UnitCreate(_)), Some(grant)) => {
+                grant.may.units && self.has_unit(grant.scope, target.into())
+            }
+            (Some(Payload::RoomCreate(_)), Some(grant)) => {
+                grant.may.rooms && self.has_room(grant.scope, target.into())
+            }
+            // The root gives devices back, and certifies none.
+            (Some(Payload::DeviceCert(_)), None) => self.root(authority).is_some(),
+            // Resigning needs no capability; standing behind a resignation does.
+            (Some(Payload::Revoke(revoke)), Some(grant)) if revoke.target == authority => {
+                grant.may.admins
+            }
+            (Some(payload), _) => self.could_issue(authority, payload),
+            (None, _) => false,
         }
     }
 

@@ -18,7 +18,8 @@ pub struct BadVector {
     pub name: String,
     /// What they are to be decoded as: `object`, `request` or `response`.
     pub decoder: String,
-    /// `malformed`, `bad_signature` or `wrong_company`; gossip answers each with `Reject`.
+    /// `malformed`, `bad_signature` or `wrong_company`, which gossip answers with `Reject`, or
+    /// `unsupported`, which it answers with `Ignore`.
     pub expected: String,
     /// The first rule that they break, for people and to find a checker's mistakes: `size`,
     /// `encoding`, `type`, `version`, `name`, `rule`, `company`, `signature`.
@@ -168,7 +169,9 @@ fn frames(direction: &'static str) -> Vec<Case> {
         cases.extend([
             too_long("1,025 ids to fetch", 3, &[control(), many(raw::id(0), 1_025)]),
             too_long("1,025 objects", 4, &[control(), many(blob.clone(), 1_025)]),
-            too_long("129 address records", 5, &[many(blob, 129)]),
+            too_long("129 address records", 5, &[many(blob.clone(), 129)]),
+            too_long("129 state reports", 11, &[many(blob.clone(), 129)]),
+            too_long("17 objects to introduce somebody", 12, &[many(blob, 17)]),
             too_long("1,025 held ids", 6, &[raw::id(3), many(raw::id(0), 1_025)]),
             too_long(
                 "a name of 65 characters",

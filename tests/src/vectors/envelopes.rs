@@ -1,4 +1,4 @@
-//! Envelopes and address records of the vectors, all by the device with seed 3.
+//! Envelopes, address records and state reports of the vectors, all by the device with seed 3.
 
 use conclave_protocol::address::AddressRecord;
 use conclave_protocol::codec;
@@ -6,6 +6,7 @@ use conclave_protocol::envelope::{EnterBody, Envelope, EnvelopeKind};
 use conclave_protocol::id::ObjectId;
 use conclave_protocol::limits::HEIGHT_MAX;
 use conclave_protocol::object::ObjectType;
+use conclave_protocol::report::StateReport;
 use conclave_protocol::signed::sign;
 use conclave_protocol::time::Timestamp;
 
@@ -111,5 +112,22 @@ pub(super) fn address_records() -> Vec<(&'static str, Vec<u8>)> {
         record("nowhere to listen", 0, Vec::new()),
         record("the most addresses", 1, most),
         record("the longest address", 2, vec![format!("/dns/{}", "x".repeat(251))]),
+    ]
+}
+
+/// All state reports, signed.
+pub(super) fn state_reports() -> Vec<(&'static str, Vec<u8>)> {
+    let report = |name, issued, digest, objects| {
+        let company = foundation().company;
+        let issued = Timestamp(issued);
+        let device = keys(3).device();
+        let report = StateReport { version: 1, company, device, issued, digest, objects };
+        let body = codec::encode(&report);
+        (name, sign(&keys(3), ObjectType::StateReport, company, &body).1)
+    };
+    vec![
+        report("what a device has applied", 1_700_000_000_000, ObjectId([0xd1; 32]), 24),
+        report("a report of nothing", 0, ObjectId::default(), 0),
+        report("the largest report", u64::MAX, ObjectId([0xff; 32]), u64::MAX),
     ]
 }

@@ -8,6 +8,7 @@ use conclave_protocol::object::{
     ControlCut, ControlObject, FieldValue, Genesis, Keep, ObjectType, Payload, Principal,
     RevokeMode,
 };
+use conclave_protocol::report::StateReport;
 use serde_json::{Value, json};
 
 use super::hex;
@@ -40,6 +41,16 @@ pub(super) fn of(object_type: ObjectType, body: &[u8]) -> Value {
                 "device": record.device.to_string(),
                 "issued": record.issued.0,
                 "addresses": record.addresses,
+            })
+        }),
+        ObjectType::StateReport => StateReport::decode(body).ok().map(|report| {
+            json!({
+                "version": report.version,
+                "company": report.company.to_string(),
+                "device": report.device.to_string(),
+                "issued": report.issued.0,
+                "digest": report.digest.to_string(),
+                "objects": report.objects,
             })
         }),
         _ => ControlObject::decode(object_type, body)

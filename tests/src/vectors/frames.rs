@@ -155,6 +155,9 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("a push to a room", Request::Push { scope: room, objects: vec![blob(3), blob(300)] }),
         ("a push of control objects", Request::Push { scope: control, objects: vec![blob(24)] }),
         ("address records", Request::Addresses { records: vec![blob(23), blob(256)] }),
+        ("state reports", Request::Reports { records: vec![blob(23), blob(24)] }),
+        ("no state reports", Request::Reports { records: Vec::new() }),
+        ("an introduction", Request::Introduce { objects: vec![blob(300), blob(24)] }),
         ("what is held", Request::Held { room: ROOM, ids: vec![ID] }),
         ("a newcomer", {
             Request::JoinHello { name: "J\u{f6}rg \u{1f600}".into(), sealing: ID, commitment: ID }

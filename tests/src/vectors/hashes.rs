@@ -3,7 +3,9 @@
 use conclave_protocol::envelope::Envelope;
 use conclave_protocol::id::{CompanyId, ObjectId, RoomId, Topic, UnitId};
 use conclave_protocol::join::{Newcomer, commitment, safety_code};
-use conclave_protocol::keys::{device_statement, public_key, recovery_hash, recovery_seed};
+use conclave_protocol::keys::{
+    RECOVERY_KEYS, device_statement, public_key, recovery_commitment, recovery_hash, recovery_seed,
+};
 use conclave_protocol::sync::fingerprint;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -84,20 +86,7 @@ fn key_rules() -> Vec<HashVector> {
         let inputs = json!({ "seed": hex(&seed(n)) });
         made.push(hash("public key", "the key of a seed", inputs, key));
     }
-    let key = public_key(&seed(9));
-    let inputs = json!({ "key": key.to_string() });
-    made.push(hash(
-        "recovery hash",
-        "a recovery key",
-        inputs,
-        recovery_hash(key, ObjectId::default()),
-    ));
-    for index in [0, 1, 0x0102_0304, u32::MAX] {
-        let entropy: [u8; 32] = std::array::from_fn(|n| u8::try_from(n).unwrap_or_default());
-        let inputs = json!({ "entropy": hex(&entropy), "index": index });
-        let out = hex(&recovery_seed(&entropy, index));
-        made.push(hash("recovery seed", "a key of a phrase", inputs, out));
-    }
+    made.extend(recovery());
     let (agent, device, sealing) = (ObjectId([0xb1; 32]), keys(3).device(), keys(3).sealing());
     let inputs = json!({
         "company": company.to_string(),
@@ -108,6 +97,29 @@ fn key_rules() -> Vec<HashVector> {
     let statement = hex(&device_statement(company, agent.into(), device, sealing));
     made.push(hash("device statement", "what a new device signs", inputs, statement));
     made.push(hash("role:Agent", "the built-in unit", json!({}), UnitId::ROLE_AGENT));
+    made
+}
+
+/// The keys of a phrase, and the hashes that fix them.
+fn recovery() -> Vec<HashVector> {
+    let mut made = Vec::new();
+    for (name, next) in [("the last key", ObjectId::default()), ("a key", ObjectId([0x51; 32]))] {
+        let key = public_key(&seed(9));
+        let inputs = json!({ "key": key.to_string(), "next": next.to_string() });
+        made.push(hash("recovery hash", name, inputs, recovery_hash(key, next)));
+    }
+    let entropy: [u8; 32] = std::array::from_fn(|n| u8::try_from(n).unwrap_or_default());
+    for index in [0, 1, 2, RECOVERY_KEYS, 0x0102_0304, u32::MAX] {
+        let inputs = json!({ "entropy": hex(&entropy), "index": index });
+        let out = hex(&recovery_seed(&entropy, index));
+        made.push(hash("recovery seed", "a key of a phrase", inputs, out));
+    }
+    // All of one phrase: what `Genesis` names, what each rotation names, and zeros at the end.
+    for index in 1..=RECOVERY_KEYS + 1 {
+        let inputs = json!({ "entropy": hex(&entropy), "index": index });
+        let out = recovery_commitment(&entropy, index);
+        made.push(hash("recovery line", "the hash for a key of a phrase", inputs, out));
+    }
     made
 }
 

@@ -90,7 +90,15 @@ impl Log {
         id
     }
 
-    fn device(
+    /// What the author writes next comes after this, or is its first.
+    pub fn rewind(&mut self, author: u8, to: Option<ControlCut>) {
+        match to {
+            Some(cut) => self.tails.insert(author, (cut.seq, cut.id)),
+            None => self.tails.remove(&author),
+        };
+    }
+
+    pub fn device(
         &mut self,
         (author, authority): (u8, ObjectId),
         name: &'static str,
@@ -119,37 +127,37 @@ impl Log {
     }
 }
 
-fn unit(kind: UnitKind, parent: Option<ObjectId>, name: &str) -> Payload {
+pub(super) fn unit(kind: UnitKind, parent: Option<ObjectId>, name: &str) -> Payload {
     let parent = parent.map(UnitId::from);
     Payload::UnitCreate(UnitCreate { kind, parent, name: name.to_owned() })
 }
 
-fn agent(name: &str) -> Payload {
+pub(super) fn agent(name: &str) -> Payload {
     Payload::AgentCert(AgentCert { name: name.to_owned() })
 }
 
-fn room(name: &str) -> Payload {
+pub(super) fn room(name: &str) -> Payload {
     Payload::RoomCreate(RoomCreate { name: name.to_owned(), history: HistoryPolicy::Full })
 }
 
-fn member(agent: ObjectId, unit: ObjectId, overrides: Vec<ObjectId>) -> Payload {
+pub(super) fn member(agent: ObjectId, unit: ObjectId, overrides: Vec<ObjectId>) -> Payload {
     Payload::MemberGrant(MemberGrant { agent: agent.into(), unit: unit.into(), overrides })
 }
 
-fn permit(room: ObjectId, principal: Principal, overrides: Vec<ObjectId>) -> Payload {
+pub(super) fn permit(room: ObjectId, principal: Principal, overrides: Vec<ObjectId>) -> Payload {
     Payload::Permit(Permit { room: room.into(), principal, overrides })
 }
 
-fn removal(target: ObjectId) -> Revoke {
+pub(super) fn removal(target: ObjectId) -> Revoke {
     Revoke { target, control_cuts: Vec::new(), keep: Vec::new(), mode: RevokeMode::Depart }
 }
 
-fn sorted(mut ids: Vec<ObjectId>) -> Vec<ObjectId> {
+pub(super) fn sorted(mut ids: Vec<ObjectId>) -> Vec<ObjectId> {
     ids.sort_unstable();
     ids
 }
 
-fn field(target: ObjectId, value: FieldValue, supersedes: Vec<ObjectId>) -> Payload {
+pub(super) fn field(target: ObjectId, value: FieldValue, supersedes: Vec<ObjectId>) -> Payload {
     Payload::SetField(SetField { target, value, supersedes: sorted(supersedes) })
 }
 

@@ -3,15 +3,23 @@
 use conclave_protocol::name::{NameError, check_name, normalize_name};
 use serde::{Deserialize, Serialize};
 
-/// A text and what becomes of it as a name.
+/// A text in a signed object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NameVector {
     /// The text.
     pub text: String,
-    /// What a decoder says of it in a signed object: `ok`, or the rule that it breaks.
+    /// What a decoder says of it: `ok`, or the rule that it breaks. The same for ever.
     pub verdict: String,
-    /// The name that it becomes if somebody types it; null if it cannot be one.
-    pub typed: Option<String>,
+}
+
+/// A text that somebody types as a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypedName {
+    /// The text.
+    pub text: String,
+    /// The name that it becomes; null if it cannot be one. Depends on the version of Unicode,
+    /// though not for these texts: their characters are old.
+    pub name: Option<String>,
 }
 
 fn word(result: Result<(), NameError>) -> &'static str {
@@ -25,9 +33,8 @@ fn word(result: Result<(), NameError>) -> &'static str {
     }
 }
 
-/// Vectors of names.
-#[must_use]
-pub fn names() -> Vec<NameVector> {
+/// Texts for both.
+fn texts() -> Vec<String> {
     let mut texts: Vec<String> = [
         "a",
         "Support",
@@ -42,6 +49,10 @@ pub fn names() -> Vec<NameVector> {
         "",
         " ",
         "\u{3000}\t",
+        "\u{3000}\u{1680}",
+        "\t",
+        "\u{2028}",
+        "\u{180e}",
         " a",
         "a ",
         "a\u{a0}",
@@ -101,11 +112,21 @@ pub fn names() -> Vec<NameVector> {
     }
     texts.dedup();
     texts
-        .into_iter()
-        .map(|text| NameVector {
-            verdict: word(check_name(&text)).to_owned(),
-            typed: normalize_name(&text).ok(),
-            text,
-        })
-        .collect()
+}
+
+/// Vectors of names in signed objects.
+#[must_use]
+pub fn names() -> Vec<NameVector> {
+    let vector = |text: String| NameVector { verdict: word(check_name(&text)).to_owned(), text };
+    // A code point that no version of Unicode knows yet, and one that has come late.
+    let unknown = ["a\u{378}", "\u{1fae9}"].map(str::to_owned);
+    texts().into_iter().chain(unknown).map(vector).collect()
+}
+
+/// Vectors of typed names.
+#[must_use]
+pub fn typed_names() -> Vec<TypedName> {
+    let vector = |text: String| TypedName { name: normalize_name(&text).ok(), text };
+    let long = "e\u{301}".repeat(64);
+    texts().into_iter().chain([long]).map(vector).collect()
 }

@@ -27,5 +27,6 @@ mod syncing;
 mod telling;
 mod unread;
 mod vectors;
+mod void_share;
 mod waiting;
 mod wire;

@@ -140,6 +140,9 @@ impl Access {
         view: View<'_>,
     ) -> BTreeSet<BTreeSet<Ix>> {
         let mut ways = BTreeSet::new();
+        if !self.units.contains_key(&unit) {
+            return ways;
+        }
         let held = self.members.range((agent, UNITS_MIN)..=(agent, UNITS_MAX));
         for ((_, held), pair) in held {
             let Some(info) = self.units.get(held) else { continue };

@@ -159,3 +159,58 @@ fn a_cut_that_names_another_device_leaves_nothing() {
     let state = s.state();
     assert!(!state.units.contains_key(&one) && state.units.contains_key(&two));
 }
+
+#[test]
+fn ratified_resignation_leaves_what_was_before_it() {
+    let mut s = Scene::new();
+    let x = s.admin(s.alice.hand, "x", 2);
+    let unit = s.department(x.hand, "Support");
+    let left = s.revoke(x.hand, x.grant(), Depart, &[]);
+    s.ratify(s.alice.hand, left, &[]);
+    assert!(s.state().units.contains_key(&unit));
+}
+
+#[test]
+fn resigning_needs_no_capability_and_ratifying_a_resignation_does() {
+    let mut s = Scene::new();
+    let agent = s.agent(s.alice.hand, "x");
+    let mut grant = office(agent, "x", 2);
+    grant.may.admins = false;
+    let x = s.grant_like(s.alice.hand, "x", grant);
+    let left = s.revoke(x, x.authority, Depart, &[]);
+    s.refuses(|s| s.ratify(x, left, &[]));
+    let ratify = s.ratify(s.alice.hand, left, &[]);
+    let state = s.state();
+    assert!(state.carried.contains_key(&ratify) && state.effective.contains(&left));
+}
+
+#[test]
+fn a_void_resignation_is_not_effective() {
+    let mut s = Scene::new();
+    let x = s.admin(s.alice.hand, "x", 2);
+    let y = s.admin(x.hand, "y", 3);
+    let left = s.revoke(y.hand, y.grant(), Depart, &[]);
+    let log = s.log();
+    assert!(log.counts(left) && log.is_effective(left));
+    s.revoke(s.alice.hand, x.grant(), Depart, &[]);
+    let log = s.log();
+    assert!(!log.counts(left), "its grant is void now");
+    assert!(!log.is_effective(left), "a `Revoke` that does not count has no effect");
+}
+
+#[test]
+fn whoever_resigned_can_take_back_what_they_had_done_until_a_senior_says_what_stays() {
+    let mut s = Scene::new();
+    let x = s.admin(s.alice.hand, "x", 2);
+    let unit = s.department(x.hand, "Support");
+    let left = s.revoke(x.hand, x.grant(), Depart, &[]);
+    assert!(s.state().units.contains_key(&unit));
+    s.begin_anew("x");
+    let again = s.revoke(x.hand, x.grant(), Strict, &[]);
+    let state = s.state();
+    assert!(!state.units.contains_key(&unit), "as any admin can at any time");
+    assert!(state.effective.contains(&left) && state.effective.contains(&again));
+    s.revoke(s.alice.hand, x.grant(), Depart, &[left]);
+    let state = s.state();
+    assert!(state.units.contains_key(&unit) && !state.carried.contains_key(&again));
+}

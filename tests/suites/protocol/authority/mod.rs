@@ -5,9 +5,9 @@
 //! checked on random logs. Both ask whatever [`evaluators`] gives.
 
 mod cases;
+pub mod compare;
 mod grants;
 mod naming;
-mod open_questions;
 mod people;
 mod properties;
 mod roots;
@@ -16,23 +16,50 @@ mod scopes;
 mod statistics;
 mod units_and_rooms;
 
+use std::collections::BTreeSet;
+
+use conclave_protocol::control::{Added, ControlLog};
 use conclave_protocol::id::ObjectId;
 use conclave_protocol::object::{ControlObject, Genesis};
+use conclave_protocol::signed::{Trust, Verified};
 use conclave_tests::random_log::RandomLog;
 use conclave_tests::reference::{State, evaluate};
+use conclave_tests::snapshot::snapshot;
 
 /// Signed objects in the order in which they come, with all that is needed to add them.
 #[derive(Clone, Debug)]
 pub struct Arrivals {
     pub genesis: (ObjectId, Genesis, Vec<u8>),
     pub objects: Vec<(ObjectId, ControlObject, Vec<u8>)>,
+    /// Whether signatures are checked: they take far longer than all the rest, and what is
+    /// written here has good ones.
+    pub strict: bool,
 }
 
 impl Arrivals {
     /// A random log in the order of writing.
     pub fn of(log: &RandomLog) -> Self {
         let genesis = (log.company.into(), log.founding.clone(), log.genesis.clone());
-        Self { genesis, objects: log.objects.clone() }
+        Self { genesis, objects: log.objects.clone(), strict: false }
+    }
+
+    /// The objects from their bytes.
+    pub fn verified(&self) -> impl Iterator<Item = Verified<ControlObject>> + '_ {
+        self.objects.iter().map(|(id, _, bytes)| {
+            let trust = if self.strict { Trust::Nothing } else { Trust::StoredAs(*id) };
+            let company = self.genesis.0.into();
+            Verified::<ControlObject>::control(bytes, company, trust).expect("well formed")
+        })
+    }
+
+    /// A log that holds `Genesis` only.
+    pub fn founded(&self) -> ControlLog {
+        let (id, _, bytes) = &self.genesis;
+        let mut log = ControlLog::new((*id).into());
+        let trust = if self.strict { Trust::Nothing } else { Trust::StoredAs(*id) };
+        log.add_genesis(Verified::<Genesis>::genesis(bytes, trust).expect("well formed"));
+        log.refresh();
+        log
     }
 }
 
@@ -45,7 +72,20 @@ pub fn shuffled(arrivals: &Arrivals, seed: u64) -> Arrivals {
         hash
     });
     let objects = numbered.into_iter().map(|(_, object)| object).collect();
-    Arrivals { genesis: arrivals.genesis.clone(), objects }
+    Arrivals { genesis: arrivals.genesis.clone(), objects, strict: arrivals.strict }
+}
+
+/// A node keeps an object only with all it refers to.
+pub fn keep_whole(part: &mut Arrivals) {
+    loop {
+        let held: BTreeSet<ObjectId> =
+            part.objects.iter().map(|(id, _, _)| *id).chain([part.genesis.0]).collect();
+        let before = part.objects.len();
+        part.objects.retain(|(_, object, _)| object.references().iter().all(|r| held.contains(r)));
+        if part.objects.len() == before {
+            return;
+        }
+    }
 }
 
 /// Gives the state of some objects that come in some order.
@@ -58,10 +98,43 @@ fn reference(arrivals: &Arrivals) -> State {
     evaluate(*id, genesis, &objects)
 }
 
-/// All that are to agree. The one that feeds a `ControlLog` goes here too: it verifies the
-/// bytes, adds them in the order given, and takes a snapshot.
+/// The real log with the objects added in the order given; what people see is derived after
+/// each for which `now` says so, and at the end.
+pub fn incremental(arrivals: &Arrivals, now: impl Fn(ObjectId) -> bool) -> ControlLog {
+    let mut log = arrivals.founded();
+    for object in arrivals.verified() {
+        let id = object.id();
+        assert!(!matches!(log.add(object), Added::Full), "there is room for so few");
+        if now(id) {
+            log.refresh();
+        }
+    }
+    log.refresh();
+    log
+}
+
+/// The real log with all objects at once, as from a store.
+pub fn loaded(arrivals: &Arrivals) -> ControlLog {
+    let mut log = arrivals.founded();
+    log.load(arrivals.verified().collect());
+    log
+}
+
+fn one_by_one(arrivals: &Arrivals) -> State {
+    snapshot(&incremental(arrivals, |_| true))
+}
+
+fn in_batches(arrivals: &Arrivals) -> State {
+    snapshot(&incremental(arrivals, |id| id.0[0].is_multiple_of(5)))
+}
+
+fn at_once(arrivals: &Arrivals) -> State {
+    snapshot(&loaded(arrivals))
+}
+
+/// All that are to agree, the reference first.
 pub fn evaluators() -> Vec<Evaluator> {
-    vec![reference]
+    vec![reference, one_by_one, in_batches, at_once]
 }
 
 /// The states that all evaluators give, in several orders.

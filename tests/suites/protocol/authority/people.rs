@@ -226,3 +226,92 @@ fn a_grant_overrides_a_removal_only_from_an_equal_or_senior_issuer() {
     s.ratify(alice, low.authority, &[]);
     assert!(s.state().in_force.contains(&low.authority), "rank 1 stands behind it now");
 }
+
+#[test]
+fn side_door_by_a_grant_in_the_seniors_name() {
+    let mut s = Scene::new();
+    let ceo = s.alice.agent();
+    let phone = s.device_confirmed(s.alice.hand, ceo, "phone", Some("alice"));
+    let junior = s.admin(s.alice.hand, "junior", 2);
+    let mask = s.grant(junior.hand, ceo, "mask", 3);
+    let out = s.revoke(mask, phone, Strict, &[]);
+    let state = s.state();
+    assert!(state.powerless.contains(&out));
+    assert!(state.devices.contains_key(&keys("phone").device()));
+}
+
+#[test]
+fn impostor_keys_that_countersign_each_other_are_shown() {
+    let mut s = Scene::new();
+    let mallory = s.admin(s.alice.hand, "mallory", 3);
+    let ceo = s.alice.agent();
+    s.device_confirmed(mallory.hand, ceo, "one", Some("two"));
+    s.device_confirmed(mallory.hand, ceo, "two", Some("one"));
+    let expected = ["one", "two"].map(|key| keys(key).device());
+    assert_eq!(s.state().uncountersigned, BTreeSet::from(expected));
+}
+
+#[test]
+fn impostor_cannot_become_the_first_device() {
+    let mut s = Scene::new();
+    let alice = s.alice.hand;
+    let agent = s.agent(alice, "ceo");
+    let mallory = s.admin(alice, "mallory", 2);
+    s.department(alice, "Some work");
+    s.department(alice, "More work");
+    s.device(alice, agent, "ceo");
+    s.begin_anew("mallory");
+    s.device(mallory.hand, agent, "impostor");
+    let state = s.state();
+    assert!(state.uncountersigned.contains(&keys("impostor").device()));
+    assert!(!state.uncountersigned.contains(&keys("ceo").device()));
+}
+
+#[test]
+fn a_revoked_pair_stays_revoked_when_the_certificate_named_becomes_void() {
+    let mut s = Scene::new();
+    let alice = s.alice.hand;
+    let bob = s.admin(alice, "bob", 2);
+    let x = s.person(alice, "x");
+    let second = s.device(bob.hand, x.agent, "x");
+    s.revoke(alice, second, Strict, &[]);
+    assert!(!s.state().devices.contains_key(&x.device));
+    s.revoke(alice, bob.grant(), Depart, &[]);
+    assert!(!s.state().devices.contains_key(&x.device), "a stolen laptop comes back to life");
+}
+
+#[test]
+fn a_mask_in_a_seniors_name_is_weaker_than_the_senior_whatever_it_is_of() {
+    // An equal of the same agent may revoke its plain devices, never the one in office.
+    let mut s = Scene::new();
+    let alice = s.alice.hand;
+    let bob = s.admin(alice, "bob", 2);
+    let plain = s.device_confirmed(alice, bob.agent(), "plain", Some("bob"));
+    let equal = s.grant(alice, bob.agent(), "equal", 2);
+    let tried = s.revoke(equal, bob.person.cert, Strict, &[]);
+    let lost = s.revoke(equal, plain, Strict, &[]);
+    let state = s.state();
+    assert!(state.powerless.contains(&tried) && state.effective.contains(&lost));
+    assert!(state.in_force.contains(&bob.grant()));
+    // A void certificate of the pair returns nothing, and a Ratify of any of the pair does.
+    let again = s.device(bob.hand, bob.agent(), "plain");
+    assert!(!s.state().devices.contains_key(&keys("plain").device()));
+    s.ratify(alice, again, &[lost]);
+    assert!(s.state().devices.contains_key(&keys("plain").device()));
+}
+
+#[test]
+fn a_chain_of_countersignatures_confirms_and_equals_cannot_prove_who_came_first() {
+    let mut s = Scene::new();
+    let alice = s.alice.hand;
+    let x = s.person(alice, "x");
+    s.device_confirmed(alice, x.agent, "two", Some("x"));
+    s.device_confirmed(alice, x.agent, "three", Some("two"));
+    assert!(s.state().uncountersigned.is_empty());
+    let bob = s.admin(alice, "bob", 2);
+    s.device(bob.hand, x.agent, "low");
+    assert_eq!(s.state().uncountersigned, BTreeSet::from([keys("low").device()]));
+    s.device(alice, x.agent, "equal");
+    let expected = ["x", "low", "equal"].map(|key| keys(key).device());
+    assert_eq!(s.state().uncountersigned, BTreeSet::from(expected));
+}

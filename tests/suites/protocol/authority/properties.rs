@@ -11,18 +11,61 @@ use conclave_protocol::signed::{Trust, Verified};
 use conclave_tests::forge;
 use conclave_tests::random_log::RandomLog;
 use conclave_tests::reference::State;
+use conclave_tests::snapshot::snapshot;
 use conclave_tests::world::node::{keys_of, seed_of};
 use proptest::prelude::*;
 
-use super::{Arrivals, Evaluator, cases, evaluators, shuffled};
+use super::compare::{assert_same, difference, reduced};
+use super::{Arrivals, Evaluator, cases, evaluators, keep_whole, loaded, shuffled};
 
 /// P1: any order, any duplicates, and every evaluator give one state.
 fn order_is_nothing(all: &[Evaluator], log: &RandomLog, mix: u64) {
     let given = Arrivals::of(log);
-    let expected = all[0](&given);
-    for evaluate in all {
-        assert_eq!(evaluate(&given), expected);
-        assert_eq!(evaluate(&shuffled(&given, mix)), expected, "in another order");
+    let fails = |given: &Arrivals| {
+        let expected = all[0](given);
+        for (n, evaluate) in all.iter().enumerate() {
+            for (order, objects) in [("as written", given), ("mixed", &shuffled(given, mix))] {
+                let state = evaluate(objects);
+                if state != expected {
+                    let differ = difference(&state, &expected);
+                    return Some(format!("evaluator {n}, {order}:\n{differ}"));
+                }
+            }
+        }
+        None
+    };
+    if fails(&given).is_some() {
+        panic!("{}", reduced(&given, fails));
+    }
+}
+
+/// After every single step the log says what it would say if it had been loaded just then.
+fn every_step_is_as_if_loaded(log: &RandomLog, mix: u64) {
+    let fails = |given: &Arrivals| {
+        let given = shuffled(given, mix);
+        let mut log = given.founded();
+        for (n, object) in given.verified().enumerate() {
+            log.add(object);
+            log.refresh();
+            let mut so_far = given.clone();
+            so_far.objects.truncate(n + 1);
+            let fresh = loaded(&so_far);
+            let (now, then) = (snapshot(&log), snapshot(&fresh));
+            if now != then {
+                return Some(format!("step {n}:\n{}", difference(&now, &then)));
+            }
+            if log.digest() != fresh.digest() || log.summary() != fresh.summary() {
+                return Some(format!("digest at step {n}\n"));
+            }
+            if log.alarms() != fresh.alarms() {
+                return Some(format!("alarms {:?}, {:?}\n", log.alarms(), fresh.alarms()));
+            }
+        }
+        None
+    };
+    let given = Arrivals::of(log);
+    if fails(&given).is_some() {
+        panic!("{}", reduced(&given, fails));
     }
 }
 
@@ -58,14 +101,19 @@ fn back_dating_is_in_vain(evaluate: Evaluator, log: &mut RandomLog) -> usize {
         .filter(|(id, _, _)| before.effective.contains(id))
         .filter_map(|(_, object, _)| resigns(object))
         .collect();
+    let root_keys = &before.root_keys;
     log.write_more(12, |authority, author, payload| {
+        if matches!(payload, Payload::RootRotate(_)) {
+            // By a key that another has replaced; one that is still to come is no thief's.
+            return root_keys.contains(&author) && root_keys.last() != Some(&author);
+        }
         let again = matches!(payload, Payload::Revoke(r) if r.target == authority);
         let resigns_again = again && resigned.contains(&authority);
         !in_office.contains(&author) && !resigns_again
     });
     let mut after = evaluate(&Arrivals::of(log));
     after.sound.clone_from(&before.sound);
-    assert_eq!(after, before);
+    assert_same(&after, &before, "afterwards and before");
     log.objects.len() - first
 }
 
@@ -125,7 +173,7 @@ fn exchange_is_enough(evaluate: Evaluator, log: &RandomLog, mix: u64) {
                 // Void objects that nothing rests on stay where they are.
                 state.sound.clone_from(&expected.sound);
                 expected.sound.clone_from(&state.sound);
-                assert_eq!(state, expected);
+                assert_same(&state, &expected, "one node and the union");
             }
             return;
         }
@@ -141,17 +189,10 @@ fn exchange_is_enough(evaluate: Evaluator, log: &RandomLog, mix: u64) {
     }
 }
 
-/// A node keeps an object only with all it refers to.
-fn keep_whole(part: &mut Arrivals) {
-    loop {
-        let held: BTreeSet<ObjectId> =
-            part.objects.iter().map(|(id, _, _)| *id).chain([part.genesis.0]).collect();
-        let before = part.objects.len();
-        part.objects.retain(|(_, object, _)| object.references().iter().all(|r| held.contains(r)));
-        if part.objects.len() == before {
-            return;
-        }
-    }
+/// P1 says that all agree, so each log is asked of one of them.
+fn one_of_all(seed: u64) -> Evaluator {
+    let all = evaluators();
+    all[usize::try_from(seed % all.len() as u64).unwrap_or_default()]
 }
 
 proptest! {
@@ -167,24 +208,23 @@ proptest! {
     }
 
     #[test]
+    fn p1_every_step_is_as_if_loaded(seed: u64, length in 5..50usize, mix: u64) {
+        every_step_is_as_if_loaded(&RandomLog::new(seed, length), mix);
+    }
+
+    #[test]
     fn p2_back_dating_changes_nothing(seed: u64, length in 20..70usize) {
-        for evaluate in evaluators() {
-            back_dating_is_in_vain(evaluate, &mut RandomLog::new(seed, length));
-        }
+        back_dating_is_in_vain(one_of_all(seed), &mut RandomLog::new(seed, length));
     }
 
     #[test]
     fn p3_juniors_change_nothing_about_seniors(seed: u64, length in 20..70usize, k in 1..4u32) {
-        for evaluate in evaluators() {
-            juniors_are_powerless(evaluate, &mut RandomLog::new(seed, length), k);
-        }
+        juniors_are_powerless(one_of_all(seed), &mut RandomLog::new(seed, length), k);
     }
 
     #[test]
     fn what_is_reconciled_is_enough_to_agree(seed: u64, length in 20..70usize, mix: u64) {
-        for evaluate in evaluators() {
-            exchange_is_enough(evaluate, &RandomLog::new(seed, length), mix);
-        }
+        exchange_is_enough(one_of_all(seed), &RandomLog::new(seed, length), mix);
     }
 }
 

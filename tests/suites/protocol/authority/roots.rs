@@ -1,8 +1,6 @@
 //! The root line: cases 13 and 14, and what rotation means.
 
-use conclave_protocol::object::RevokeMode::Depart;
-
-use super::scene::{Scene, keys};
+use super::scene::{Depart, Scene, Strict, keys};
 
 #[test]
 fn root_theft_is_undone_by_a_rotation_with_an_earlier_cut() {
@@ -40,29 +38,102 @@ fn root_theft_before_anything_leaves_the_founding_alone() {
 }
 
 #[test]
-fn root_fork_freezes_the_root_and_rank_one_works_on() {
+fn root_fork_cannot_be_made_and_rank_one_works_on() {
     let mut s = Scene::new();
     let genesis = s.root.authority;
     let last = s.last("root");
     let one = s.rotate("root 2", genesis, "root 3", last);
     let bob = s.admin(one, "bob", 1);
-    assert!(!s.state().root_frozen && s.state().in_force.contains(&bob.grant()));
     s.begin_anew("root 2");
-    let two = s.rotate("root 2", genesis, "thief's", genesis);
-    let unit = s.department(s.alice.hand, "Support");
+    s.refuses(|s| s.rotate("root 2", genesis, "thief's", genesis).authority);
+    // With another cut it is one with the first; this one leaves nothing but the founding.
+    let two = s.rotate("root 2", genesis, "root 3", genesis);
+    let unit = s.department(bob.hand, "Support");
     let state = s.state();
-    assert!(state.root_frozen);
-    assert_eq!(state.root_keys, [keys("root").device()]);
+    assert_eq!(state.root_keys, [keys("root").device(), keys("root 2").device()]);
     for id in [one.authority, two.authority] {
-        assert!(!state.carried.contains_key(&id), "neither counts");
-        assert!(state.reconciled.contains(&id), "and everybody gets both");
+        assert_eq!(state.carried[&id], 0);
     }
-    assert!(!state.in_force.contains(&bob.grant()), "what hangs on a branch is void");
-    assert!(state.in_force.contains(&s.alice.grant()) && state.units.contains_key(&unit));
+    assert!(!state.in_force.contains(&s.alice.grant()), "beyond one of the cuts");
+    assert!(state.in_force.contains(&bob.grant()) && state.units.contains_key(&unit));
+    assert!(state.recovered_twice, "everybody sees it");
     assert!(state.equivocations.is_empty(), "rotations are no equivocation");
-    // The old key's objects go on counting as they did, those after the cuts too.
-    let carol = s.admin(s.root, "carol", 1);
-    assert!(s.state().in_force.contains(&carol.grant()));
+}
+
+#[test]
+fn root_theft_of_a_replaced_key_changes_nothing() {
+    let mut s = Scene::new();
+    let genesis = s.root.authority;
+    let last = s.last("root");
+    let second = s.rotate("root 2", genesis, "root 3", last);
+    let bob = s.admin(second, "bob", 1);
+    let last = s.last("root 2");
+    s.rotate("root 3", second.authority, "root 4", last);
+    let expected = s.state();
+    assert!(expected.in_force.contains(&bob.grant()));
+    // Whoever finds the second key, long replaced:
+    s.begin_anew("root 2");
+    let late = s.rotate("root 2", genesis, "root 3", genesis);
+    let puppet = s.grant(late, bob.agent(), "puppet", 1);
+    let mut state = s.state();
+    assert!(state.sound.remove(&late.authority) && state.sound.remove(&puppet.authority));
+    assert_eq!(state, expected);
+}
+
+#[test]
+fn both_recoveries_stand_while_the_next_root_leaves_them() {
+    let mut s = Scene::new();
+    let genesis = s.root.authority;
+    let early = s.last("root");
+    let bob = s.admin(s.root, "bob", 1);
+    let late = s.last("root");
+    let one = s.rotate("root 2", genesis, "root 3", late);
+    s.begin_anew("root 2");
+    let two = s.rotate("root 2", genesis, "root 3", early);
+    assert!(!s.state().in_force.contains(&bob.grant()), "the shorter of the cuts");
+    // The third key leaves the branch of one of them only.
+    let third = s.rotate("root 3", one.authority, "root 4", one.authority);
+    let state = s.state();
+    assert!(state.in_force.contains(&bob.grant()), "the other is void now");
+    assert_eq!(state.carried.get(&one.authority), Some(&0));
+    assert!(!state.carried.contains_key(&two.authority));
+    // Run twice as well, on the other branch: each stands by one of the cuts.
+    s.begin_anew("root 3");
+    let fourth = s.rotate("root 3", two.authority, "root 4", two.authority);
+    let carol = s.admin(third, "carol", 1);
+    let dave = s.admin(fourth, "dave", 1);
+    let state = s.state();
+    for hand in [one, two, third, fourth] {
+        assert_eq!(state.carried.get(&hand.authority), Some(&0));
+    }
+    assert!(!state.in_force.contains(&bob.grant()));
+    assert!(state.in_force.contains(&carol.grant()) && state.in_force.contains(&dave.grant()));
+}
+
+#[test]
+fn a_rotation_leaves_at_least_the_one_that_it_cites() {
+    let mut s = Scene::new();
+    let genesis = s.root.authority;
+    let last = s.last("root");
+    let one = s.rotate("root 2", genesis, "root 3", last);
+    let first = s.admin(one, "bob", 1).grant();
+    s.begin_anew("root 2");
+    let apart = s.grant(one, s.alice.agent(), "other", 1).authority;
+    s.refuses(|s| s.rotate("root 3", one.authority, "root 4", apart).authority);
+    s.rotate("root 3", one.authority, "root 4", first);
+    assert_eq!(s.state().root_keys.len(), 3);
+}
+
+#[test]
+fn what_the_root_revoked_the_root_gives_back() {
+    let mut s = Scene::new();
+    let bob = s.person(s.alice.hand, "bob");
+    let unit = s.department(s.alice.hand, "Support");
+    let gone = s.revoke(s.root, bob.cert, Strict, &[]);
+    assert!(!s.state().devices.contains_key(&bob.device));
+    s.ratify(s.root, bob.cert, &[gone]);
+    assert!(s.state().devices.contains_key(&bob.device));
+    s.refuses(|s| s.ratify(s.root, unit, &[]));
 }
 
 #[test]
@@ -77,7 +148,7 @@ fn a_recovery_that_was_run_twice_is_one_rotation_with_the_common_prefix() {
     s.begin_anew("root 2");
     let two = s.rotate("root 2", genesis, "root 3", early);
     let state = s.state();
-    assert!(!state.root_frozen && state.root_keys.len() == 2);
+    assert!(state.recovered_twice && state.root_keys.len() == 2);
     assert_eq!((state.carried[&one.authority], state.carried[&two.authority]), (0, 0));
     assert!(!state.in_force.contains(&bob.grant()));
     assert!(state.in_force.contains(&s.alice.grant()));
@@ -87,7 +158,8 @@ fn a_recovery_that_was_run_twice_is_one_rotation_with_the_common_prefix() {
     let state = s.state();
     assert!(state.in_force.contains(&carol.grant()) && state.in_force.contains(&dave.grant()));
     let last = s.last("root 2");
-    s.rotate("root 3", one.authority, "root 4", last);
+    s.refuses(|s| s.rotate("root 3", one.authority, "root 4", last).authority);
+    s.rotate("root 3", two.authority, "root 4", last);
     assert_eq!(s.state().root_keys.len(), 3);
 }
 

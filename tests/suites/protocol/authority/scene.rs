@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use conclave_protocol::codec;
+use conclave_protocol::control::ControlLog;
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId, UnitId};
 use conclave_protocol::keys::{DeviceKeys, device_statement, recovery_hash};
 use conclave_protocol::object::{
@@ -15,7 +16,8 @@ use conclave_protocol::signed::sign;
 use conclave_tests::reference::State;
 use conclave_tests::world::node::{keys_of, seed_of};
 
-use super::{Arrivals, states};
+use super::compare::assert_same;
+use super::{Arrivals, loaded, states};
 
 pub use conclave_protocol::object::RevokeMode::{Depart, Strict};
 
@@ -95,7 +97,7 @@ impl Scene {
         let person = Person { agent: id.into(), cert: id, device: root.device() };
         let mut scene = Self {
             company: id.into(),
-            arrivals: Arrivals { genesis: (id, genesis, bytes), objects: Vec::new() },
+            arrivals: Arrivals { genesis: (id, genesis, bytes), objects: Vec::new(), strict: true },
             heads: BTreeMap::from([("root", (1, id))]),
             root: nobody,
             alice: Admin { person, hand: nobody },
@@ -109,9 +111,14 @@ impl Scene {
         let mut all = states(&self.arrivals);
         let state = all.pop().expect("there is an evaluator");
         for other in all {
-            assert_eq!(other, state);
+            assert_same(&other, &state, "one evaluator and another");
         }
         state
+    }
+
+    /// The real log.
+    pub fn log(&self) -> ControlLog {
+        loaded(&self.arrivals)
     }
 
     pub fn object(&self, id: ObjectId) -> &ControlObject {

@@ -202,3 +202,19 @@ fn a_capability_that_lacks_is_not_sound() {
     s.refuses(|s| s.ratify(bare, unit, &[]));
     assert!(s.state().in_force.contains(&bare.authority));
 }
+
+#[test]
+fn scope_does_not_reach_a_deleted_room_of_the_company() {
+    let mut s = Scene::new();
+    let alice = s.alice.hand;
+    let support = s.department(alice, "Support");
+    let agent = s.agent(alice, "dora");
+    let mut grant = office(agent, "dora", 3);
+    grant.scope = Some(support);
+    grant.may = Capabilities { units: false, agents: false, rooms: true, admins: false };
+    let dora = s.grant_like(alice, "dora", grant);
+    let room = s.room(alice, "board");
+    let gone = s.revoke(alice, room, Depart, &[]);
+    s.refuses(|s| s.ratify(dora, room, &[gone]));
+    assert!(s.state().rooms[&room].revoked);
+}

@@ -28,7 +28,7 @@ use pen::{Pen, State};
 const STAFF: Capabilities = Capabilities { units: true, agents: true, rooms: true, admins: false };
 
 fn root(w: &World) -> Option<Signer> {
-    Some(Signer(w.root_keys("Acme")))
+    Some(Signer::new(w.root_keys("Acme")))
 }
 
 /// Makes an agent's devices admins; rank 1 with the root key.

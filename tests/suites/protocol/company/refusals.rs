@@ -69,7 +69,7 @@ fn who_is_no_admin_can_do_nothing_of_it() {
     let all = everything().into_iter().map(|c| (c, FailureKind::NotAdmin)).collect();
     all_fail(&mut w, bob, all);
     // With a key that is not the root's neither.
-    let root = Some(Signer(w.outsider("guess")));
+    let root = Some(Signer::new(w.outsider("guess")));
     let (agent, device, last_good) = ("alice".to_owned(), None, None);
     let command = Command::RevokeAdmin { agent, device, last_good, root };
     all_fail(&mut w, bob, vec![(command, FailureKind::NotAdmin)]);

@@ -9,7 +9,7 @@ use conclave_tests::world::node::seed_of;
 fn recovery(w: &World, index: u32) -> (Signer, ObjectId) {
     let entropy = seed_of("recovery", w.seed);
     let keys = DeviceKeys::new(&recovery_seed(&entropy, index), ObjectId::default());
-    (Signer(keys), recovery_commitment(&entropy, index + 1))
+    (Signer::new(keys), recovery_commitment(&entropy, index + 1))
 }
 
 fn recover(w: &World, index: u32, last_good: Option<ObjectId>) -> Command {
@@ -57,7 +57,7 @@ fn root_theft_everything_beyond_the_last_good_object_is_void() {
         w.crash(ghost);
         // A wrong phrase does nothing; nor does a last good object of somebody else.
         let (_, next) = recovery(&w, 1);
-        let key = Signer(w.outsider("guess"));
+        let key = Signer::new(w.outsider("guess"));
         let wrong = w.command(carol, Command::Recover { key, next, last_good: None });
         assert_eq!(wrong.unwrap_err().kind, FailureKind::NotAdmin);
         let device = w.node(alice).device();

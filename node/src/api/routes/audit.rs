@@ -1,0 +1,81 @@
+//! What admins look at: the admins, the audit trail, and why something counts or not.
+
+use axum::Json;
+use axum::extract::State;
+use axum::routing::get;
+use conclave_protocol::engine::{Engine, Failure};
+use conclave_protocol::limits::HISTORY_PAGE_MAX;
+use serde::{Deserialize, Serialize};
+
+use super::Answer;
+use crate::api::error::ApiError;
+use crate::api::extract::Params;
+use crate::api::server::{ApiRouter, App};
+use crate::api::types::{Admin, Admins, LogEntry, LogPage, Named, Why, WhyAccess, WhyLink};
+
+pub(super) fn router() -> ApiRouter {
+    ApiRouter::new()
+        .route("/v1/admins", get(admins))
+        .route("/v1/log", get(log))
+        .route("/v1/why", get(why))
+        .route("/v1/room/why", get(why_access))
+}
+
+async fn admins(State(app): State<App>) -> Answer<Admins> {
+    let admins = app.handle.query(Engine::admins).await??;
+    Ok(Json(Admins { admins: admins.into_iter().map(Admin::from).collect() }))
+}
+
+/// Selects a part of the audit trail.
+#[derive(Serialize, Deserialize)]
+pub(in crate::api) struct LogQuery {
+    #[serde(default)]
+    pub(in crate::api) from: u64,
+    #[serde(default)]
+    pub(in crate::api) limit: Option<usize>,
+}
+
+async fn log(State(app): State<App>, params: Params<LogQuery>) -> Answer<LogPage> {
+    let LogQuery { from, limit } = params.0;
+    let limit = limit.unwrap_or(HISTORY_PAGE_MAX);
+    if !(1..=HISTORY_PAGE_MAX).contains(&limit) {
+        return Err(ApiError::usage(format!("limit is a number from 1 to {HISTORY_PAGE_MAX}")));
+    }
+    let (lines, next) = app.handle.query(move |engine| engine.audit(from, limit)).await??;
+    Ok(Json(LogPage { objects: lines.into_iter().map(LogEntry::from).collect(), next }))
+}
+
+/// Selects an object or a message.
+#[derive(Serialize, Deserialize)]
+pub(in crate::api) struct WhyQuery {
+    pub(in crate::api) id: String,
+}
+
+async fn why(State(app): State<App>, params: Params<WhyQuery>) -> Answer<Why> {
+    let why = app.handle.query(move |engine| engine.why(&params.0.id)).await??;
+    Ok(Json(why.into()))
+}
+
+/// Selects a room and an agent.
+#[derive(Serialize, Deserialize)]
+pub(in crate::api) struct WhyAccessQuery {
+    pub(in crate::api) room: String,
+    pub(in crate::api) agent: String,
+}
+
+async fn why_access(State(app): State<App>, params: Params<WhyAccessQuery>) -> Answer<WhyAccess> {
+    let WhyAccessQuery { room, agent } = params.0;
+    let look = move |engine: &Engine| -> Result<_, Failure> {
+        let why = engine.why_access(&room, &agent)?;
+        Ok((engine.room(&room)?.room, engine.agent(&agent)?.agent, why))
+    };
+    let (room, agent, why) = app.handle.query(look).await??;
+    Ok(Json(WhyAccess {
+        room: room.into(),
+        agent: Named::from(agent),
+        access: why.state == "counts",
+        summary: why.summary,
+        chain: why.chain.into_iter().map(WhyLink::from).collect(),
+        ended_by: why.ended_by,
+    }))
+}
