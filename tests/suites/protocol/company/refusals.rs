@@ -82,16 +82,13 @@ fn who_is_not_senior_enough_is_told_so() {
     make_admin(&mut w, alice, "bob", 2, Capabilities::ALL);
     make_admin(&mut w, alice, "carol", 2, STAFF);
     make_admin(&mut w, alice, "dora", 3, STAFF);
-    let device = w.node(bob).device();
     let not = FailureKind::NotAdmin;
     all_fail(
         &mut w,
         bob,
         vec![
             (revoke_admin("alice", None), not),
-            (revoke_admin("carol", None), not),
             (dismiss("alice"), not),
-            (dismiss("carol"), not),
             (grant("carol", 1, STAFF, None), not),
             (grant("dora", 2, STAFF, None), not),
             (grant("carol", 0, STAFF, None), FailureKind::Usage),
@@ -100,11 +97,7 @@ fn who_is_not_senior_enough_is_told_so() {
     all_fail(
         &mut w,
         carol,
-        vec![
-            (revoke_admin("dora", None), not),
-            (grant("dora", 4, STAFF, None), not),
-            (strictly("bob", Some(device), &[]), not),
-        ],
+        vec![(revoke_admin("dora", None), not), (grant("dora", 4, STAFF, None), not)],
     );
     // Alice may do all that, but for what needs the root.
     all_fail(&mut w, alice, vec![(grant("bob", 1, STAFF, None), not)]);
@@ -114,6 +107,16 @@ fn who_is_not_senior_enough_is_told_so() {
     w.crash(second);
     foreseen(&mut w, bob, strictly("bob", Some(device), &[]));
     assert_eq!(alarms(&w, carol), [""; 0]);
+    // Against an equal it is an appeal: said to have no effect, and seen by everybody.
+    for (n, command) in [revoke_admin("carol", None), dismiss("carol")].into_iter().enumerate() {
+        let preview = foreseen(&mut w, bob, command);
+        assert_eq!(preview.warnings.len(), 1, "{preview:?}");
+        assert!(preview.warnings[0].contains("no effect"), "{preview:?}");
+        assert!(preview.admins_ended.is_empty() && preview.dismissed.is_empty());
+        for id in [alice, bob, carol] {
+            assert_eq!(alarms(&w, id), vec!["duel_of_equals"; n + 1]);
+        }
+    }
 }
 
 #[test]
