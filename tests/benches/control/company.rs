@@ -102,7 +102,7 @@ impl Company {
         let by = n % self.authors.len();
         let pick = |n: usize, len: usize| (n.wrapping_mul(7919) + n / 97) % len.max(1);
         match n % 20 {
-            0 if n % 400 == 0 => {
+            0 if n.is_multiple_of(400) => {
                 let kind = UnitKind::Department;
                 let unit = UnitCreate { kind, parent: None, name: format!("unit {n}") };
                 let id = self.sign(by, Payload::UnitCreate(unit));
