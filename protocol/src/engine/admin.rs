@@ -532,12 +532,13 @@ impl Engine {
                 )),
             }
         }
-        let first = plan.payloads.iter_mut().find_map(|payload| match payload {
-            Payload::Revoke(revoke) if revoke.mode == RevokeMode::Depart => Some(revoke),
-            _ => None,
-        });
-        if let Some(revoke) = first {
-            revoke.keep = keeps;
+        // In each of them: what ends a way into a room by one only must be spared by that one.
+        for payload in &mut plan.payloads {
+            if let Payload::Revoke(revoke) = payload
+                && revoke.mode == RevokeMode::Depart
+            {
+                revoke.keep.clone_from(&keeps);
+            }
         }
         Ok(plan)
     }

@@ -92,6 +92,14 @@ impl Engine {
         }
     }
 
+    /// Our own report once more, for a neighbour that may have missed it: gossip says it once.
+    pub(super) fn repeat_report(&mut self, peer: DeviceId) {
+        let own = self.reports.known.get(&self.keys.device());
+        if let Some(records) = own.map(|known| vec![Blob(known.bytes.clone())]) {
+            self.ask(peer, Request::Reports { records });
+        }
+    }
+
     /// Takes a report in, if it is newer than what is known.
     pub(super) fn take_report(&mut self, bytes: &[u8]) -> GossipVerdict {
         let Some(company) = self.company() else { return GossipVerdict::Ignore };

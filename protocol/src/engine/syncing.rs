@@ -154,6 +154,7 @@ impl Engine {
         let choice = self.entropy.below(members.len() as u64);
         let chosen = usize::try_from(choice).ok().and_then(|n| members.get(n).copied());
         if let Some(peer) = chosen {
+            self.repeat_report(peer);
             self.summarize(peer);
         }
     }

@@ -5,12 +5,15 @@ mod commands;
 mod duels;
 mod impostor;
 mod introduction;
+mod late_joiner;
 mod pen;
 mod refusals;
 mod regrant;
+mod reports;
 mod root_theft;
 mod stolen_admin;
 mod strict;
+mod trail;
 mod transfer;
 
 use conclave_protocol::engine::{Command, FailureKind, Outcome, Signer};

@@ -35,7 +35,7 @@ fn all_fail(w: &mut World, by: NodeId, commands: Vec<(Command, FailureKind)>) {
 }
 
 fn everything() -> Vec<Command> {
-    let (room, unit): (String, String) = ("help".into(), "department:Support".into());
+    let (room, unit) = ("help".to_owned(), "department:Support".to_owned());
     vec![
         Command::NewUnit { kind: UnitKind::Role, name: "R".into(), department: None },
         Command::AddMember { agent: "carol".into(), unit: "department:Sales".into() },
@@ -107,6 +107,16 @@ fn who_is_not_senior_enough_is_told_so() {
     w.crash(second);
     foreseen(&mut w, bob, strictly("bob", Some(device), &[]));
     assert_eq!(alarms(&w, carol), [""; 0]);
+    // Against an equal it is an appeal: said to have no effect, and seen by everybody.
+    for (n, command) in [revoke_admin("carol", None), dismiss("carol")].into_iter().enumerate() {
+        let preview = foreseen(&mut w, bob, command);
+        assert_eq!(preview.warnings.len(), 1, "{preview:?}");
+        assert!(preview.warnings[0].contains("no effect"), "{preview:?}");
+        assert!(preview.admins_ended.is_empty() && preview.dismissed.is_empty());
+        for id in [alice, bob, carol] {
+            assert_eq!(alarms(&w, id), vec!["duel_of_equals"; n + 1]);
+        }
+    }
 }
 
 #[test]

@@ -138,3 +138,28 @@ fn regrant_by_an_admin_without_access_warns_that_nothing_can_be_kept() {
     foreseen(&mut w, dave, ratify("room:help"));
     all_show(&w, &[alice, bob, xavier], "help", &["welcome", "one", "two"]);
 }
+
+#[test]
+fn regrant_the_last_member_who_leaves_with_several_memberships_keeps_by_each() {
+    let (mut w, alice, bob, _, dave) = written(61);
+    w.group(alice, "Support", "Night");
+    w.add_member(alice, "alice", "group:Support/Night");
+    w.post(alice, "help", "notes");
+    w.agree();
+    foreseen(&mut w, alice, remove("xavier", "department:Support"));
+    foreseen(&mut w, alice, remove("bob", "department:Support"));
+    let preview = foreseen(&mut w, alice, remove("alice", "department:Support"));
+    assert!(preview.rooms[0].nobody_left && preview.warnings.is_empty());
+    let pen = Pen::of(&w, alice);
+    let device = w.node(alice).device();
+    let keeps = pen.log.ids().filter(|id| match pen.log.get(*id) {
+        Some(object) if object.header.author == device => {
+            matches!(&object.payload, conclave_protocol::object::Payload::Revoke(r) if !r.keep.is_empty())
+        }
+        _ => false,
+    });
+    assert_eq!(keeps.count(), 2, "from the Department, and from the Group");
+    w.permit(alice, "help", "department:Sales");
+    w.agree();
+    all_show(&w, &[bob, dave], "help", &["welcome", "one", "two", "notes"]);
+}

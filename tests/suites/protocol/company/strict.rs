@@ -209,3 +209,48 @@ fn laundering_a_strict_removal_is_not_undone_by_a_mild_one_later() {
     foreseen(&mut w, carol, remove("xavier", "department:Support"));
     all_show(&w, &[alice, zoe], "help", &["good", "bad", "answer"]);
 }
+
+#[test]
+fn room_cuts_of_several_admins_each_have_to_spare_a_message() {
+    use conclave_protocol::object::{Payload, RoomCut};
+    let (mut w, alice, others) = team(61, &["bob", "carol", "xavier", "zoe"]);
+    let [bob, carol, xavier, zoe] = others[..] else { panic!("four") };
+    make_admin(&mut w, alice, "carol", 2, STAFF);
+    let mut posts = Vec::new();
+    for text in ["a", "b", "c"] {
+        posts.push(w.post(xavier, "help", text));
+        w.agree();
+    }
+    w.post(zoe, "help", "yes");
+    w.agree();
+    let removal = match w.must(alice, remove("xavier", "department:Support")) {
+        Outcome::Member { object, .. } => object,
+        other => panic!("{other:?}"),
+    };
+    w.agree();
+    all_show(&w, &[alice, bob, carol, zoe], "help", &["a", "b", "c", "yes"]);
+    let room = crate::scene::help(&w, alice);
+    for (by, keep, expected) in [
+        (alice, vec![posts[1]], vec!["a", "b", "yes"]),
+        // Each part has to spare it.
+        (carol, vec![posts[0]], vec!["a", "yes"]),
+        // Parts of one admin unite.
+        (carol, vec![posts[2]], vec!["a", "b", "yes"]),
+        (alice, vec![posts[2]], vec!["a", "b", "c", "yes"]),
+        // A keep of what nobody holds is no keep of anything else.
+        (alice, vec![ObjectId([7; 32])], vec!["a", "b", "c", "yes"]),
+    ] {
+        let mut pen = Pen::of(&w, by);
+        let cut = Payload::RoomCut(RoomCut { room, revoke: removal, keep });
+        let cut = pen.sign(&w.node(by).keys(), cut);
+        let from = w.node(bob).device();
+        pen::gossip(&mut w, by, from, &[cut]);
+        w.agree();
+        all_show(&w, &[alice, bob, carol, zoe], "help", &expected);
+        let name = format!("fresh{}", w.ids().count());
+        let fresh = w.join(alice, &name, &["department:Support"]);
+        w.connect_all();
+        w.agree();
+        all_show(&w, &[fresh], "help", &expected);
+    }
+}
