@@ -75,7 +75,9 @@ impl Access {
                 let all: BTreeSet<Ix> = way.union(&ended).copied().collect();
                 let mut way: Vec<Ended> =
                     all.iter().filter_map(|revoke| view.ended(*revoke, room)).collect();
-                if disputed {
+                // A way that nothing ended is no reason to be without access; should there be one
+                // after all, its messages must not stand for ever by that.
+                if disputed || way.is_empty() {
                     way.push(Ended { revoke: None, acknowledged_stays: true, keeps: Vec::new() });
                 }
                 ways.insert(way);
