@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use conclave_protocol::control::{Added, ControlLog};
+use conclave_protocol::control::{Added, Alarm, ControlLog};
 use conclave_protocol::found::{Founding, found};
 use conclave_protocol::id::{AgentId, DeviceId, ObjectId, RoomId, UnitId};
 use conclave_protocol::keys::DeviceKeys;
@@ -109,6 +109,30 @@ fn cert(agent: AgentId, device: &DeviceKeys) -> Payload {
         countersignature: None,
         proof: SignatureBytes([0; 64]),
     })
+}
+
+#[test]
+fn a_void_certificate_claims_no_disputed_key() {
+    let mut c = Company::new();
+    let (bob, laptop) = (keys("bob"), keys("laptop"));
+    let bobs = c.admin(&bob);
+    let agents = ["one", "two", "three"].map(|name| c.agent(name));
+    let (alice, alice_grant) = (c.alice.clone(), c.alice_grant);
+    c.write(&alice, alice_grant, cert(agents[0], &laptop));
+    c.write(&alice, alice_grant, cert(agents[1], &laptop));
+    c.write(&bob, bobs, cert(agents[2], &laptop));
+    let disputed = |c: &Company| -> Vec<AgentId> {
+        let claims = c.log.alarms().into_iter().find_map(|alarm| match alarm {
+            Alarm::DisputedKey { agents, .. } => Some(agents),
+            _ => None,
+        });
+        claims.expect("in dispute")
+    };
+    assert_eq!(disputed(&c).len(), 3);
+    c.write(&alice, alice_grant, revoke(bobs));
+    let mut expected = agents[..2].to_vec();
+    expected.sort_unstable();
+    assert_eq!(disputed(&c), expected);
 }
 
 /// Without access, a way in that nothing ended would let all messages stand.
