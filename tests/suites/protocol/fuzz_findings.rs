@@ -112,6 +112,19 @@ fn cert(agent: AgentId, device: &DeviceKeys) -> Payload {
 }
 
 #[test]
+fn a_resignation_of_a_void_grant_has_no_effect() {
+    let mut c = Company::new();
+    let bob = keys("bob");
+    let grant = c.admin(&bob);
+    let resignation = c.write(&bob, grant, revoke(grant));
+    assert!(c.log.counts(resignation) && c.log.is_effective(resignation));
+    let (root, alice_grant, genesis) = (c.root.clone(), c.alice_grant, c.log.company().into());
+    c.write(&root, genesis, revoke(alice_grant));
+    assert!(!c.log.counts(grant) && !c.log.counts(resignation));
+    assert!(!c.log.is_effective(resignation));
+}
+
+#[test]
 fn a_void_certificate_claims_no_disputed_key() {
     let mut c = Company::new();
     let (bob, laptop) = (keys("bob"), keys("laptop"));
