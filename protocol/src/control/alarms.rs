@@ -189,8 +189,11 @@ impl ControlLog {
             }
         }
         for device in self.access.disputed() {
-            let agents =
-                self.links.agents_of(*device).filter(|a| self.access.is_live(*a)).collect();
+            // A void certificate claims nothing, and not every node has it.
+            let claims = |agent: &AgentId| {
+                self.access.is_live(*agent) && self.view().standing_cert(*device, *agent).is_some()
+            };
+            let agents = self.links.agents_of(*device).filter(claims).collect();
             alarms.insert(Alarm::DisputedKey { device: *device, agents });
         }
         alarms

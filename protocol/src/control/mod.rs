@@ -176,7 +176,8 @@ impl ControlLog {
             Some(Payload::AdminGrant(_)) => {
                 let target = self.nodes.find(r.target);
                 let seat = target.and_then(|grant| self.authority.seat(grant));
-                seat.is_some_and(|seat| seat.hits.contains(&ix))
+                // A resignation also hits a grant that is void, and is void itself.
+                seat.is_some_and(|seat| seat.stands && seat.hits.contains(&ix))
             }
             _ => self.view().effective(ix),
         }

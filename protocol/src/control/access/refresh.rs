@@ -372,7 +372,7 @@ fn note_entity(id: ObjectId, payload: &Payload, stale: &mut Stale) {
 
 impl<'a> View<'a> {
     /// The certificate by which a key is an agent's device, unless that has been revoked.
-    fn standing_cert(&self, key: DeviceId, agent: AgentId) -> Option<Ix> {
+    pub(in crate::control) fn standing_cert(&self, key: DeviceId, agent: AgentId) -> Option<Ix> {
         let certs = self.links.certs_of(key, agent);
         let carried = certs.iter().copied().filter(|cert| self.carried(*cert));
         let cert = carried.min_by_key(|cert| self.nodes.id(*cert))?;

@@ -142,6 +142,8 @@ impl Access {
         view: View<'_>,
     ) -> BTreeSet<BTreeSet<Ix>> {
         let mut ways = BTreeSet::new();
+        // Nobody made a void Department, so being in a Group of it leads nowhere; nothing ended
+        // such a way, and messages by one that nothing ended would stand for ever.
         if !self.units.contains_key(&unit) {
             return ways;
         }
