@@ -3,6 +3,7 @@
 //!
 //! - [`world`]: several engines in one process, with simulated network, disk and clock.
 //! - [`forge`]: signed objects made by hand, honest and not.
+//! - [`fuzzing`]: what the fuzz targets in `tests/fuzz` run.
 //! - [`reference`](mod@reference): what a control log means as the document says it, in sets and
 //!   fixpoints; slow and plain.
 //! - [`random_log`]: control logs of many authors from a seed, with every kind of quarrel.
@@ -10,6 +11,7 @@
 //! - [`vectors`]: the golden vectors, from fixed seeds.
 
 pub mod forge;
+pub mod fuzzing;
 pub mod process;
 pub mod random_log;
 pub mod reference;

@@ -11,6 +11,7 @@ mod damage;
 mod durable;
 mod early_message;
 mod frames;
+mod fuzz_corpus;
 mod fuzz_findings;
 mod garbage;
 mod ghost_post;
