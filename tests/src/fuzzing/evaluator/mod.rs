@@ -1,9 +1,9 @@
 //! A control log from bytes, in several orders and ways: what follows must be the same.
 //!
-//! - [`writer`]: bytes choose who writes what; most of it is sound, none of it is signed.
-//! - [`payload`]: what is written.
-//! - [`picture`]: all that can be asked of a log, to be compared.
-//! - [`print`]: the log as a list that people can read, for failures.
+//! - `writer`: bytes choose who writes what; most of it is sound, none of it is signed.
+//! - `payload`: what is written.
+//! - `picture`: all that can be asked of a log, to be compared.
+//! - `print`: the log as a list that people can read, for failures.
 
 mod payload;
 mod picture;
