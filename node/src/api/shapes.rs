@@ -221,7 +221,10 @@ fn authority_is_as_documented() {
     };
     let dry = DryRun { dry_run: true, subject: "bob".into(), effects: preview.into() };
     let json = serde_json::to_value(dry).expect("JSON");
-    check(&json, "dry_run subject rooms dismissed returned admins_ended voided restored warnings");
+    check(
+        &json,
+        "dry_run subject rooms dismissed returned admins_ended voided restored warnings powerless",
+    );
     check(&json["rooms"][0], "room lose gain messages_lost nobody_left");
     assert_eq!(json["rooms"][0]["messages_lost"], Value::Null);
     let line = view::LogLine {

@@ -89,22 +89,27 @@ impl ControlLog {
     fn attempts(&self) -> impl Iterator<Item = (Option<ObjectId>, bool)> + '_ {
         let all = self.links.revokes_of_admins();
         all.filter_map(|ix| {
-            let Some(Payload::Revoke(revoke)) = self.nodes.payload(ix) else { return None };
-            let rank = self.authority.rank(ix, &self.nodes)?;
-            let target = self.nodes.find(revoke.target)?;
-            let protected = match self.nodes.payload(target)? {
-                Payload::AdminGrant(_) => {
-                    let seat = self.authority.seat(target)?;
-                    (seat.stands && rank >= seat.rank && !seat.hits.contains(&ix))
-                        .then_some(seat.rank)
-                }
-                _ if self.view().effective(ix) => None,
-                Payload::AgentCert(_) => self.most_senior_rank(revoke.target.into()),
-                Payload::DeviceCert(c) => self.most_senior_rank(c.agent),
-                _ => None,
-            };
-            protected.map(|protected| (Some(self.nodes.id(ix)), rank == protected))
+            let equal = self.attempt(ix)?;
+            Some((Some(self.nodes.id(ix)), equal))
         })
+    }
+
+    /// If a `Revoke` has no effect because of whom it is aimed at: whether at an equal.
+    pub(super) fn attempt(&self, ix: Ix) -> Option<bool> {
+        let Some(Payload::Revoke(revoke)) = self.nodes.payload(ix) else { return None };
+        let rank = self.authority.rank(ix, &self.nodes)?;
+        let target = self.nodes.find(revoke.target)?;
+        let protected = match self.nodes.payload(target)? {
+            Payload::AdminGrant(_) => {
+                let seat = self.authority.seat(target)?;
+                (seat.stands && rank >= seat.rank && !seat.hits.contains(&ix)).then_some(seat.rank)
+            }
+            _ if self.view().effective(ix) => None,
+            Payload::AgentCert(_) => self.most_senior_rank(revoke.target.into()),
+            Payload::DeviceCert(c) => self.most_senior_rank(c.agent),
+            _ => None,
+        };
+        protected.map(|protected| rank == protected)
     }
 
     /// Whether both sides of an attempt still have their authority: else it has been decided.
@@ -137,9 +142,7 @@ impl ControlLog {
 
     /// The smallest rank of an agent's grants in force.
     fn most_senior_rank(&self, agent: AgentId) -> Option<u32> {
-        let grants = self.links.grants_of(agent).iter();
-        let in_force = grants.filter(|grant| self.authority.in_force(**grant));
-        in_force.filter_map(|grant| self.authority.seat(*grant)).map(|seat| seat.rank).min()
+        Some(self.authority.most_senior(agent, None)).filter(|rank| *rank < u32::MAX)
     }
 
     /// Rotations that count, by the key that they put in place; ids ascending.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::links::Links;
 use super::nodes::{Ix, Limit, Nodes};
-use crate::id::{AgentId, ObjectId};
+use crate::id::{AgentId, DeviceId, ObjectId};
 use crate::object::{AdminGrant, Payload, Revoke};
 
 /// The state of an authority.
@@ -37,6 +37,9 @@ impl Seat {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Authority {
     seats: BTreeMap<Ix, Seat>,
+    /// The ranks of grants in force, by the agent that they name and by device and agent, with how
+    /// many grants have each.
+    protectors: BTreeMap<(AgentId, Option<DeviceId>), BTreeMap<u32, usize>>,
     /// Seats to judge again, by rank.
     stale: BTreeSet<(u32, Ix)>,
     /// Objects to judge again.
@@ -79,18 +82,14 @@ impl Authority {
 
     /// The rank of the most senior carrier with which a `Revoke` has an effect; for one of an
     /// `AdminGrant` all carriers have, on ranks below theirs.
-    pub(super) fn effective_rank(&self, revoke: Ix, nodes: &Nodes, links: &Links) -> Option<u32> {
+    pub(super) fn effective_rank(&self, revoke: Ix, nodes: &Nodes) -> Option<u32> {
         let Some(Payload::Revoke(r)) = nodes.payload(revoke) else { return None };
         let target = nodes.payload_of(r.target)?;
         let senior_to_all = |rank: u32, carrier: Ix| match target {
-            Payload::AgentCert(_) => {
-                let agent = AgentId::from(r.target);
-                self.most_senior(links.grants_of(agent), |_| true, nodes) > rank
-            }
+            Payload::AgentCert(_) => self.most_senior(r.target.into(), None) > rank,
             Payload::DeviceCert(c) => {
-                let grants = links.grants_of(c.agent);
-                let on_it = self.most_senior(grants, |g| g.device == c.device, nodes);
-                let of_agent = self.most_senior(grants, |_| true, nodes);
+                let on_it = self.most_senior(c.agent, Some(c.device));
+                let of_agent = self.most_senior(c.agent, None);
                 // People may revoke their own lost laptop; nobody else's equal may.
                 let own = agent_of(carrier, nodes) == Some(c.agent);
                 on_it > rank && (of_agent > rank || own && of_agent == rank)
@@ -103,14 +102,26 @@ impl Authority {
             .min()
     }
 
-    /// The smallest rank among grants in force that fit; `u32::MAX` without any.
-    fn most_senior(&self, grants: &[Ix], fits: impl Fn(&AdminGrant) -> bool, nodes: &Nodes) -> u32 {
-        let in_force = grants.iter().filter(|grant| self.in_force(**grant));
-        let ranks = in_force.filter_map(|grant| match nodes.payload(*grant) {
-            Some(Payload::AdminGrant(g)) if fits(g) => Some(g.rank),
-            _ => None,
-        });
-        ranks.min().unwrap_or(u32::MAX)
+    /// The smallest rank among grants in force that name an agent, or an agent and a device;
+    /// `u32::MAX` without any.
+    pub(super) fn most_senior(&self, agent: AgentId, device: Option<DeviceId>) -> u32 {
+        let ranks = self.protectors.get(&(agent, device));
+        ranks.and_then(|ranks| ranks.first_key_value()).map_or(u32::MAX, |(rank, _)| *rank)
+    }
+
+    /// Counts a grant among those in force, or no longer.
+    fn count_protector(&mut self, grant: &AdminGrant, in_force: bool) {
+        for key in [(grant.agent, None), (grant.agent, Some(grant.device))] {
+            let ranks = self.protectors.entry(key).or_default();
+            let count = ranks.entry(grant.rank).or_default();
+            *count = if in_force { *count + 1 } else { count.saturating_sub(1) };
+            if *count == 0 {
+                ranks.remove(&grant.rank);
+            }
+            if ranks.is_empty() {
+                self.protectors.remove(&key);
+            }
+        }
     }
 
     pub(super) fn add_genesis(&mut self) {
@@ -304,7 +315,7 @@ impl Authority {
                 resignations.push(*candidate);
                 continue;
             }
-            let senior = self.effective_rank(*candidate, nodes, links);
+            let senior = self.effective_rank(*candidate, nodes);
             if senior.is_none_or(|rank| rank >= grant.rank) {
                 continue;
             }
@@ -325,7 +336,7 @@ impl Authority {
         let was_in_force = self.in_force(ix);
         self.set_seat(ix, true, limit, hits);
         if was_in_force != self.in_force(ix) {
-            self.protection_changed(grant, nodes, links);
+            self.protection_changed(ix, grant, nodes, links);
         }
     }
 
@@ -333,7 +344,7 @@ impl Authority {
         let was_in_force = self.in_force(ix);
         self.set_seat(ix, false, Limit::Nothing, Vec::new());
         if was_in_force {
-            self.protection_changed(grant, nodes, links);
+            self.protection_changed(ix, grant, nodes, links);
         }
     }
 
@@ -352,13 +363,26 @@ impl Authority {
         }
     }
 
-    /// `Revoke`s of the agent and its devices may have an effect now, or none any more.
-    fn protection_changed(&mut self, grant: &AdminGrant, nodes: &Nodes, links: &Links) {
+    /// A grant came into force or went out of it. If that changes who is the most senior of its
+    /// agent, or of its device, `Revoke`s of these may have an effect now, or none any more.
+    fn protection_changed(&mut self, ix: Ix, grant: &AdminGrant, nodes: &Nodes, links: &Links) {
+        let seniors = |authority: &Self| {
+            let of = |device| authority.most_senior(grant.agent, device);
+            (of(None), of(Some(grant.device)))
+        };
+        let before = seniors(self);
+        self.count_protector(grant, self.in_force(ix));
+        let after = seniors(self);
+        if before == after {
+            return;
+        }
         let agent = nodes.find(grant.agent).map(|cert| links.revokes_of(cert)).unwrap_or_default();
         self.touched.extend(agent);
         self.touched.extend(links.revokes_of_devices(grant.agent));
         for other in links.grants_of(grant.agent) {
-            self.mark_seat(*other);
+            if self.seats.get(other).is_some_and(|seat| seat.rank > grant.rank) {
+                self.mark_seat(*other);
+            }
         }
     }
 }

@@ -193,7 +193,7 @@ impl ControlLog {
                 explanation.ended_by = self.revokes_on(id);
                 explanation.ratify = (!explanation.ended_by.is_empty()).then_some(id);
             }
-            Some(Payload::Revoke(_)) if self.powerless().any(|other| other == id) => {
+            Some(Payload::Revoke(_)) if self.attempt(ix).is_some() => {
                 explanation.notes.push(
                     "it has no effect: only a strictly more senior admin can end an admin's \
                      authority, or dismiss an admin or its devices"

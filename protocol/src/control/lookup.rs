@@ -179,6 +179,26 @@ impl ControlLog {
         ids
     }
 
+    /// The effective `Revoke`s that hold a device out, for whichever agent it was certified, those
+    /// of the agent included.
+    #[must_use]
+    pub fn held_out(&self, device: DeviceId) -> BTreeSet<ObjectId> {
+        let mut out = BTreeSet::new();
+        for agent in self.links.agents_of(device) {
+            let certs = self.links.certs_of(device, agent);
+            let revokes = self.links.revokes_of_pair(device, agent);
+            out.extend(ids(&self.view().not_returned(revokes, certs), &self.nodes));
+            out.extend(self.revokes_on(agent.into()));
+        }
+        out
+    }
+
+    /// Whether an `AdminGrant`, which need not be here, could issue a payload.
+    #[must_use]
+    pub fn grant_could_issue(&self, grant: &AdminGrant, payload: &Payload) -> bool {
+        sound::admin_could_issue(grant, payload, &self.nodes)
+    }
+
     /// The `Revoke`s that hit an `AdminGrant`.
     #[must_use]
     pub fn hits(&self, grant: ObjectId) -> Vec<ObjectId> {

@@ -71,7 +71,7 @@ pub struct ControlLog {
     places: BTreeMap<(DeviceId, u64), Vec<Ix>>,
     /// Places with more than one.
     forks: BTreeSet<(DeviceId, u64)>,
-    /// By author: void objects that nothing reconciled refers to and that never counted.
+    /// By who answers for them: void objects that nothing reconciled refers to and that never counted.
     idle: BTreeMap<DeviceId, usize>,
     /// Objects about which `access` has not heard yet.
     unheard: BTreeSet<Ix>,
@@ -332,8 +332,8 @@ impl ControlLog {
     /// Whether an object's author has more idle objects here than its share.
     #[must_use]
     pub fn is_over_share(&self, id: ObjectId) -> bool {
-        let author = self.nodes.find(id).map(|ix| self.nodes.author(ix));
-        let idle = author.and_then(|author| self.idle.get(&author)).copied().unwrap_or(0);
+        let charged = self.nodes.find(id).map(|ix| self.nodes.node(ix).charged);
+        let idle = charged.and_then(|charged| self.idle.get(&charged)).copied().unwrap_or(0);
         idle > VOID_CONTROL_PER_DEVICE_MAX
     }
 
@@ -383,9 +383,24 @@ impl ControlLog {
         }
         self.authority.all_again(&mut self.nodes, &self.links);
         self.settle();
+        self.charge_again();
         self.access = Access::default();
         self.unheard.extend(self.nodes.iter().map(|(ix, _)| ix));
         self.refresh();
+    }
+
+    /// Finds again whose share each idle object counts against.
+    fn charge_again(&mut self) {
+        self.idle.clear();
+        let all: Vec<Ix> = self.nodes.iter().map(|(ix, _)| ix).skip(1).collect();
+        for ix in all {
+            let charged = self.answerable(self.nodes.authority(ix));
+            let node = self.nodes.node_mut(ix);
+            node.charged = charged;
+            if !node.reconciled && !node.once_carried {
+                *self.idle.entry(charged).or_default() += 1;
+            }
+        }
     }
 
     /// Derives what people see from what was added since the last time.
@@ -408,10 +423,24 @@ impl ControlLog {
     /// Void objects are bounded by author. A new object can be carried only by an authority
     /// whose holder nothing limits: a cut names what was there before.
     fn has_room(&self, object: &ControlObject) -> bool {
-        let authority = self.nodes.find(object.header.authority);
-        let open = authority.is_some_and(|ix| self.authority.is_open(ix));
-        let idle = self.idle.get(&object.header.author).copied().unwrap_or(0);
-        open || idle < VOID_CONTROL_PER_DEVICE_MAX
+        let Some(authority) = self.nodes.find(object.header.authority) else { return false };
+        let idle = self.idle.get(&self.answerable(authority)).copied().unwrap_or(0);
+        self.authority.is_open(authority) || idle < VOID_CONTROL_PER_DEVICE_MAX
+    }
+
+    /// Who answers for what is signed under an authority: its holder if it stands, else that of the
+    /// nearest one above it that does. So whoever was cut off has one share, however many keys it
+    /// appoints.
+    fn answerable(&self, mut authority: Ix) -> DeviceId {
+        while !self.authority.seat(authority).is_some_and(|seat| seat.stands)
+            && authority != Ix::GENESIS
+        {
+            authority = self.nodes.authority(authority);
+        }
+        match self.nodes.payload(authority) {
+            Some(Payload::AdminGrant(grant)) => grant.device,
+            _ => self.nodes.author(authority),
+        }
     }
 
     fn take(&mut self, object: Verified<ControlObject>) {
@@ -429,7 +458,9 @@ impl ControlLog {
         if places.len() > 1 {
             self.forks.insert(place);
         }
-        *self.idle.entry(place.0).or_default() += 1;
+        let charged = self.answerable(self.nodes.authority(ix));
+        self.nodes.node_mut(ix).charged = charged;
+        *self.idle.entry(charged).or_default() += 1;
         ix
     }
 
@@ -463,19 +494,19 @@ impl ControlLog {
             let (before, now) = (node.reconciled, node.carried() || node.pins > 0);
             let (was_idle, once) =
                 (!before && !node.once_carried, node.once_carried || node.carried());
-            let author = self.nodes.author(ix);
+            let charged = node.charged;
             let is_idle = !now && !once;
             let node = self.nodes.node_mut(ix);
             node.reconciled = now;
             node.once_carried = once;
             if was_idle && !is_idle && ix != Ix::GENESIS {
-                let idle = self.idle.entry(author).or_default();
+                let idle = self.idle.entry(charged).or_default();
                 *idle = idle.saturating_sub(1);
                 if *idle == 0 {
-                    self.idle.remove(&author);
+                    self.idle.remove(&charged);
                 }
             } else if !was_idle && is_idle {
-                *self.idle.entry(author).or_default() += 1;
+                *self.idle.entry(charged).or_default() += 1;
             }
             if before == now {
                 continue;

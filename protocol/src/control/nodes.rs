@@ -39,6 +39,8 @@ pub(super) struct Node {
     pub(super) ratified: Vec<Ix>,
     /// It was carried at some time.
     pub(super) once_carried: bool,
+    /// Whose share of void objects it counts against while it is idle.
+    pub(super) charged: DeviceId,
     /// How many reconciled objects refer to it.
     pub(super) pins: u32,
     /// It is carried, or something reconciled refers to it.
@@ -185,6 +187,7 @@ impl Nodes {
             own: false,
             ratified: Vec::new(),
             once_carried: false,
+            charged: DeviceId::default(),
             pins: 0,
             reconciled: false,
         });

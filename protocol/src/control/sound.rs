@@ -211,7 +211,7 @@ pub(super) fn could_issue(authority: Ix, payload: &Payload, nodes: &Nodes) -> bo
     }
 }
 
-fn admin_could_issue(grant: &AdminGrant, payload: &Payload, nodes: &Nodes) -> bool {
+pub(super) fn admin_could_issue(grant: &AdminGrant, payload: &Payload, nodes: &Nodes) -> bool {
     let may = grant.may;
     let company = grant.scope.is_none();
     let unit = |id: UnitId| may.units && (company || in_department(id, grant.scope, nodes));

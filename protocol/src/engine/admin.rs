@@ -1,7 +1,7 @@
 //! What admins ask for that ends, restores or renames: worked out as a plan, which can be looked
 //! at before it is signed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use super::command::{Command, Failure, FailureKind, Outcome, Signer};
@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) subject: String,
     /// The key that signs instead of this device's.
     pub(super) signer: Option<Signer>,
+    /// Which of the payloads it signs; this device signs the others.
+    by_signer: BTreeSet<usize>,
     /// What is signed.
     pub(super) payloads: Vec<Payload>,
     /// What cannot be done as one might expect.
@@ -33,10 +35,22 @@ impl Plan {
         Self {
             subject: subject.into(),
             signer: None,
+            by_signer: BTreeSet::new(),
             payloads,
             warnings: Vec::new(),
             powerless: false,
         }
+    }
+
+    /// The key that signs the n-th payload instead of this device's.
+    pub(super) fn signer_of(&self, n: usize) -> Option<&Signer> {
+        self.signer.as_ref().filter(|_| self.by_signer.contains(&n))
+    }
+
+    /// Lets a key sign everything.
+    fn sign_all(&mut self, signer: &Signer) {
+        self.signer = Some(signer.clone());
+        self.by_signer = (0..self.payloads.len()).collect();
     }
 }
 
@@ -102,11 +116,15 @@ impl Engine {
     /// Signs, stores and publishes what was planned.
     pub(super) fn carry_out(&mut self, plan: Plan) -> Result<Outcome, Failure> {
         let mut preview = self.preview_of(&plan)?;
+        let signers: Vec<Option<Signer>> =
+            (0..plan.payloads.len()).map(|n| plan.signer_of(n).cloned()).collect();
         preview.warnings.extend(plan.warnings);
         preview.powerless = plan.powerless;
         let mut objects = Vec::new();
         for payload in plan.payloads {
-            objects.push(self.author_as(plan.signer.as_ref(), payload)?);
+            objects.push(
+                self.author_as(signers.get(objects.len()).cloned().flatten().as_ref(), payload)?,
+            );
         }
         self.control_changed();
         Ok(Outcome::Signed { subject: plan.subject, objects, preview })
@@ -205,9 +223,10 @@ impl Engine {
         // A resignation must cite what it ends, so our last grant goes last.
         payloads.sort_by_key(|p| self.log().is_ok_and(|log| log.authority_for(me, p).is_none()));
         let mut plan = self.by_whoever_may(Plan::new(agent.name, payloads), root);
-        if cuts_own {
-            plan.signer.clone_from(root);
+        if cuts_own && let Some(root) = root {
+            plan.sign_all(root);
         }
+        self.warn_of_forks(&mut plan);
         Ok(plan)
     }
 
@@ -383,28 +402,56 @@ impl Engine {
         })?;
         let mut plan =
             Plan::new("the root key", vec![Payload::RootRotate(RootRotate { next, cut })]);
-        plan.signer = Some(key.clone());
+        plan.sign_all(key);
+        if last_good.is_none() {
+            plan.warnings.push(
+                "all that the old root key signed, as far as this node knows, goes on counting: if \
+                 it was stolen, find its last good object in `conclave log` and name it with \
+                 `--last-good`"
+                    .to_owned(),
+            );
+        }
         Ok(plan)
     }
 
     /// Lets this device sign if that has an effect, else the root key that was given.
     fn by_whoever_may(&self, mut plan: Plan, root: &Option<Signer>) -> Plan {
-        if root.is_none() {
-            return plan;
-        }
+        let Some(root) = root else { return plan };
         let me = self.keys.device();
-        let may = self
-            .log()
-            .is_ok_and(|log| plan.payloads.iter().all(|p| log.authority_for(me, p).is_some()));
-        let effective = may && self.attempts_of(&plan).is_ok_and(|attempts| attempts.is_empty());
-        if !effective {
-            plan.signer.clone_from(root);
+        for (n, payload) in plan.payloads.iter().enumerate() {
+            let own = self.log().is_ok_and(|log| log.authority_for(me, payload).is_some());
+            let alone = Plan::new("", vec![payload.clone()]);
+            let does = own && self.attempts_of(&alone).is_ok_and(|attempts| attempts.is_empty());
+            let could = self.log().is_ok_and(|log| log.root_could_issue(payload));
+            if !does && (could || !own) {
+                plan.by_signer.insert(n);
+            }
+        }
+        if !plan.by_signer.is_empty() {
+            plan.signer = Some(root.clone());
         }
         plan
     }
 
+    /// A cut is a place on one branch of a chain: of a forked one, the other branch is lost.
+    fn warn_of_forks(&self, plan: &mut Plan) {
+        let Ok(log) = self.log() else { return };
+        let forked: BTreeSet<DeviceId> = log.equivocations().map(|(device, _)| device).collect();
+        let cut = |payload: &Payload| match payload {
+            Payload::Revoke(r) => r.control_cuts.iter().any(|cut| forked.contains(&cut.device)),
+            _ => false,
+        };
+        if plan.payloads.iter().any(cut) {
+            plan.warnings.push(
+                "the device signed on two branches, and the cut leaves only one of them: look at \
+                 `conclave log` and choose the last good object with `--last-good`"
+                    .to_owned(),
+            );
+        }
+    }
+
     fn rank_of(&self, plan: &Plan) -> Option<u32> {
-        if plan.signer.is_some() {
+        if plan.signer_of(0).is_some() {
             return Some(0);
         }
         let log = self.log().ok()?;
@@ -418,10 +465,10 @@ impl Engine {
     /// Checks that what is planned can be signed and has an effect, and says what is missing.
     pub(super) fn check_plan(&self, plan: &Plan) -> Result<(), Failure> {
         let log = self.log()?;
-        if let Some(signer) = &plan.signer {
-            let key = signer.keys().device();
-            for payload in &plan.payloads {
-                if !self.root_may(log, key, payload) {
+        let me = self.keys.device();
+        for (n, payload) in plan.payloads.iter().enumerate() {
+            if let Some(signer) = plan.signer_of(n) {
+                if !self.root_may(log, signer.keys().device(), payload) {
                     return Err(Failure::new(
                         FailureKind::NotAdmin,
                         "this is not the company's root key, or the root may not do this",
@@ -429,12 +476,7 @@ impl Engine {
                          a lost or stolen one",
                     ));
                 }
-            }
-            return Ok(());
-        }
-        let me = self.keys.device();
-        for payload in &plan.payloads {
-            if log.authority_for(me, payload).is_none() {
+            } else if log.authority_for(me, payload).is_none() {
                 return Err(self.lacks_authority(payload));
             }
         }
@@ -444,6 +486,13 @@ impl Engine {
     /// Says what will have no effect: against a senior that is refused; against an equal it is
     /// an appeal to whoever is senior to both.
     fn check_effect(&self, plan: &mut Plan) -> Result<(), Failure> {
+        let admins =
+            |log: &ControlLog| log.admin_grants().filter(|(id, _)| log.in_force(*id)).count();
+        if admins(self.log()?) > 0 && admins(&self.log_after(plan)?.0) == 0 {
+            plan.warnings.push(
+                "nobody is an admin after this: only the root key can appoint one".to_owned(),
+            );
+        }
         for attempt in self.attempts_of(plan)? {
             match attempt {
                 Alarm::DuelOfEquals { .. } => {

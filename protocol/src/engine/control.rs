@@ -229,6 +229,10 @@ impl Engine {
         }
         let known: Vec<DeviceId> =
             self.introduced.iter().copied().filter(|peer| self.is_member(*peer)).collect();
+        // Who turns out to be revoked has nothing more to ask.
+        if let Some(control) = self.control.as_ref() {
+            self.introduced.retain(|peer| control.held_out(*peer).is_empty());
+        }
         for peer in known {
             self.introduced.remove(&peer);
             self.greet_member(peer);

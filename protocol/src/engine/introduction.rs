@@ -76,7 +76,9 @@ impl Engine {
     fn tell_what_ended(&mut self, peer: DeviceId, ended: BTreeSet<ObjectId>) {
         let Some(control) = self.control.as_ref() else { return };
         let place = |id: ObjectId| Some((control.get(id)?.header.height, id));
-        let mut open: BTreeSet<(u64, ObjectId)> = ended.into_iter().filter_map(place).collect();
+        // The first of them is enough; a later one would tell of the time in between.
+        let first = ended.into_iter().filter_map(place).min();
+        let mut open: BTreeSet<(u64, ObjectId)> = first.into_iter().collect();
         let mut newest = Vec::new();
         // References point down, so this takes the newest first.
         while let Some((_, id)) = open.pop_last() {
@@ -130,16 +132,30 @@ fn vouch(
 ) -> Result<(), BTreeSet<ObjectId>> {
     let company = control.company();
     let refused = Err(BTreeSet::new());
+    // A device that was revoked here, or whose agent was dismissed, may have another certificate
+    // by somebody who has not heard of that.
+    let held_out = control.held_out(device);
+    if !held_out.is_empty() {
+        return Err(held_out);
+    }
     let mut expected: Option<(ObjectId, DeviceId)> = None;
+    let mut below: Option<Payload> = None;
     for (place, Blob(bytes)) in objects.iter().enumerate() {
         let Ok(object) = Verified::<ControlObject>::control(bytes, company, Trust::Nothing) else {
             return refused;
         };
         let (id, value) = (object.id(), object.value());
         match (&value.payload, expected) {
-            (Payload::DeviceCert(cert), None) if place == 0 && cert.device == device => {}
+            (Payload::DeviceCert(cert), None) if place == 0 && cert.device == device => {
+                let dismissed = control.revokes_on(cert.agent.into());
+                if !dismissed.is_empty() {
+                    return Err(dismissed.into_iter().collect());
+                }
+            }
             (Payload::AdminGrant(grant), Some((wanted, author)))
-                if wanted == id && grant.device == author => {}
+                if wanted == id
+                    && grant.device == author
+                    && below.as_ref().is_some_and(|b| control.grant_could_issue(grant, b)) => {}
             (Payload::RootRotate(_), Some((wanted, author)))
                 if wanted == id && value.header.author == author => {}
             _ => return refused,
@@ -156,6 +172,7 @@ fn vouch(
             return Err(cut_by.chain(own).chain(control.revokes_on(cert.agent.into())).collect());
         }
         expected = Some((value.header.authority, value.header.author));
+        below = Some(value.payload.clone());
     }
     // All of it new to us, signed by the root that we know.
     match expected {

@@ -6,9 +6,11 @@ use super::Engine;
 use super::control::{refusal_of, verify_word};
 use super::io::{Effect, Event, GossipToken, GossipVerdict, Table, Write};
 use super::load::{Shown, TAIL, message_key, message_value};
-use crate::envelope::{Envelope, EnvelopeKind};
-use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic};
+use crate::control::ControlLog;
+use crate::envelope::{EnterBody, Envelope, EnvelopeKind};
+use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic, UnitId};
 use crate::limits::{HOLD_MS_MAX, REVOCATIONS_PUSHED_MAX, UNACKNOWLEDGED_PER_ROOM_MAX};
+use crate::object::{Payload, Principal};
 use crate::room::{WaitFor, Waiting};
 use crate::signed::{Trust, Verified};
 use crate::sync::{Request, Scope};
@@ -130,7 +132,7 @@ impl Engine {
             (EnvelopeKind::Enter, _) => message
                 .enter_body()
                 .is_ok_and(|body| body.references().all(|id| control.counts(id))),
-            (_, Some(enter)) => state.refused_enters.contains(&enter),
+            (_, Some(enter)) => state.refused_enters.contains_key(&enter),
             (_, None) => true,
         };
         // An accepted message follows it, so its envelope has to be kept; it is never shown.
@@ -148,16 +150,23 @@ impl Engine {
             let certified = control.access().agent_of(message.device).is_some();
             let reason = if certified { "no_membership" } else { "unknown_device" };
             if message.kind == EnvelopeKind::Enter {
+                let body = message.enter_body();
+                let verdict = match body.map(|b| contradicts_itself(control, room, message, &b)) {
+                    Ok(false) => GossipVerdict::Ignore,
+                    _ => GossipVerdict::Reject,
+                };
                 if state.refused_enters.len() >= REFUSED_ENTERS_MAX {
                     state.refused_enters.pop_first();
                 }
-                state.refused_enters.insert(envelope.id());
+                state.refused_enters.insert(envelope.id(), verdict);
                 // Messages that waited for this `Enter` are as hopeless as it is.
                 let waiting = state.log.held.take_for_enter(envelope.id());
-                self.refuse(origin, GossipVerdict::Reject, reason);
+                self.refuse(origin, verdict, reason);
                 return self.judge_again(room, waiting);
             }
-            return self.refuse(origin, GossipVerdict::Reject, reason);
+            let enter = message.standing.and_then(|enter| state.refused_enters.get(&enter));
+            let verdict = enter.copied().unwrap_or(GossipVerdict::Reject);
+            return self.refuse(origin, verdict, reason);
         }
         self.wait(room, envelope, origin, WaitFor::Control);
     }
@@ -492,4 +501,35 @@ impl Engine {
             self.verdict(token, verdict);
         }
     }
+}
+
+/// Whether the objects that an `Enter` lists can never lead its device to the room, whatever
+/// becomes of them: what is only void or ended here may count for an honest forwarder.
+fn contradicts_itself(
+    control: &ControlLog,
+    room: RoomId,
+    enter: &Envelope,
+    body: &EnterBody,
+) -> bool {
+    let payload = |id: ObjectId| control.get(id).map(|object| &object.payload);
+    let Some(Payload::DeviceCert(cert)) = payload(body.device_cert) else { return true };
+    let Some(Payload::Permit(permit)) = payload(body.permit) else { return true };
+    let mut units = BTreeSet::new();
+    for grant in &body.member_grants {
+        match payload(*grant) {
+            Some(Payload::MemberGrant(g)) if g.agent == cert.agent => {
+                units.insert(g.unit);
+                if let Some(Payload::UnitCreate(unit)) = payload(g.unit.into()) {
+                    units.extend(unit.parent);
+                }
+            }
+            _ => return true,
+        }
+    }
+    let leads = match permit.principal {
+        Principal::Agent(agent) => agent == cert.agent,
+        Principal::Unit(UnitId::ROLE_AGENT) => true,
+        Principal::Unit(unit) => units.contains(&unit),
+    };
+    cert.device != enter.device || permit.room != room || !leads
 }

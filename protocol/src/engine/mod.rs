@@ -82,7 +82,7 @@ struct Room {
     /// Whether the room has been compared with another device since the start.
     compared: bool,
     /// `Enter`s that were refused under the present control log; bounded.
-    refused_enters: BTreeSet<MessageId>,
+    refused_enters: BTreeMap<MessageId, io::GossipVerdict>,
     /// Messages by authors who have lost access, that running pulls brought, with the peers:
     /// taken back at the end of the last unless something acknowledges them.
     unacknowledged: BTreeMap<MessageId, BTreeSet<DeviceId>>,

@@ -44,11 +44,14 @@ impl Engine {
     }
 
     /// A copy of the log with what a plan would add, and the ids of that.
-    fn log_after(&self, plan: &Plan) -> Result<(ControlLog, BTreeSet<ObjectId>), Failure> {
+    pub(super) fn log_after(
+        &self,
+        plan: &Plan,
+    ) -> Result<(ControlLog, BTreeSet<ObjectId>), Failure> {
         let mut after = self.log()?.clone();
         let mut signed = BTreeSet::new();
-        let keys = plan.signer.as_ref().map_or(&self.keys, Signer::keys);
-        for payload in &plan.payloads {
+        for (n, payload) in plan.payloads.iter().enumerate() {
+            let keys = plan.signer_of(n).map_or(&self.keys, Signer::keys);
             let (id, bytes) = sign_as(&after, keys, payload.clone())?;
             signed.insert(id);
             let company = after.company();

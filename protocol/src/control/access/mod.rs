@@ -37,7 +37,7 @@ impl View<'_> {
 
     /// Whether a `Revoke` is carried and has an effect.
     pub(super) fn effective(&self, revoke: Ix) -> bool {
-        self.authority.effective_rank(revoke, self.nodes, self.links).is_some()
+        self.authority.effective_rank(revoke, self.nodes).is_some()
     }
 
     /// Those `Revoke`s with an effect that no permitted `Ratify` of any target overrides.
@@ -116,6 +116,8 @@ pub struct Access {
     members: BTreeMap<(AgentId, UnitId), Pair>,
     /// Agents with a membership in force, by unit.
     in_unit: BTreeMap<UnitId, BTreeSet<AgentId>>,
+    /// Agents with a membership, in force or ended, or a void one, by unit.
+    ever_in_unit: BTreeMap<UnitId, BTreeSet<AgentId>>,
     permits: BTreeMap<(RoomId, Principal), Pair>,
     /// Permits in force that are carried only under Departments, with these.
     limited: BTreeMap<Ix, BTreeSet<UnitId>>,

@@ -52,6 +52,7 @@ impl View<'_> {
     ) -> BTreeSet<Ix> {
         let mut left: BTreeSet<Ix> = strikes.clone();
         let mut seen = BTreeSet::new();
+        let first = grant;
         let mut grants = vec![grant];
         while let Some(grant) = grants.pop() {
             for revoke in self.permitted_overrides(grant) {
@@ -61,11 +62,31 @@ impl View<'_> {
                         return left;
                     }
                     let Some(Payload::Revoke(r)) = self.nodes.payload(revoke) else { continue };
-                    grants.extend(self.nodes.find(r.target));
+                    let target = self.nodes.find(r.target);
+                    grants.extend(target.filter(|target| self.is_on_pair_of(first, *target)));
                 }
             }
         }
         left
+    }
+
+    /// Whether the closure of a grant goes on through another: one of the same pair or, for a
+    /// membership in a Group, of that with its Department. Through others, what is strict for one
+    /// pair could be undone by way of the next.
+    fn is_on_pair_of(&self, grant: Ix, other: Ix) -> bool {
+        match (self.nodes.payload(grant), self.nodes.payload(other)) {
+            (Some(Payload::MemberGrant(g)), Some(Payload::MemberGrant(o))) => {
+                let parent = match self.nodes.payload_of(g.unit) {
+                    Some(Payload::UnitCreate(u)) => u.parent,
+                    _ => None,
+                };
+                g.agent == o.agent && (g.unit == o.unit || parent == Some(o.unit))
+            }
+            (Some(Payload::Permit(p)), Some(Payload::Permit(o))) => {
+                p.room == o.room && p.principal == o.principal
+            }
+            _ => false,
+        }
     }
 
     /// Finds the grants in force. `strikes` are the carried `Revoke`s on the pair.

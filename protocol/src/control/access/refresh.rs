@@ -6,7 +6,7 @@ use super::{Access, DeviceInfo, RoomInfo, UnitInfo, View};
 use crate::control::names::Namespace;
 use crate::control::nodes::Ix;
 use crate::id::{AgentId, DeviceId, ObjectId, RoomId, UnitId};
-use crate::object::{Field, FieldValue, Payload, Principal};
+use crate::object::{Field, FieldValue, Payload, Principal, RevokeMode};
 
 /// Whose access may be another than before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,6 +91,7 @@ impl Access {
             | Payload::RoomCreate(_) => note_entity(id, payload, stale),
             Payload::MemberGrant(g) => {
                 self.members.entry((g.agent, g.unit)).or_default().grants.insert(ix);
+                self.ever_in_unit.entry(g.unit).or_default().insert(g.agent);
                 stale.members.insert((g.agent, g.unit));
             }
             Payload::Permit(p) => {
@@ -143,6 +144,7 @@ impl Access {
         let info = self.agents.entry(agent).or_default();
         info.live = live;
         info.name.clone_from(&name);
+        let rank = view.name_rank(cert).unwrap_or(rank);
         self.rename(agent.into(), live.then_some((Namespace::Agents, name, rank)));
     }
 
@@ -155,9 +157,11 @@ impl Access {
             changes.agents.insert(before.agent);
         }
         let mut certified = Vec::new();
+        let barred = !view.strict_on_key(key).is_empty();
         for agent in view.links.agents_of(key) {
             changes.agents.insert(agent);
             if self.is_live(agent)
+                && !barred
                 && let Some(cert) = view.standing_cert(key, agent)
             {
                 certified.push((agent, cert));
@@ -242,6 +246,7 @@ impl Access {
         if let Some(rank) = rank {
             let name = view.name_of(create);
             let space = Namespace::Units(made.kind, made.parent);
+            let rank = view.name_rank(create).unwrap_or(rank);
             let info =
                 UnitInfo { kind: made.kind, parent: made.parent, name: name.clone(), revoked };
             self.units.insert(unit, info);
@@ -254,8 +259,9 @@ impl Access {
         changes
             .rooms
             .extend(made.parent.into_iter().flat_map(|p| self.rooms_of(Principal::Unit(p))));
-        // A permission for a single agent may rest on being a member here.
-        changes.agents.extend(self.in_unit.get(&unit).into_iter().flatten());
+        // Also for those who were members: what ended it decides about what they wrote. And a
+        // permission for a single agent may rest on being a member here.
+        changes.agents.extend(self.ever_in_unit.get(&unit).into_iter().flatten());
         for group in view.links.groups_of(unit) {
             self.refresh_unit(*group, view, changes);
         }
@@ -312,6 +318,7 @@ impl Access {
         let revoked = !view.not_returned(view.links.revokes_of(create), &[create]).is_empty();
         let info = RoomInfo { name: name.clone(), topic, active, history: made.history, revoked };
         self.rooms.insert(room, info);
+        let rank = view.name_rank(create).unwrap_or(rank);
         self.rename(room.into(), (!revoked).then_some((Namespace::Rooms, name, rank)));
     }
 
@@ -380,6 +387,25 @@ impl<'a> View<'a> {
         self.not_returned(revokes, certs).is_empty().then_some(cert)
     }
 
+    /// The strict `Revoke`s that stand on a key: on its certificates for any agent, or on such an
+    /// agent. While there are any it is live for nobody, or certifying it for a new agent would
+    /// undo what a senior meant to be final.
+    pub(in crate::control) fn strict_on_key(&self, key: DeviceId) -> BTreeSet<Ix> {
+        let mut strict = BTreeSet::new();
+        for agent in self.links.agents_of(key) {
+            let certs = self.links.certs_of(key, agent);
+            if !certs.iter().any(|cert| self.carried(*cert)) {
+                continue;
+            }
+            strict.extend(self.not_returned(self.links.revokes_of_pair(key, agent), certs));
+            if let Some(cert) = self.nodes.find(agent) {
+                strict.extend(self.not_returned(self.links.revokes_of(cert), &[cert]));
+            }
+        }
+        strict.retain(|revoke| self.mode(*revoke) == Some(RevokeMode::Strict));
+        strict
+    }
+
     fn certified_key(&self, cert: Ix) -> Option<DeviceId> {
         match self.nodes.payload(cert)? {
             Payload::DeviceCert(c) => Some(c.device),
@@ -418,6 +444,20 @@ impl<'a> View<'a> {
     /// The value of a field, if one was ever set: of those that no other supersedes, the one of
     /// the most senior author, then of the smallest id.
     pub(super) fn field(&self, target: Ix, field: Field) -> Option<&'a FieldValue> {
+        let (_, winner) = self.field_winner(target, field)?;
+        match self.nodes.payload(winner) {
+            Some(Payload::SetField(f)) => Some(&f.value),
+            _ => None,
+        }
+    }
+
+    /// The rank of whoever last named something, if it was renamed: a junior's name is a junior's,
+    /// whoever certified the bearer.
+    fn name_rank(&self, target: Ix) -> Option<u32> {
+        self.field_winner(target, Field::Name).map(|(rank, _)| rank)
+    }
+
+    fn field_winner(&self, target: Ix, field: Field) -> Option<(u32, Ix)> {
         let nodes = self.nodes;
         let set = |ix: Ix| match nodes.payload(ix) {
             Some(Payload::SetField(f)) => Some(f),
@@ -432,8 +472,7 @@ impl<'a> View<'a> {
             .flat_map(|f| f.supersedes.iter().copied())
             .collect();
         let left = carried.into_iter().filter(|(id, _)| !superseded.contains(id));
-        let (_, (_, winner)) = left.min_by_key(|(id, (rank, _))| (*rank, *id))?;
-        set(winner).map(|f| &f.value)
+        left.min_by_key(|(id, (rank, _))| (*rank, *id)).map(|(_, winner)| winner)
     }
 
     /// The plain name of an agent, unit or room.

@@ -67,7 +67,8 @@ impl Access {
             }
             known = known.or(Some(agent));
             let revokes = view.links.revokes_of_pair(device, agent);
-            let mut ended: BTreeSet<Ix> = view.not_returned(revokes, certs).into_iter().collect();
+            let mut ended = view.strict_on_key(device);
+            ended.extend(view.not_returned(revokes, certs));
             if let Some(cert) = view.nodes.find(agent) {
                 ended.extend(view.not_returned(view.links.revokes_of(cert), &[cert]));
             }
