@@ -5,7 +5,7 @@ mod commands;
 mod duels;
 mod impostor;
 mod introduction;
-mod pen;
+pub mod pen;
 mod refusals;
 mod regrant;
 mod root_theft;
