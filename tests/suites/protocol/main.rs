@@ -19,6 +19,7 @@ mod ghost_post;
 mod history;
 mod joining;
 mod removal;
+mod review;
 mod rooms;
 mod scene;
 mod shuffle;

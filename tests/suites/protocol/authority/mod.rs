@@ -11,7 +11,7 @@ mod naming;
 mod people;
 mod properties;
 mod roots;
-mod scene;
+pub mod scene;
 mod scopes;
 mod statistics;
 mod units_and_rooms;

@@ -6,7 +6,7 @@ mod duels;
 mod impostor;
 mod introduction;
 mod late_joiner;
-mod pen;
+pub mod pen;
 mod refusals;
 mod regrant;
 mod reports;

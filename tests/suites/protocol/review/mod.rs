@@ -1,0 +1,8 @@
+//! What a security review tried: tests that fail show a defect.
+
+mod changes;
+mod commands;
+mod costs;
+mod introductions;
+mod rules;
+mod verdicts;
