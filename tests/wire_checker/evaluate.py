@@ -337,7 +337,10 @@ class Log:
     # What follows ---------------------------------------------------------------------------------
 
     def _is_struck(self, ids):
-        """Whether an effective Revoke of one of these is not overridden."""
+        return bool(self._standing(ids))
+
+    def _standing(self, ids):
+        """The effective Revokes of these that are not overridden."""
         ratifies = [x for x in self.carried(RATIFY) if x.target in ids]
 
         def overridden(r):
@@ -347,7 +350,7 @@ class Log:
             )
 
         revokes = [r for r in self.carried(REVOKE) if r.target in ids and self.is_effective(r)]
-        return not all(map(overridden, revokes))
+        return [r for r in revokes if not overridden(r)]
 
     def is_unrevoked(self, id):
         """Whether an agent, unit or room exists and is not revoked."""
@@ -365,11 +368,19 @@ class Log:
             pairs.setdefault((cert.device, cert.agent), set()).add(cert.id)
         return {pair: certs for pair, certs in pairs.items() if certs & self.carriers.keys()}
 
+    def _barred(self):
+        """Keys of which a Strict removal stands, from a pair or of its agent: live for nobody."""
+        return {
+            key
+            for (key, agent), certs in self.pairs().items()
+            if any(r.mode == STRICT for r in self._standing(certs) + self._standing({agent}))
+        }
+
     def devices(self):
         """Live devices with their agents, and disputed keys."""
-        agents, of_key = self.live_agents(), {}
+        agents, barred, of_key = self.live_agents(), self._barred(), {}
         for (key, agent), certs in self.pairs().items():
-            if agent in agents and not self._is_struck(certs):
+            if agent in agents and key not in barred and not self._is_struck(certs):
                 of_key.setdefault(key, []).append(agent)
         live = {key: agents[0] for key, agents in of_key.items() if len(agents) == 1}
         return live, {key for key, agents in of_key.items() if len(agents) > 1}
@@ -405,7 +416,7 @@ class Log:
         return struck.agent == grant.agent and inside
 
     def _closure(self, grant):
-        """The Revokes that a grant overrides, itself or through what these end."""
+        """The Revokes that a grant overrides, itself or through what these end of its pair."""
         revokes, grants, todo = set(), {grant.id}, [grant]
         while todo:
             y = todo.pop()
@@ -414,7 +425,7 @@ class Log:
                     revokes.add(r.id)
                     target = self.sound[r.target]
                     known = target.id in grants or target.id not in self.carriers
-                    if target.type in (MEMBER_GRANT, PERMIT) and not known:
+                    if self._strikes_pair(r, grant) and not known:
                         grants.add(target.id)
                         todo.append(target)
         return revokes
@@ -451,21 +462,23 @@ class Log:
         return rooms
 
     def fields(self):
-        """The value of each field that is set, by (target, field)."""
+        """The value of each field that is set, and the rank of what set it, by (target, field)."""
         values = {}
         carried = self.carried(SET_FIELD)
         superseded = {id for x in carried for id in x.supersedes}
         candidates = [x for x in carried if x.id not in superseded]
         # The best one last, so that it stands.
         for x in sorted(candidates, key=lambda x: (self.rank(x.id), x.id), reverse=True):
-            values[x.target, x.field] = x.value
+            values[x.target, x.field] = (x.value, self.rank(x.id))
         return values
 
     def names(self, ids, space=lambda o: None):
         """The names of live agents, or unrevoked units or rooms, as they are shown."""
         fields, bearers = self.fields(), {}
-        for id in sorted(ids, key=lambda id: (self.rank(id), id)):
-            name = fields.get((id, NAME), self.sound[id].name)
+        # With the rank of what gave the name.
+        named = {id: fields.get((id, NAME), (self.sound[id].name, self.rank(id))) for id in ids}
+        for id in sorted(ids, key=lambda id: (named[id][1], id)):
+            name = named[id][0]
             bearers.setdefault((space(self.sound[id]), normal_form(name)), []).append((id, name))
         return {
             id: name if n == 0 else f"{name}:{id.hex()[:8]}"
@@ -479,8 +492,8 @@ class Log:
         return {
             id: {
                 "name": name,
-                "topic": fields.get((id, TOPIC), ""),
-                "active": fields.get((id, ACTIVE), True),
+                "topic": fields.get((id, TOPIC), ("",))[0],
+                "active": fields.get((id, ACTIVE), (True,))[0],
                 "with_access": access[id],
             }
             for id, name in self.names(access).items()

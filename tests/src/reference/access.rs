@@ -66,9 +66,13 @@ impl<'a> Access<'a> {
         self.rooms().into_iter().filter(|room| !self.is_revoked(&one(*room))).collect()
     }
 
-    /// Whether an effective `Revoke` of one of these stands: no permitted `Ratify` of any of
-    /// them overrides it.
     fn is_revoked(&self, targets: &BTreeSet<ObjectId>) -> bool {
+        !self.standing(targets).is_empty()
+    }
+
+    /// The modes of the effective `Revoke`s of these that stand: no permitted `Ratify` of any of
+    /// them overrides these.
+    fn standing(&self, targets: &BTreeSet<ObjectId>) -> Vec<RevokeMode> {
         let stands = |id: ObjectId, mode: RevokeMode| {
             let overridden = self.carried().any(|(ratify_id, payload)| match payload {
                 Payload::Ratify(ratify) => {
@@ -81,11 +85,12 @@ impl<'a> Access<'a> {
             });
             !overridden
         };
-        self.log.revokes().any(|(id, revoke)| {
+        let standing = self.log.revokes().filter(|(id, revoke)| {
             targets.contains(&revoke.target)
-                && self.authority.is_effective(id, revoke)
-                && stands(id, revoke.mode)
-        })
+                && self.authority.is_effective(*id, revoke)
+                && stands(*id, revoke.mode)
+        });
+        standing.map(|(_, revoke)| revoke.mode).collect()
     }
 
     // Devices: pairs of key and agent, each with its carried certificates.
@@ -111,13 +116,28 @@ impl<'a> Access<'a> {
         pairs
     }
 
+    /// Keys that are live for nobody, whatever other pairs they have: a `Strict` removal of one
+    /// of their pairs or of its agent stands.
+    fn barred(&self) -> BTreeSet<DeviceId> {
+        let strict =
+            |targets: &BTreeSet<ObjectId>| self.standing(targets).contains(&RevokeMode::Strict);
+        self.pairs()
+            .into_keys()
+            .filter(|(device, agent)| {
+                strict(&self.certificates(*device, *agent)) || strict(&one(*agent))
+            })
+            .map(|(device, _)| device)
+            .collect()
+    }
+
     /// Live devices, and keys in dispute.
     pub(super) fn devices(&self) -> (BTreeMap<DeviceId, AgentId>, BTreeSet<DeviceId>) {
         let live_agents = self.live_agents();
+        let barred = self.barred();
         let mut claims: BTreeMap<DeviceId, BTreeSet<AgentId>> = BTreeMap::new();
         for (device, agent) in self.pairs().into_keys() {
             let revoked = self.is_revoked(&self.certificates(device, agent));
-            if live_agents.contains(&agent) && !revoked {
+            if live_agents.contains(&agent) && !revoked && !barred.contains(&device) {
                 claims.entry(device).or_default().insert(agent);
             }
         }
@@ -207,8 +227,9 @@ impl<'a> Access<'a> {
         }
     }
 
-    /// The `Revoke`s that a grant overrides, by itself and through the grants that these end.
-    fn closure(&self, grant: ObjectId) -> BTreeSet<ObjectId> {
+    /// The `Revoke`s that a grant overrides, by itself and through the grants of its own pair
+    /// that these end; of a Group's, through those of its Department too.
+    fn closure(&self, grant: ObjectId, pair: Pair) -> BTreeSet<ObjectId> {
         let mut closed = BTreeSet::new();
         let mut seen = BTreeSet::new();
         let mut open = vec![grant];
@@ -226,7 +247,9 @@ impl<'a> Access<'a> {
                 let senior = self.authority.rank_of(grant) <= self.authority.rank_of(*id);
                 if revoke.mode == RevokeMode::Depart || senior {
                     closed.insert(*id);
-                    open.push(revoke.target);
+                    if self.strikes(revoke.target, pair) {
+                        open.push(revoke.target);
+                    }
                 }
             }
         }
@@ -235,7 +258,7 @@ impl<'a> Access<'a> {
 
     fn is_in_force(&self, grant: ObjectId) -> bool {
         let Some(pair) = self.pair(grant) else { return false };
-        let closure = self.closure(grant);
+        let closure = self.closure(grant, pair);
         let stands = self.carried().any(|(id, payload)| match payload {
             Payload::Revoke(r) => self.strikes(r.target, pair) && !closure.contains(&id),
             _ => false,

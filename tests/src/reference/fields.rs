@@ -10,8 +10,8 @@ use unicode_normalization::UnicodeNormalization;
 use super::access::Access;
 
 impl<'a> Access<'a> {
-    /// The value that was set, if one was.
-    fn set_value(&self, target: ObjectId, field: Field) -> Option<&'a FieldValue> {
+    /// The value that was set, if one was, and what set it.
+    fn set_value(&self, target: ObjectId, field: Field) -> Option<(ObjectId, &'a FieldValue)> {
         let about = |f: &SetField| f.target == target && f.value.field() == field;
         let all: Vec<(ObjectId, &'a SetField)> = self
             .carried()
@@ -25,13 +25,13 @@ impl<'a> Access<'a> {
         all.into_iter()
             .filter(|(id, _)| !superseded.contains(id))
             .min_by_key(|(id, _)| (self.authority.rank_of(*id), *id))
-            .map(|(_, f)| &f.value)
+            .map(|(id, f)| (id, &f.value))
     }
 
     /// The text of a name or topic.
     pub(super) fn text(&self, target: ObjectId, field: Field) -> String {
         match self.set_value(target, field) {
-            Some(FieldValue::Name(text) | FieldValue::Topic(text)) => text.clone(),
+            Some((_, FieldValue::Name(text) | FieldValue::Topic(text))) => text.clone(),
             _ if field == Field::Name => self.first_name(target),
             _ => String::new(),
         }
@@ -48,7 +48,8 @@ impl<'a> Access<'a> {
 
     /// Rooms are in use until somebody says otherwise.
     pub(super) fn is_active(&self, room: RoomId) -> bool {
-        !matches!(self.set_value(room.into(), Field::Active), Some(FieldValue::Active(false)))
+        let set = self.set_value(room.into(), Field::Active);
+        !matches!(set, Some((_, FieldValue::Active(false))))
     }
 
     /// The name of `id`, told from those among `peers` that bear the same: names that look alike
@@ -58,7 +59,9 @@ impl<'a> Access<'a> {
         let name = self.text(id, Field::Name);
         let looks = |name: &str| name.nfc().collect::<String>();
         let same = |peer: ObjectId| looks(&self.text(peer, Field::Name)) == looks(&name);
-        let place = |id: ObjectId| (self.authority.rank_of(id), id);
+        // Whoever gave the name vouches for it.
+        let giver = |id: ObjectId| self.set_value(id, Field::Name).map_or(id, |(by, _)| by);
+        let place = |id: ObjectId| (self.authority.rank_of(giver(id)), id);
         let later = peers.iter().any(|peer| place(*peer) < place(id) && same(*peer));
         if later && peers.contains(&id) { format!("{name}:{}", &id.to_string()[..8]) } else { name }
     }

@@ -99,6 +99,30 @@ fn name_suffixes_go_to_the_later_by_rank_and_id() {
 }
 
 #[test]
+fn name_suffixes_go_by_the_rank_of_whoever_gave_the_name() {
+    let mut s = Scene::new();
+    let alice = s.alice.hand;
+    let junior = s.admin(alice, "junior", 2).hand;
+    let (one, two) = (s.agent(alice, "kim"), s.agent(alice, "tim"));
+    // The smaller id, so that it would come first among equals.
+    let (kim, other) = if one < two { (two, one) } else { (one, two) };
+    s.rename(alice, kim, "ceo");
+    let taken = s.rename(junior, other, "ceo");
+    let state = s.state();
+    assert_eq!(state.agents[&kim], "ceo");
+    assert_eq!(state.agents[&other], suffixed("ceo", other), "whoever certified it");
+    s.ratify(alice, taken, &[]);
+    let state = s.state();
+    assert_eq!(state.agents[&other], "ceo", "a senior gave it now");
+    assert_eq!(state.agents[&kim], suffixed("ceo", kim));
+    // One that a junior certified, named by a senior.
+    let low = s.agent(junior, "low");
+    s.rename(alice, low, "junior");
+    let named = s.agent(junior, "junior");
+    assert_eq!(s.state().agents[&named], suffixed("junior", named));
+}
+
+#[test]
 fn name_suffixes_compare_units_of_one_kind_and_parent_and_rooms_that_stand() {
     let mut s = Scene::new();
     let alice = s.alice.hand;

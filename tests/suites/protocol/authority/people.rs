@@ -51,11 +51,36 @@ fn impostor_with_the_seniors_key_makes_it_live_for_neither_until_one_is_revoked(
     assert!(!state.devices.contains_key(&alice.person.device));
     assert!(state.in_force.contains(&alice.grant()), "a grant needs no certificate");
     // The pair (alice's key, mallory) is no grant's, so this strikes nothing of alice's.
-    s.revoke(alice.hand, false_cert, Strict, &[]);
+    s.revoke(alice.hand, false_cert, Depart, &[]);
     let state = s.state();
     assert!(state.disputed.is_empty() && state.in_force.contains(&alice.grant()));
     assert_eq!(state.devices[&alice.person.device], alice.agent());
     assert!(state.in_force.contains(&mallory.grant()), "nor mallory's own device");
+}
+
+#[test]
+fn laundering_a_strict_dismissal_by_certifying_the_key_for_another_agent() {
+    let mut s = Scene::new();
+    let alice = s.alice.hand;
+    let junior = s.admin(alice, "junior", 2).hand;
+    let x = s.person(alice, "x");
+    let dismissed = s.revoke(alice, x.agent, Strict, &[]);
+    let other = s.agent(junior, "y");
+    let cert = s.device(junior, other, "x");
+    let state = s.state();
+    assert!(state.agents.contains_key(&other), "only the key is barred");
+    assert!(!state.devices.contains_key(&x.device) && state.disputed.is_empty());
+    s.ratify(junior, x.agent, &[dismissed]);
+    assert!(s.state().disputed.is_empty(), "a junior does not override `Strict`");
+    s.ratify(alice, x.agent, &[dismissed]);
+    assert_eq!(s.state().disputed, BTreeSet::from([x.device]), "two live agents have it again");
+    // The same with one pair: it is live for neither agent, and there is no dispute.
+    let gone = s.revoke(junior, cert, Strict, &[]);
+    let state = s.state();
+    assert!(!state.devices.contains_key(&x.device) && state.disputed.is_empty());
+    s.ratify(junior, cert, &[gone]);
+    s.revoke(junior, cert, Depart, &[]);
+    assert_eq!(s.state().devices[&x.device], x.agent, "`Depart` leaves it to the other agent");
 }
 
 #[test]

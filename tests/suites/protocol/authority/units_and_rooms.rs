@@ -100,6 +100,50 @@ fn a_ratify_of_a_member_grant_adds_no_override() {
 }
 
 #[test]
+fn laundering_a_strict_removal_from_a_department_through_a_group() {
+    let mut s = Scene::new();
+    let alice = s.alice.hand;
+    let junior = s.admin(alice, "junior", 2).hand;
+    let x = s.person(alice, "x").agent;
+    let support = s.department(alice, "Support");
+    let group = s.group(alice, support, "Front");
+    let wide = s.member(alice, x, support, &[]);
+    let strict = s.revoke(alice, wide, Strict, &[]);
+    let narrow = s.member(alice, x, group, &[strict]);
+    assert!(s.state().memberships.iter().eq([&(x, group)]));
+    let ended = s.revoke(junior, narrow, Depart, &[]);
+    s.member(junior, x, support, &[ended]);
+    assert!(s.state().memberships.is_empty(), "only an equal or senior lets x into the Department");
+    s.member(junior, x, group, &[ended]);
+    assert!(s.state().memberships.iter().eq([&(x, group)]), "back to where a senior had let x");
+    // Of a Group's grant, the closure goes through those of its Department too.
+    let wide = s.member(alice, x, support, &[strict]);
+    let ended_too = s.revoke(junior, wide, Depart, &[]);
+    assert!(s.state().memberships.is_empty());
+    let other = s.group(alice, support, "Back");
+    s.member(junior, x, other, &[ended_too]);
+    assert!(s.state().memberships.iter().eq([&(x, other)]));
+    s.member(junior, x, support, &[ended_too]);
+    assert!(s.state().memberships.contains(&(x, support)));
+}
+
+#[test]
+fn laundering_a_strict_end_of_a_permission_through_that_of_another_room() {
+    let mut s = Scene::new();
+    let alice = s.alice.hand;
+    let junior = s.admin(alice, "junior", 2).hand;
+    let x = Principal::Agent(s.person(alice, "x").agent);
+    let (one, two) = (s.room(alice, "one"), s.room(alice, "two"));
+    let permit = s.permit(alice, one, x, &[]);
+    let strict = s.revoke(alice, permit, Strict, &[]);
+    // Names too much, by mistake or on purpose.
+    let wide = s.permit(alice, two, x, &[strict]);
+    let ended = s.revoke(junior, wide, Depart, &[]);
+    s.permit(junior, one, x, &[ended]);
+    assert!(s.state().permits.is_empty());
+}
+
+#[test]
 fn everybody_is_whoever_is_live() {
     let mut s = Scene::new();
     let alice = s.alice.hand;
