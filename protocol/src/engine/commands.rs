@@ -10,6 +10,7 @@ use super::load::READ;
 use crate::control::{Access, ControlLog, Selected};
 use crate::envelope::{EnvelopeKind, check_text};
 use crate::id::{AgentId, ObjectId, RoomId, UnitId};
+use crate::limits::OVERRIDES_MAX;
 use crate::name::{normal_form, normalize_name};
 use crate::object::{
     Capabilities, ControlObject, HistoryPolicy, MemberGrant, Payload, Permit, Principal, Revoke,
@@ -137,7 +138,7 @@ impl Engine {
                 "nothing needs to be done",
             ));
         }
-        let overrides = self.log()?.member_revokes(agent.id, unit).into_iter().collect();
+        let overrides = answerable(self.log()?.member_revokes(agent.id, unit))?;
         let grant = MemberGrant { agent: agent.id, unit, overrides };
         let object = self.author(Payload::MemberGrant(grant))?;
         self.control_changed();
@@ -225,7 +226,7 @@ impl Engine {
                 "nothing needs to be done",
             ));
         }
-        let overrides = self.log()?.permit_revokes(room, principal).into_iter().collect();
+        let overrides = answerable(self.log()?.permit_revokes(room, principal))?;
         self.author(Payload::Permit(Permit { room, principal, overrides }))?;
         self.control_changed();
         Ok(Outcome::Room(self.room_view(room)?, Preview::default()))
@@ -392,6 +393,23 @@ impl Engine {
 fn only<T>(mut found: impl Iterator<Item = T>) -> Option<T> {
     let one = found.next()?;
     found.next().is_none().then_some(one)
+}
+
+/// The revocations that a new grant overrides: as many as one object may name.
+fn answerable(revokes: BTreeSet<ObjectId>) -> Result<Vec<ObjectId>, Failure> {
+    if revokes.len() <= OVERRIDES_MAX {
+        return Ok(revokes.into_iter().collect());
+    }
+    Err(Failure::new(
+        FailureKind::Failed,
+        format!(
+            "this has been revoked {} times, more than one grant can answer (at most \
+             {OVERRIDES_MAX})",
+            revokes.len()
+        ),
+        "see `conclave log` for who did it: `conclave admin revoke --last-good` voids what came \
+         after a good object",
+    ))
 }
 
 fn selected<T>(selected: Selected<T>, typed: &str) -> Result<T, Failure> {

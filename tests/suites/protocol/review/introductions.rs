@@ -49,7 +49,10 @@ fn a_revoked_device_with_another_certificate_learns_its_own_revocations_only() {
         };
         let grant = pen.sign(&root, Payload::AdminGrant(grant.clone()));
         let from = w.node(alice).device();
-        assert_eq!(gossip(&mut w, bob, from, &[grant.clone()]), [GossipVerdict::Accept]);
+        assert_eq!(
+            gossip(&mut w, bob, from, std::slice::from_ref(&grant)),
+            [GossipVerdict::Accept]
+        );
         w.settle();
         let mut behind = Pen::of(&w, bob);
         let alices = w.node(alice).keys();

@@ -1,8 +1,8 @@
 //! Rules that all evaluators share.
 
 use conclave_protocol::control::Added;
-use conclave_protocol::limits::{OVERRIDES_MAX, VOID_CONTROL_PER_DEVICE_MAX};
-use conclave_protocol::object::{Payload, Principal, UnitKind};
+use conclave_protocol::limits::VOID_CONTROL_PER_DEVICE_MAX;
+use conclave_protocol::object::{Principal, UnitKind};
 use conclave_protocol::signed::{Trust, Verified};
 
 use crate::authority::scene::{Depart, Hand, Scene, Strict, keys, office};
@@ -89,7 +89,8 @@ fn p9_an_admin_that_was_cut_off_has_one_share_of_void_objects_whatever_keys_it_m
         let object = Verified::control(&bytes, s.company, Trust::StoredAs(id)).expect("good");
         match log.add(object) {
             Added::Taken(_) => {}
-            Added::Full => full += 1,
+            // What rests on one that was refused waits for it, within the bounds of what waits.
+            Added::Full | Added::Parked { .. } => full += 1,
             other => panic!("{other:?}"),
         }
     };
@@ -107,31 +108,4 @@ fn p9_an_admin_that_was_cut_off_has_one_share_of_void_objects_whatever_keys_it_m
         "{} void objects of one admin, {full} refused",
         log.len() - before
     );
-}
-
-/// A re-add has to name all that struck the pair; a junior strikes it more often than an object
-/// may name. The engine lists all of them.
-#[test]
-fn an_agent_struck_many_times_can_still_be_added_again() {
-    let mut s = Scene::new();
-    let alice = s.alice.hand;
-    let xavier = s.person(alice, "xavier");
-    let bob = s.person(alice, "bob");
-    let junior = s.grant(alice, bob.agent, "bob", 5);
-    let sales = s.department(alice, "Sales");
-    let first = s.member(alice, xavier.agent, sales, &[]);
-    for _ in 0..=OVERRIDES_MAX {
-        s.revoke(junior, first, Depart, &[]);
-    }
-    let log = s.log();
-    let overrides: Vec<_> = log.member_revokes(xavier.agent, sales).into_iter().collect();
-    let id = s.member(alice, xavier.agent, sales, &overrides);
-    let (_, bytes) = s.object(id).sign(&keys("alice"));
-    let object = Verified::<conclave_protocol::object::ControlObject>::control(
-        &bytes,
-        s.company,
-        Trust::Nothing,
-    );
-    assert!(object.is_ok(), "{} overrides: {:?}", overrides.len(), object.err());
-    assert!(matches!(s.object(id).payload, Payload::MemberGrant(_)));
 }
