@@ -24,6 +24,11 @@ use self::rows::{full_key, open, seal};
 use conclave_protocol::engine::{Batch, BatchId, Reader, Table, Write};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+/// How long a store that was just closed may take to become free.
+const LOCK_RELEASE_MAX: Duration = Duration::from_secs(2);
+/// How often it is looked at meanwhile.
+const LOCK_LOOK_EVERY: Duration = Duration::from_millis(20);
+
 /// The format that this program reads and writes.
 const FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "format";
@@ -115,11 +120,23 @@ impl Store {
             .path(folder.join(DATABASE_FOLDER))
             .cache_capacity(CACHE_BYTES)
             .flush_every_ms(None);
-        // Sled meets some kinds of damage with a panic.
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
-        let database = opened
-            .map_err(|_| corrupt(folder, "it cannot be read"))?
-            .map_err(|error| from_sled(folder, error))?;
+        let open = || {
+            // Sled meets some kinds of damage with a panic.
+            let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
+            opened
+                .map_err(|_| corrupt(folder, "it cannot be read"))?
+                .map_err(|error| from_sled(folder, error))
+        };
+        // Threads of sled's own hold the lock a little longer than whoever has just closed it.
+        let patience = Instant::now() + LOCK_RELEASE_MAX;
+        let database = loop {
+            match open() {
+                Err(StoreError::InUse { .. }) if Instant::now() < patience => {
+                    thread::sleep(LOCK_LOOK_EVERY);
+                }
+                opened => break opened?,
+            }
+        };
         let durable = Mutex::new(Durable::new(folder.join(DATABASE_FOLDER)));
         let store = Self { folder: folder.to_owned(), database, durable };
         // Last, so that a folder with a format is one with a database.
