@@ -30,6 +30,7 @@ pub(crate) struct LogArgs {
 #[derive(Serialize)]
 struct Log {
     objects: VecDeque<LogEntry>,
+    alarms: Vec<Alarm>,
 }
 
 #[derive(Serialize)]
@@ -42,7 +43,8 @@ pub(crate) async fn run(context: &Context, args: &LogArgs) -> Result<(), CliErro
     let out = &context.out;
     if !args.follow {
         let (objects, _) = newest(&client, 0, args.limit).await?;
-        return out.show(&Log { objects }, |log| log_text(out, log));
+        let alarms = client.status().await?.alarms;
+        return out.show(&Log { objects, alarms }, |log| log_text(out, log));
     }
     // Before the log is read: what appears while it is must not be taken for old.
     let mut alarms = BTreeSet::new();
@@ -135,7 +137,9 @@ async fn newest(
 }
 
 fn log_text(out: &Output, log: &Log) -> String {
-    let lines: Vec<String> = log.objects.iter().map(|entry| entry_text(out, entry)).collect();
+    let entries = log.objects.iter().map(|entry| entry_text(out, entry));
+    let alarms = log.alarms.iter().map(|alarm| alarm_text(out, alarm));
+    let lines: Vec<String> = entries.chain(alarms).collect();
     if lines.is_empty() { "The control log is empty.".to_owned() } else { lines.join("\n") }
 }
 

@@ -79,19 +79,23 @@ impl ControlLog {
         forked.copied()
     }
 
+    /// The objects that count at one place of a device's chain: more than one is the proof of an
+    /// equivocation.
+    pub fn at_place(&self, device: DeviceId, seq: u64) -> impl Iterator<Item = ObjectId> + '_ {
+        let places = self.places.get(&(device, seq)).into_iter().flatten();
+        places.filter(|ix| self.nodes.node(**ix).carried()).map(|ix| self.nodes.id(*ix))
+    }
+
     /// Carried `Revoke`s of admins, agents and devices that have no effect, because they are aimed
     /// at equals or seniors.
     pub fn powerless(&self) -> impl Iterator<Item = ObjectId> + '_ {
-        self.attempts().filter_map(|(revoke, _)| revoke)
+        self.attempts().map(|(revoke, _)| revoke)
     }
 
     /// With whether it is aimed at an equal.
-    fn attempts(&self) -> impl Iterator<Item = (Option<ObjectId>, bool)> + '_ {
+    fn attempts(&self) -> impl Iterator<Item = (ObjectId, bool)> + '_ {
         let all = self.links.revokes_of_admins();
-        all.filter_map(|ix| {
-            let equal = self.attempt(ix)?;
-            Some((Some(self.nodes.id(ix)), equal))
-        })
+        all.filter_map(|ix| self.attempt(ix).map(|equal| (self.nodes.id(ix), equal)))
     }
 
     /// If a `Revoke` has no effect because of whom it is aimed at: whether at an equal.
@@ -179,7 +183,9 @@ impl ControlLog {
             }
         }
         for (revoke, equal) in self.attempts() {
-            let Some(revoke) = revoke.filter(|revoke| self.is_undecided(*revoke)) else { continue };
+            if !self.is_undecided(revoke) {
+                continue;
+            }
             alarms.insert(if equal {
                 Alarm::DuelOfEquals { revoke }
             } else {

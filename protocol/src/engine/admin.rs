@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Engine;
 use super::command::{Command, Failure, FailureKind, Outcome, Signer};
 use super::commands::{depart, stored_name};
+use super::preview::attempts;
 use super::targets::parse_device;
-use crate::control::{Alarm, ControlLog};
+use crate::control::ControlLog;
 use crate::id::{DeviceId, ObjectId, RoomId, UnitId};
 use crate::object::{
     AdminGrant, Capabilities, Field, FieldValue, Keep, Payload, Ratify, Revoke, RevokeMode,
@@ -109,8 +110,14 @@ impl Engine {
         };
         let mut plan = plan;
         self.check_plan(&plan)?;
-        self.check_effect(&mut plan)?;
-        Ok(Some(self.keep_what_nobody_is_left_to_acknowledge(plan)?))
+        // Names and the like end nothing.
+        if plan.payloads.iter().any(|payload| matches!(payload, Payload::Revoke(_))) {
+            let (after, signed) = self.log_after(&plan)?;
+            self.check_effect(&mut plan, &after, &signed)?;
+            self.warn_of_forks(&mut plan);
+            self.keep_what_nobody_is_left_to_acknowledge(&mut plan, &after)?;
+        }
+        Ok(Some(plan))
     }
 
     /// Signs, stores and publishes what was planned.
@@ -121,10 +128,8 @@ impl Engine {
         preview.warnings.extend(plan.warnings);
         preview.powerless = plan.powerless;
         let mut objects = Vec::new();
-        for payload in plan.payloads {
-            objects.push(
-                self.author_as(signers.get(objects.len()).cloned().flatten().as_ref(), payload)?,
-            );
+        for (signer, payload) in signers.into_iter().zip(plan.payloads) {
+            objects.push(self.author_as(signer.as_ref(), payload)?);
         }
         self.control_changed();
         Ok(Outcome::Signed { subject: plan.subject, objects, preview })
@@ -183,7 +188,7 @@ impl Engine {
         let agent = self.find_agent(agent)?;
         let log = self.log()?;
         let device = device.map(parse_device).transpose()?;
-        let grants: Vec<(ObjectId, DeviceId)> = log
+        let mut grants: Vec<(ObjectId, DeviceId)> = log
             .admin_grants()
             .filter(|(id, grant)| {
                 let meant = grant.agent == agent.id && device.is_none_or(|d| d == grant.device);
@@ -209,6 +214,8 @@ impl Engine {
                 "leave `--last-good` out, or let a more senior admin or the root key do it",
             ));
         }
+        // This device's go last: without them it could not sign the others.
+        grants.sort_by_key(|(_, device)| *device == me);
         for (grant, device) in grants {
             // Our own: what was signed up to now stands by itself.
             let resigns = device == me && !cuts_own;
@@ -220,13 +227,10 @@ impl Engine {
                 mode: RevokeMode::Depart,
             }));
         }
-        // A resignation must cite what it ends, so our last grant goes last.
-        payloads.sort_by_key(|p| self.log().is_ok_and(|log| log.authority_for(me, p).is_none()));
         let mut plan = self.by_whoever_may(Plan::new(agent.name, payloads), root);
         if cuts_own && let Some(root) = root {
             plan.sign_all(root);
         }
-        self.warn_of_forks(&mut plan);
         Ok(plan)
     }
 
@@ -241,7 +245,7 @@ impl Engine {
     ) -> Result<Plan, Failure> {
         let agent = self.find_agent(agent)?;
         let log = self.log()?;
-        let (targets, devices): (Vec<ObjectId>, Vec<DeviceId>) = match device {
+        let (target, devices): (ObjectId, Vec<DeviceId>) = match device {
             None => {
                 if !log.access().is_live(agent.id) {
                     return Err(Failure::new(
@@ -250,7 +254,7 @@ impl Engine {
                         "see `conclave agent show`; `conclave ratify` lets an agent return",
                     ));
                 }
-                (vec![agent.id.into()], log.devices_of(agent.id).collect())
+                (agent.id.into(), log.devices_of(agent.id).collect())
             }
             Some(typed) => {
                 let device = parse_device(typed)?;
@@ -261,18 +265,15 @@ impl Engine {
                         "see `conclave agent show`",
                     )
                 })?;
-                (vec![cert], vec![device])
+                (cert, vec![device])
             }
         };
         let keep = self.keeps(keep)?;
         let admins: Vec<DeviceId> =
             devices.iter().copied().filter(|device| log.tail(*device).is_some()).collect();
         let control_cuts = self.cuts(&admins, last_good)?;
-        let mut payloads = Vec::new();
-        for target in targets {
-            let (control_cuts, keep) = (control_cuts.clone(), keep.clone());
-            payloads.push(Payload::Revoke(Revoke { target, control_cuts, keep, mode }));
-        }
+        let revoke = Revoke { target, control_cuts, keep: keep.clone(), mode };
+        let mut payloads = vec![Payload::Revoke(revoke)];
         if mode == RevokeMode::Strict {
             payloads.extend(self.cuts_of_earlier_departures(&devices, &keep)?);
         }
@@ -393,11 +394,7 @@ impl Engine {
     ) -> Result<Plan, Failure> {
         let log = self.log()?;
         let (root, _) = log.root().ok_or_else(super::authoring::not_a_member)?;
-        let cut = match last_good {
-            None => self.cuts(&[root], None)?,
-            Some(id) => self.cuts(&[root], Some(id))?,
-        };
-        let cut = cut.into_iter().next().ok_or_else(|| {
+        let cut = self.cuts(&[root], last_good)?.into_iter().next().ok_or_else(|| {
             Failure::new(FailureKind::Failed, "the root key has signed nothing", "this is a defect")
         })?;
         let mut plan =
@@ -421,7 +418,10 @@ impl Engine {
         for (n, payload) in plan.payloads.iter().enumerate() {
             let own = self.log().is_ok_and(|log| log.authority_for(me, payload).is_some());
             let alone = Plan::new("", vec![payload.clone()]);
-            let does = own && self.attempts_of(&alone).is_ok_and(|attempts| attempts.is_empty());
+            let does = own
+                && self
+                    .log_after(&alone)
+                    .is_ok_and(|(after, signed)| attempts(&after, &signed).is_empty());
             let could = self.log().is_ok_and(|log| log.root_could_issue(payload));
             if !does && (could || !own) {
                 plan.by_signer.insert(n);
@@ -431,23 +431,6 @@ impl Engine {
             plan.signer = Some(root.clone());
         }
         plan
-    }
-
-    /// A cut is a place on one branch of a chain: of a forked one, the other branch is lost.
-    fn warn_of_forks(&self, plan: &mut Plan) {
-        let Ok(log) = self.log() else { return };
-        let forked: BTreeSet<DeviceId> = log.equivocations().map(|(device, _)| device).collect();
-        let cut = |payload: &Payload| match payload {
-            Payload::Revoke(r) => r.control_cuts.iter().any(|cut| forked.contains(&cut.device)),
-            _ => false,
-        };
-        if plan.payloads.iter().any(cut) {
-            plan.warnings.push(
-                "the device signed on two branches, and the cut leaves only one of them: look at \
-                 `conclave log` and choose the last good object with `--last-good`"
-                    .to_owned(),
-            );
-        }
     }
 
     fn rank_of(&self, plan: &Plan) -> Option<u32> {
@@ -462,88 +445,6 @@ impl Engine {
         }
     }
 
-    /// Checks that what is planned can be signed and has an effect, and says what is missing.
-    pub(super) fn check_plan(&self, plan: &Plan) -> Result<(), Failure> {
-        let log = self.log()?;
-        let me = self.keys.device();
-        for (n, payload) in plan.payloads.iter().enumerate() {
-            if let Some(signer) = plan.signer_of(n) {
-                if !self.root_may(log, signer.keys().device(), payload) {
-                    return Err(Failure::new(
-                        FailureKind::NotAdmin,
-                        "this is not the company's root key, or the root may not do this",
-                        "see `conclave log` for rotations of the root; `conclave recover` replaces \
-                         a lost or stolen one",
-                    ));
-                }
-            } else if log.authority_for(me, payload).is_none() {
-                return Err(self.lacks_authority(payload));
-            }
-        }
-        Ok(())
-    }
-
-    /// Says what will have no effect: against a senior that is refused; against an equal it is
-    /// an appeal to whoever is senior to both.
-    fn check_effect(&self, plan: &mut Plan) -> Result<(), Failure> {
-        let admins =
-            |log: &ControlLog| log.admin_grants().filter(|(id, _)| log.in_force(*id)).count();
-        if admins(self.log()?) > 0 && admins(&self.log_after(plan)?.0) == 0 {
-            plan.warnings.push(
-                "nobody is an admin after this: only the root key can appoint one".to_owned(),
-            );
-        }
-        for attempt in self.attempts_of(plan)? {
-            match attempt {
-                Alarm::DuelOfEquals { .. } => {
-                    plan.powerless = true;
-                    plan.warnings.push(
-                        "this has no effect, because it is aimed at an equal: everybody will see \
-                         an alarm, and a more senior admin, or the root key, has to decide"
-                            .to_owned(),
-                    );
-                }
-                _ => {
-                    return Err(Failure::new(
-                        FailureKind::NotAdmin,
-                        "this device's authority is not senior enough: only a strictly more \
-                         senior admin can end an admin's authority, or dismiss an admin",
-                        "see `conclave admin list`; for an admin of rank 1 the root key is \
-                         needed: `--root-key FILE`",
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn root_may(&self, log: &ControlLog, key: DeviceId, payload: &Payload) -> bool {
-        if let Payload::RootRotate(rotate) = payload {
-            return log.recovery_commitment() == Some(crate::keys::recovery_hash(key, rotate.next));
-        }
-        log.root().is_some_and(|(root, _)| root == key) && log.root_could_issue(payload)
-    }
-
-    fn lacks_authority(&self, payload: &Payload) -> Failure {
-        let (what, hint) = match payload {
-            Payload::AdminGrant(g) if g.rank == 1 => (
-                "only the root key makes admins of rank 1".to_owned(),
-                "give the root key with `--root-key FILE`, or choose a higher number as rank",
-            ),
-            Payload::AdminGrant(_) => (
-                "this device may not make such an admin: it needs the capability `admins`, a more \
-                 senior rank, and no narrower rights and scope than it gives"
-                    .to_owned(),
-                "see `conclave admin list`",
-            ),
-            _ => (
-                "this device has no grant to do this".to_owned(),
-                "ask an admin of the company to do it; see `conclave admin list`",
-            ),
-        };
-        Failure::new(FailureKind::NotAdmin, what, hint)
-    }
-
     /// A `SetField` that supersedes what is known.
     fn set(&self, target: ObjectId, value: FieldValue) -> Result<Payload, Failure> {
         let field: Field = value.field();
@@ -553,13 +454,17 @@ impl Engine {
 
     /// Where nobody with access is left, nobody can acknowledge: what this device holds of such
     /// rooms is written into the revocation.
-    fn keep_what_nobody_is_left_to_acknowledge(&self, mut plan: Plan) -> Result<Plan, Failure> {
+    fn keep_what_nobody_is_left_to_acknowledge(
+        &self,
+        plan: &mut Plan,
+        after: &ControlLog,
+    ) -> Result<(), Failure> {
         let revokes = |p: &Payload| matches!(p, Payload::Revoke(r) if r.mode == RevokeMode::Depart);
         if !plan.payloads.iter().any(revokes) {
-            return Ok(plan);
+            return Ok(());
         }
         let emptied: Vec<RoomId> = self
-            .preview_of(&plan)?
+            .compare(self.log()?, after)
             .rooms
             .into_iter()
             .filter(|room| room.nobody_left)
@@ -589,6 +494,6 @@ impl Engine {
                 revoke.keep.clone_from(&keeps);
             }
         }
-        Ok(plan)
+        Ok(())
     }
 }

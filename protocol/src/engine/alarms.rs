@@ -19,7 +19,7 @@ impl Engine {
                      authority with `conclave admin revoke`",
                     self.device_words(control, *device)
                 ),
-                Vec::new(),
+                control.at_place(*device, *seq).collect(),
             ),
             Alarm::RootFork { rotations } => (
                 "the recovery phrase was used twice, with different last good objects of the old \

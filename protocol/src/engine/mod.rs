@@ -13,6 +13,7 @@ mod admin;
 mod alarms;
 mod audit;
 mod authoring;
+mod checks;
 mod command;
 mod commands;
 mod control;

@@ -31,19 +31,8 @@ impl Engine {
         Ok(self.compare(self.log()?, &self.log_after(plan)?.0))
     }
 
-    /// Which of the revocations in a plan would have no effect, because of whom they are aimed at.
-    pub(super) fn attempts_of(&self, plan: &Plan) -> Result<Vec<Alarm>, Failure> {
-        let (after, signed) = self.log_after(plan)?;
-        let ours = |alarm: &Alarm| match alarm {
-            Alarm::DuelOfEquals { revoke } | Alarm::PowerlessRevoke { revoke } => {
-                signed.contains(revoke)
-            }
-            _ => false,
-        };
-        Ok(after.alarms().into_iter().filter(ours).collect())
-    }
-
-    /// A copy of the log with what a plan would add, and the ids of that.
+    /// A copy of the log with what a plan would add, and the ids of that. It costs as much as the
+    /// log is large, so it is made as seldom as possible.
     pub(super) fn log_after(
         &self,
         plan: &Plan,
@@ -66,7 +55,7 @@ impl Engine {
         Ok((after, signed))
     }
 
-    fn compare(&self, before: &ControlLog, after: &ControlLog) -> Preview {
+    pub(super) fn compare(&self, before: &ControlLog, after: &ControlLog) -> Preview {
         let agents = |log: &ControlLog| -> BTreeSet<AgentId> {
             let all = log.access().agents().iter();
             all.filter(|(_, info)| info.live).map(|(id, _)| *id).collect()
@@ -154,4 +143,15 @@ impl Engine {
             ended_by: log.hits(id),
         })
     }
+}
+
+/// Which of the revocations that were signed have no effect, because of whom they are aimed at.
+pub(super) fn attempts(after: &ControlLog, signed: &BTreeSet<ObjectId>) -> Vec<Alarm> {
+    let ours = |alarm: &Alarm| match alarm {
+        Alarm::DuelOfEquals { revoke } | Alarm::PowerlessRevoke { revoke } => {
+            signed.contains(revoke)
+        }
+        _ => false,
+    };
+    after.alarms().into_iter().filter(ours).collect()
 }

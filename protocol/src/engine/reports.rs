@@ -21,8 +21,6 @@ use crate::view::{AppliedView, MissingDevice};
 #[derive(Debug)]
 pub(super) struct Reports {
     known: BTreeMap<DeviceId, Known>,
-    /// What we last reported.
-    told: Option<ObjectId>,
     /// When the next report of ours is due.
     due: Timestamp,
 }
@@ -38,7 +36,7 @@ struct Known {
 
 impl Reports {
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { known: BTreeMap::new(), told: None, due: now }
+        Self { known: BTreeMap::new(), due: now }
     }
 
     pub(super) fn clock_went_back(&mut self, ms: u64) {
@@ -70,7 +68,6 @@ impl Engine {
         // Not everybody at once, and now and then although nothing changed: to be seen.
         let jitter = self.entropy.below(REPORT_EVERY_MS / 4);
         self.reports.due = self.now.plus_ms(REPORT_EVERY_MS + jitter);
-        self.reports.told = Some(digest);
         let device = self.keys.device();
         // Above the last one even if the clock stood still or was set back.
         let last = self.reports.known.get(&device).map(|known| known.issued.plus_ms(1));

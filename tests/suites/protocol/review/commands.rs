@@ -87,3 +87,22 @@ fn the_last_admin_is_warned_before_stepping_down() {
     let (_, preview) = w.engine(alice).preview(&command).expect("a preview");
     assert!(!preview.warnings.is_empty(), "{preview:?}");
 }
+
+/// Bob is an admin on two devices, of rank 2 on the one at which he sits. He ends both offices; the
+/// senior one has to go last, for it signs the end of the other.
+#[test]
+fn stepping_down_ends_the_junior_office_first() {
+    let (mut w, alice, others) = team(9, &["bob"]);
+    let bob = others[0];
+    let phone = second_device(&mut w, alice, bob, "bob's phone");
+    for (id, rank) in [(bob, 2), (phone, 3)] {
+        let device = Some(w.node(id).device().to_string());
+        let (agent, may, scope, root) = ("bob".into(), Capabilities::ALL, None, None);
+        w.must(alice, Command::GrantAdmin { agent, device, rank, may, scope, root });
+    }
+    w.agree();
+    let (device, last_good, root) = (None, None, None);
+    w.must(bob, Command::RevokeAdmin { agent: "bob".into(), device, last_good, root });
+    w.agree();
+    assert!(Pen::of(&w, alice).grants("bob").is_empty());
+}
