@@ -223,14 +223,31 @@ impl Reader for Store {
     }
 
     fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
-        let mut rows = self.database.scan_prefix(full_key(table, prefix));
+        self.scan_from(table, prefix, prefix, &mut |key, value| {
+            visit(key, value);
+            true
+        });
+    }
+
+    fn scan_from(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) {
+        let prefix = full_key(table, prefix);
+        let mut rows = self.database.range(full_key(table, from)..);
         // Sled meets some kinds of damage with a panic.
         while let Ok(Some(entry)) = catch_unwind(AssertUnwindSafe(|| rows.next())) {
             match entry {
+                Ok((key, _)) if !key.starts_with(&prefix) => return,
                 // Visited all the same, empty: the engine counts it as damaged.
                 Ok((key, row)) => {
                     let value = open(&key, &row).unwrap_or_default();
-                    visit(key.get(1..).unwrap_or_default(), value);
+                    if !visit(key.get(1..).unwrap_or_default(), value) {
+                        return;
+                    }
                 }
                 Err(error) => {
                     tracing::error!(%error, "cannot read from the store");

@@ -14,6 +14,8 @@ pub(super) fn full_key(table: Table, key: &[u8]) -> Vec<u8> {
         Table::Messages => 2,
         Table::Marks => 3,
         Table::State => 4,
+        Table::Index => 5,
+        Table::Waiting => 6,
     });
     full.extend_from_slice(key);
     full

@@ -107,11 +107,17 @@ pub enum Table {
     Marks,
     /// Small state of this node by name.
     State,
+    /// What can be worked out again from [`Table::Messages`], written down so that a start need
+    /// not read them all.
+    Index,
+    /// Messages that are shown although they wait for their parents, by room and id.
+    Waiting,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 4] = [Self::Control, Self::Messages, Self::Marks, Self::State];
+    pub const ALL: [Self; 6] =
+        [Self::Control, Self::Messages, Self::Marks, Self::State, Self::Index, Self::Waiting];
 
     /// Its name in the store.
     #[must_use]
@@ -121,6 +127,8 @@ impl Table {
             Self::Messages => "messages",
             Self::Marks => "marks",
             Self::State => "state",
+            Self::Index => "index",
+            Self::Waiting => "waiting",
         }
     }
 }
@@ -151,6 +159,20 @@ pub trait Reader: Send + Sync {
     fn get(&self, table: Table, key: &[u8]) -> Option<Vec<u8>>;
     /// Visits every key that begins with `prefix`, in order of the keys.
     fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]));
+    /// As [`Reader::scan`], from key `from` on (which begins with `prefix`), until `visit` says
+    /// false.
+    fn scan_from(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    );
+    /// The keys of rows that were found damaged since this was last asked. They have been set
+    /// aside; a write to such a key mends it.
+    fn take_damaged(&self) -> Vec<(Table, Vec<u8>)> {
+        Vec::new()
+    }
 }
 
 /// What gossip does with a message.

@@ -98,7 +98,7 @@ impl State {
             let at = match write.table {
                 Table::Control => 0,
                 Table::Messages => 40,
-                Table::Marks | Table::State => continue,
+                Table::Marks | Table::State | Table::Index | Table::Waiting => continue,
             };
             let Some(id) = write.key.get(at..at + 32).and_then(|id| id.try_into().ok()) else {
                 continue;
@@ -128,14 +128,28 @@ impl Reader for Disk {
     }
 
     fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
+        self.scan_from(table, prefix, prefix, &mut |key, value| {
+            visit(key, value);
+            true
+        });
+    }
+
+    fn scan_from(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) {
         let state = self.state();
-        let from = (table, prefix.to_vec());
         for ((_, key), value) in state
             .visible
-            .range(from..)
+            .range((table, from.to_vec())..)
             .take_while(|((t, key), _)| *t == table && key.starts_with(prefix))
         {
-            visit(key, value);
+            if !visit(key, value) {
+                return;
+            }
         }
     }
 }
