@@ -28,6 +28,24 @@ pub const STRANGER_FRAME_BYTES_MAX: usize = 32 * 1024;
 pub const OBJECTS_FRAME_BYTES_MAX: usize = 256 * 1024;
 /// Most ids asked for, or listed, in one frame.
 pub const IDS_FRAME_MAX: usize = 1024;
+/// Most messages of a newest page, which a node that lacks much shows before the rest is here.
+pub const NEWEST_PAGE_MAX: usize = 64;
+/// How long a message waits for its parents before it is shown without them, in ms.
+pub const INCOMPLETE_DELAY_MS: u64 = 300;
+/// How much higher than the parents that are here such a message may be.
+pub const INCOMPLETE_GAP_MAX: u64 = 64;
+/// How long a command waits for members to report the heads of rooms, in ms.
+pub const HEADS_WAIT_MS: u64 = 2_000;
+/// How long such a report is used, in ms.
+pub const HEADS_FRESH_MS: u64 = 10_000;
+/// Most rooms that one command asks about.
+pub const HEADS_ROOMS_MAX: usize = 64;
+/// Most commands that wait for heads at once.
+pub const HEADS_COMMANDS_MAX: usize = 16;
+/// Most objects that a peer may list in one pull and then not have.
+pub const UNSUPPLIED_MAX: usize = 1024;
+/// How long nothing is pulled from a peer whose answers made no sense, in ms.
+pub const PULL_PENALTY_MS: u64 = 60_000;
 /// Into how many parts one range is split when two sides differ.
 pub const RANGE_PARTS: usize = 16;
 /// Most rooms in one summary frame.
@@ -56,7 +74,7 @@ pub const WAITING_BYTES_PER_ROOM_MAX: usize = 16 * 1024 * 1024;
 /// Most of those that one peer brought.
 pub const WAITING_BYTES_PER_PEER_MAX: usize = 4 * 1024 * 1024;
 /// Most messages of authors without access that pulls may bring before what acknowledges them.
-pub const UNACKNOWLEDGED_PER_ROOM_MAX: usize = 16 * 1024;
+pub const UNACKNOWLEDGED_PER_ROOM_MAX: usize = 32 * 1024;
 /// How long a gossip verdict may be held while missing objects are fetched, in ms.
 pub const HOLD_MS_MAX: u64 = 2_000;
 

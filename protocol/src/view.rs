@@ -76,6 +76,8 @@ pub struct MessageView {
     pub text: String,
     /// How it stands here.
     pub state: MessageState,
+    /// It is shown although something before it is still on its way here.
+    pub incomplete: bool,
 }
 
 /// A page of messages, oldest first.

@@ -27,6 +27,8 @@ REQUESTS = {
     "join sign": (10, Struct(company=ID, agent=ID)),
     "reports": (11, Struct(records=List(BYTES))),
     "introduce": (12, Struct(objects=List(BYTES))),
+    "newest": (13, Struct(scope=SCOPE)),
+    "heads": (14, Struct(room=ID)),
 }
 RESPONSES = {
     "refused": (0, Struct()),

@@ -142,6 +142,7 @@ mod tests {
             time: Time(Timestamp(0)),
             text: "hello".into(),
             state: "accepted".into(),
+            incomplete: false,
         }
     }
 

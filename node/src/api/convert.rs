@@ -57,6 +57,7 @@ impl From<view::MessageView> for Message {
             time: Time(message.time),
             text: message.text,
             state: message.state.word().to_owned(),
+            incomplete: message.incomplete,
         }
     }
 }

@@ -53,6 +53,7 @@ fn message() -> view::MessageView {
         time: Timestamp(1_795_415_000_123),
         text: "hello\n\u{1b}".into(),
         state: view::MessageState::Pending,
+        incomplete: false,
     }
 }
 

@@ -43,6 +43,9 @@ pub struct Message {
     pub text: String,
     /// `pending`, `accepted`, `vouched` or `void`.
     pub state: String,
+    /// There, and true, while something before it is still on its way here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
 }
 
 /// A page of messages, oldest first.

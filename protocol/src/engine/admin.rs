@@ -27,6 +27,8 @@ pub(super) struct Plan {
     pub(super) payloads: Vec<Payload>,
     /// What cannot be done as one might expect.
     pub(super) warnings: Vec<String>,
+    /// Rooms that nobody is left in and whose history this device does not hold.
+    pub(super) heads_wanted: BTreeSet<RoomId>,
     /// Part of it has no effect, because it is aimed at an equal.
     pub(super) powerless: bool,
 }
@@ -39,6 +41,7 @@ impl Plan {
             by_signer: BTreeSet::new(),
             payloads,
             warnings: Vec::new(),
+            heads_wanted: BTreeSet::new(),
             powerless: false,
         }
     }
@@ -475,15 +478,14 @@ impl Engine {
             let held = self.rooms.get(&room).filter(|_| {
                 self.me().is_some_and(|me| self.access().is_ok_and(|a| a.has_access(me, room)))
             });
-            match held.map(|state| state.log.heads()) {
+            if held.is_none() {
+                plan.heads_wanted.insert(room);
+            }
+            let held = held.map(|state| state.log.heads());
+            match held.or_else(|| self.reported_heads(room, after)) {
                 Some(messages) if messages.is_empty() => {}
                 Some(messages) => keeps.push(Keep { room, messages }),
-                None => plan.warnings.push(format!(
-                    "nobody with access is left in \"{}\", and this device does not hold its \
-                     history: what was written there can be read by nobody until somebody is let \
-                     in again",
-                    self.room_name(room)
-                )),
+                None => plan.warnings.push(self.warning_of_heads(room, after)),
             }
         }
         // In each of them: what ends a way into a room by one only must be spared by that one.

@@ -21,6 +21,18 @@ use crate::view::{AgentRef, Preview, UnitView};
 
 impl Engine {
     pub(super) fn command(&mut self, id: CommandId, command: Command) {
+        // What it asks of members is only known once it is worked out.
+        if let Ok(Some(plan)) = self.plan(&command)
+            && !plan.heads_wanted.is_empty()
+            && self.waits_for_heads(id, &command, &plan.heads_wanted)
+        {
+            return;
+        }
+        self.command_now(id, command);
+    }
+
+    /// As [`Engine::command`], with what is known now.
+    pub(super) fn command_now(&mut self, id: CommandId, command: Command) {
         let result = match self.plan(&command) {
             Ok(None) => self.other_command(id, command),
             Ok(Some(plan)) => {

@@ -219,6 +219,7 @@ impl Engine {
         if changes.is_none_or(|c| !c.agents.is_empty() || !c.rooms.is_empty()) {
             let regained = self.open_rooms(company);
             self.rejudge_rooms(changes, &regained);
+            self.hide_incomplete_of_ended();
             // Before anything is accepted: gossip must not pass it on to whoever lost access.
             if self.update_policy(company) {
                 // Whoever may read more than before has something to fetch.

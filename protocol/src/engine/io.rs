@@ -213,7 +213,8 @@ pub enum Event {
 }
 
 /// Something to be done outside. Effects come in the order in which they must happen; what
-/// follows a [`Effect::Persist`] comes out only after its [`Input::Persisted`].
+/// follows a [`Effect::Persist`] comes out only after its [`Input::Persisted`], the questions of a
+/// running pull excepted.
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Make these writes durable.

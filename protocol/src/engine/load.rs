@@ -103,6 +103,9 @@ impl Engine {
             approvals: BTreeMap::new(),
             requests: BTreeMap::new(),
             last_request: 0,
+            fetching: BTreeMap::new(),
+            heads: super::heads::Heads::default(),
+            control_compared: false,
             parked_verdicts: BTreeMap::new(),
             receipts: BTreeMap::new(),
             receipts_at: None,
@@ -114,10 +117,13 @@ impl Engine {
             in_flight: BTreeMap::new(),
             to_judge: VecDeque::new(),
             judging: false,
+            incomplete: BTreeSet::new(),
+            incomplete_at: None,
             writes: Vec::new(),
             staged: Vec::new(),
             batches: VecDeque::new(),
             effects: VecDeque::new(),
+            at_once: VecDeque::new(),
             last_batch: BatchId(0),
             persisted: BatchId(0),
         };
@@ -133,6 +139,7 @@ impl Engine {
             for room in rooms {
                 engine.drop_unacknowledged(room, engine.keys.device());
             }
+            engine.load_waiting();
         }
         if !engine.member
             && let Some(wish) = config.join

@@ -22,7 +22,7 @@ pub(super) enum Origin {
     /// By gossip; a verdict is due, at the latest `until`.
     Gossip { peer: DeviceId, token: GossipToken, until: Timestamp },
     /// In an answer or push of a peer, or a second time after waiting, since when.
-    Sync { peer: DeviceId, since: Timestamp },
+    Sync { peer: DeviceId, since: Timestamp, newest_page: bool },
     /// Written here.
     Own,
 }
@@ -59,8 +59,7 @@ impl Engine {
         let Some(company) = self.company() else { return };
         // What is here already needs no second look at its signature.
         if let Some(id) = crate::signed::peek_id(bytes)
-            && let Some(held) = self.rooms.get(&room)
-            && (held.log.get(id).is_some() || held.log.held.contains(id))
+            && self.holds_or_waits(room, id)
         {
             self.brought_again(room, id, origin);
             return self.refuse(origin, GossipVerdict::Ignore, "duplicate");
@@ -83,6 +82,12 @@ impl Engine {
             return self.refuse(origin, GossipVerdict::Ignore, "not_our_room");
         }
         self.judge_message(room, envelope, origin);
+    }
+
+    /// Whether a message of a room is here, counting or waiting.
+    pub(super) fn holds_or_waits(&self, room: RoomId, id: MessageId) -> bool {
+        let log = self.rooms.get(&room).map(|state| &state.log);
+        log.is_some_and(|log| log.get(id).is_some() || log.held.contains(id))
     }
 
     /// Judges a verified message of a room that is open here.
@@ -179,9 +184,9 @@ impl Engine {
         origin: Origin,
         wait_for: WaitFor,
     ) {
-        let (peer, since, verdict) = match origin {
-            Origin::Gossip { peer, token, until } => (peer, self.now, Some((token, until))),
-            Origin::Sync { peer, since } => (peer, since, None),
+        let (peer, since, mut verdict, newest_page) = match origin {
+            Origin::Gossip { peer, token, until } => (peer, self.now, Some((token, until)), false),
+            Origin::Sync { peer, since, newest_page } => (peer, since, None, newest_page),
             Origin::Own => return,
         };
         // Only members of the room may make us hold what we cannot judge.
@@ -194,13 +199,30 @@ impl Engine {
             WaitFor::Control => enter.into_iter().collect(),
         };
         let for_control = wait_for == WaitFor::Control;
-        let waiting = Waiting { envelope, from: peer, since, verdict, wait_for };
+        // Whoever signed it has access now, so it will count once its parents do, and need not
+        // wait here to be passed on.
+        let id = envelope.id();
+        let live = !for_control && self.standing_of(envelope.value().device, room).live;
+        let pass_on = verdict.take_if(|_| live);
+        let chases = verdict.is_none() && pass_on.is_none() && !newest_page;
+        let stored = false;
+        let waiting =
+            Waiting { envelope, from: peer, since, verdict, wait_for, newest_page, stored };
         let Some(state) = self.rooms.get_mut(&room) else { return };
         if state.log.held.insert(waiting).is_err() {
             return self.refuse(origin, GossipVerdict::Ignore, "waiting_full");
         }
+        if live {
+            self.store_waiting(room, id);
+        }
+        if let Some((token, _)) = pass_on {
+            self.verdict(token, GossipVerdict::Accept);
+        }
         if for_control {
             self.want(peer, Scope::Control);
+        } else if chases && !self.is_fetching(room) {
+            // Parents of parents: more is missing than a message or two.
+            self.want(peer, Scope::Room(room));
         }
         // A parent may be here and wait for control objects that never come. Now that something
         // follows it, it need not be accepted any more to be kept.
@@ -250,7 +272,7 @@ impl Engine {
     /// Refuses, and takes back, what a peer's pull brought by authors who have lost access, and
     /// that nothing acknowledges; called when that pull ends.
     pub(super) fn drop_unacknowledged(&mut self, room: RoomId, from: DeviceId) {
-        let origin = Origin::Sync { peer: from, since: self.now };
+        let origin = Origin::Sync { peer: from, since: self.now, newest_page: false };
         let Some(state) = self.rooms.get_mut(&room) else { return };
         let brought: BTreeMap<MessageId, BTreeSet<DeviceId>> = state
             .unacknowledged
@@ -272,15 +294,21 @@ impl Engine {
         }
     }
 
-    /// Every peer that brings an unacknowledged message answers for it: it stays until the
-    /// last of their pulls has ended.
+    /// Every peer that brings an unacknowledged message, or has it too, answers for it: it stays
+    /// until the last of their pulls has ended.
+    pub(super) fn vouched_for(&mut self, room: RoomId, peer: DeviceId, ids: &[MessageId]) {
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        for id in ids {
+            if let Some(peers) = state.unacknowledged.get_mut(id) {
+                peers.insert(peer);
+            }
+        }
+    }
+
     fn brought_again(&mut self, room: RoomId, id: MessageId, origin: Origin) {
         let Origin::Sync { peer, .. } = origin else { return };
-        if self.is_pulling_from(peer, room)
-            && let Some(peers) =
-                self.rooms.get_mut(&room).and_then(|r| r.unacknowledged.get_mut(&id))
-        {
-            peers.insert(peer);
+        if self.is_pulling_from(peer, room) {
+            self.vouched_for(room, peer, &[id]);
         }
     }
 
@@ -359,18 +387,17 @@ impl Engine {
 
     /// Judges messages that had waited. What they set free in turn is queued here and not
     /// judged further down the stack: chains are as long as a peer likes.
-    fn judge_again(&mut self, room: RoomId, waiting: Vec<Waiting>) {
+    pub(super) fn judge_again(&mut self, room: RoomId, waiting: Vec<Waiting>) {
         self.to_judge.extend(waiting.into_iter().map(|waiting| (room, waiting)));
         if std::mem::replace(&mut self.judging, true) {
             return;
         }
         while let Some((room, waiting)) = self.to_judge.pop_front() {
-            let Waiting { envelope, from: peer, since, verdict, .. } = waiting;
-            let origin = match verdict {
-                Some((token, until)) => Origin::Gossip { peer, token, until },
-                None => Origin::Sync { peer, since },
-            };
-            self.judge_message(room, envelope, origin);
+            let (id, stored) = (waiting.envelope.id(), waiting.stored);
+            let shown = self.incomplete_view(room, id, waiting.envelope.value());
+            let origin = Self::origin_of(&waiting);
+            self.judge_message(room, waiting.envelope, origin);
+            self.waited(room, id, stored, shown);
         }
         self.judging = false;
     }
@@ -399,8 +426,15 @@ impl Engine {
                 self.count("no_membership");
             }
         }
-        for state in self.rooms.values_mut() {
-            state.log.held.forget_before(self.now);
+        let mut forgotten = Vec::new();
+        for (room, state) in &mut self.rooms {
+            let late = state.log.held.forget_before(self.now);
+            forgotten.extend(late.into_iter().map(|waiting| (*room, waiting)));
+        }
+        for (room, waiting) in forgotten {
+            let id = waiting.envelope.id();
+            let shown = self.incomplete_view(room, id, waiting.envelope.value());
+            self.waited(room, id, waiting.stored, shown);
         }
         let now = self.now;
         let parked: Vec<_> = self
@@ -437,6 +471,10 @@ impl Engine {
 
     /// A message became visible.
     pub(super) fn show(&mut self, room: RoomId, id: MessageId) {
+        if self.incomplete.remove(&id) {
+            // People see it already; now it counts.
+            return self.show_state(room, id);
+        }
         if let Some(view) = self.message_view(room, id) {
             self.emit(Effect::Event(Event::Message(view)));
         }

@@ -6,9 +6,11 @@
 //!
 //! Durable before visible: everything that one `handle` writes is one [`Batch`]. Effects are
 //! stamped with the newest batch at their time and come out only when it is durable; only
-//! [`Effect::Persist`] itself comes out at once, so that a store can commit many at a time.
+//! [`Effect::Persist`] itself comes out at once, so that a store can commit many at a time, and
+//! with it the questions of a running pull, which tell nothing.
 
 mod about;
+mod addresses;
 mod admin;
 mod alarms;
 mod audit;
@@ -18,12 +20,15 @@ mod command;
 mod commands;
 mod control;
 mod entropy;
+mod heads;
+mod incomplete;
 mod introduction;
 mod io;
 mod joining;
 mod load;
 mod messages;
 mod preview;
+mod pulling;
 mod queries;
 mod reports;
 mod serving;
@@ -124,6 +129,11 @@ pub struct Engine {
     desk: JoinDesk,
     approvals: BTreeMap<RequestId, Approval>,
     requests: BTreeMap<RequestId, Asked>,
+    /// Objects that peers have been asked for.
+    fetching: BTreeMap<ObjectId, DeviceId>,
+    heads: heads::Heads,
+    /// Whether the control log has been compared with another device since the start.
+    control_compared: bool,
     last_request: u64,
     /// Gossip verdicts of parked control objects, each with its deadline.
     parked_verdicts: BTreeMap<ObjectId, (GossipToken, Timestamp)>,
@@ -142,10 +152,16 @@ pub struct Engine {
     /// Messages that had waited and are to be judged now.
     to_judge: VecDeque<(RoomId, Waiting)>,
     judging: bool,
+    /// Waiting messages that are shown.
+    incomplete: BTreeSet<MessageId>,
+    /// When to look for more that should be.
+    incomplete_at: Option<Timestamp>,
     writes: Vec<Write>,
     staged: Vec<Effect>,
     batches: VecDeque<Batch>,
     effects: VecDeque<(BatchId, Effect)>,
+    /// Effects that need not wait for any batch.
+    at_once: VecDeque<Effect>,
     last_batch: BatchId,
     persisted: BatchId,
 }
@@ -177,6 +193,9 @@ impl Engine {
         if let Some(batch) = self.batches.pop_front() {
             return Some(Effect::Persist(batch));
         }
+        if let Some(effect) = self.at_once.pop_front() {
+            return Some(effect);
+        }
         if self.effects.front().is_some_and(|(after, _)| *after <= self.persisted) {
             return self.effects.pop_front().map(|(_, effect)| effect);
         }
@@ -196,6 +215,8 @@ impl Engine {
             .chain(parked)
             .chain(join)
             .chain(self.receipts_at)
+            .chain(self.incomplete_at)
+            .chain(self.heads.due())
             .chain(self.report_due())
             .min()
             .map_or(self.reconcile_at, |next| next.min(self.reconcile_at))
@@ -229,6 +250,7 @@ impl Engine {
     fn clock_went_back(&mut self, ms: u64) {
         self.reconcile_at = self.reconcile_at.minus_ms(ms);
         self.receipts_at = self.receipts_at.map(|at| at.minus_ms(ms));
+        self.incomplete_at = self.incomplete_at.map(|at| at.minus_ms(ms));
         for room in self.rooms.values_mut() {
             room.seal_at = room.seal_at.map(|at| at.minus_ms(ms));
             room.log.held.clock_went_back(ms);
@@ -240,6 +262,7 @@ impl Engine {
             join.clock_went_back(ms);
         }
         self.reports.clock_went_back(ms);
+        self.heads.clock_went_back(ms);
         self.desk.clock_went_back(ms);
     }
 
@@ -247,6 +270,8 @@ impl Engine {
         self.expire_verdicts();
         self.seal_what_is_due();
         self.send_receipts_if_due();
+        self.show_incomplete_if_due();
+        self.go_on_with_heads();
         self.report_if_due();
         self.join_tick();
         if self.reconcile_at <= self.now {

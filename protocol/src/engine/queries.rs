@@ -180,7 +180,7 @@ impl Engine {
             None => (u64::MAX, ObjectId([255; 32])),
             Some(text) => {
                 let id = text.parse::<MessageId>().ok();
-                let entry = id.and_then(|id| log.get(id).map(|entry| (entry.height, id)));
+                let entry = id.and_then(|id| Some((self.height_of(room, id)?, id)));
                 entry.ok_or_else(|| {
                     Failure::new(
                         FailureKind::NotFound,
@@ -191,7 +191,11 @@ impl Engine {
             }
         };
         let visible = |id: &MessageId| self.is_visible(room, *id);
-        let mut newest = log.order().range(..end).rev().map(|(_, id)| *id).filter(visible);
+        let waiting = self.incomplete_order(room);
+        let counting = log.order().range(..end).rev().copied();
+        let mut newest = merge_descending(counting, waiting.range(..end).rev().copied())
+            .map(|(_, id)| id)
+            .filter(visible);
         let limit = limit.min(HISTORY_PAGE_MAX);
         let mut messages: Vec<MessageView> =
             newest.by_ref().take(limit).filter_map(|id| self.message_view(room, id)).collect();
@@ -251,6 +255,9 @@ impl Engine {
         if !self.is_visible(room, id) {
             return None;
         }
+        if let Some(message) = self.incomplete_message(room, id) {
+            return self.incomplete_view(room, id, message);
+        }
         let entry = self.rooms.get(&room)?.log.get(id)?;
         let text = self.read_message(room, id)?.value().text()?.to_owned();
         let access = self.control.as_ref()?.access();
@@ -272,11 +279,23 @@ impl Engine {
             time: entry.claimed_time,
             text,
             state,
+            incomplete: false,
         })
     }
 
+    /// The height of a message that counts, or waits and is shown.
+    fn height_of(&self, room: RoomId, id: MessageId) -> Option<u64> {
+        let counting = self.rooms.get(&room)?.log.get(id).map(|entry| entry.height);
+        counting.or_else(|| Some(self.incomplete_message(room, id)?.height))
+    }
+
     /// The agent of a device, or, if it is live no longer, the one that it was when it wrote.
-    fn author_of(&self, room: RoomId, device: DeviceId, id: MessageId) -> Option<AgentId> {
+    pub(super) fn author_of(
+        &self,
+        room: RoomId,
+        device: DeviceId,
+        id: MessageId,
+    ) -> Option<AgentId> {
         let control = self.control.as_ref()?;
         if let Some(agent) = control.access().agent_of(device) {
             return Some(agent);
@@ -294,6 +313,9 @@ impl Engine {
 
     /// Content that is accepted, or was shown and is about to be sealed by this node.
     fn is_visible(&self, room: RoomId, id: MessageId) -> bool {
+        if let Some(message) = self.incomplete_message(room, id) {
+            return message.kind.is_content();
+        }
         let Some(state) = self.rooms.get(&room) else { return false };
         let sealing = state.seal_at.is_some();
         state.log.get(id).is_some_and(|entry| {
@@ -321,7 +343,7 @@ impl Engine {
         )
     }
 
-    fn room_ref(&self, id: RoomId) -> RoomRef {
+    pub(super) fn room_ref(&self, id: RoomId) -> RoomRef {
         let info = self.control.as_ref().and_then(|c| c.access().rooms().get(&id));
         RoomRef { id, name: info.map(|r| r.name.clone()).unwrap_or_default() }
     }
@@ -366,7 +388,10 @@ impl Engine {
         };
         let alone = !self.connected_members().iter().any(|peer| self.shares_room(*peer, id));
         let waiting = state.log.held.len();
-        let sync = if self.is_fetching(id) {
+        let have = state.log.shared().len() as u64;
+        let sync = if let Some(expected) = self.expected_of(id).filter(|n| *n > have) {
+            format!("fetching: {have} of {expected}")
+        } else if self.is_fetching(id) {
             format!("fetching, {waiting} waiting")
         } else if waiting > 0 {
             format!("{waiting} waiting for what they refer to")
@@ -380,4 +405,13 @@ impl Engine {
         let (messages, digest) = (state.log.messages(), state.log.digest());
         RoomStatus { room, messages, digest, sync }
     }
+}
+
+/// Two descending sequences as one.
+fn merge_descending<T: Ord>(
+    a: impl Iterator<Item = T>,
+    b: impl Iterator<Item = T>,
+) -> impl Iterator<Item = T> {
+    let (mut a, mut b) = (a.peekable(), b.peekable());
+    std::iter::from_fn(move || if a.peek() >= b.peek() { a.next() } else { b.next() })
 }

@@ -5,7 +5,7 @@ use super::io::{Effect, ResponseToken};
 use super::messages::Origin;
 use crate::id::{DeviceId, ObjectId, RoomId};
 use crate::limits::{OBJECTS_FRAME_BYTES_MAX, STRANGER_FRAME_BYTES_MAX, SUMMARY_ROOMS_MAX};
-use crate::sync::{Blob, Request, Response, Scope, answer_list, answer_ranges};
+use crate::sync::{Blob, Request, Response, Scope, answer_list, answer_newest, answer_ranges};
 
 impl Engine {
     /// Answers a request, exactly once.
@@ -49,6 +49,11 @@ impl Engine {
                 Some(items) => answer_list(items, lower, upper),
                 None => Response::Refused,
             },
+            Request::Newest { scope } => match self.servable(peer, scope) {
+                Some(items) => answer_newest(items),
+                None => Response::Refused,
+            },
+            Request::Heads { room } => self.answer_heads(peer, room),
             Request::Get { scope, ids } => match self.servable(peer, scope) {
                 Some(_) => self.answer_get(scope, &ids),
                 None => Response::Refused,
@@ -187,7 +192,7 @@ impl Engine {
     }
 
     fn take_pushed_messages(&mut self, peer: DeviceId, room: RoomId, objects: &[Blob]) {
-        let origin = Origin::Sync { peer, since: self.now };
+        let origin = Origin::Sync { peer, since: self.now, newest_page: false };
         for object in objects {
             self.take_message(room, &object.0, origin);
         }

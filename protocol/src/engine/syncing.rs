@@ -2,24 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Engine;
-use super::io::{Effect, RequestId, Table};
-use super::messages::Origin;
-use super::{KnownAddresses, io};
-use crate::address::AddressRecord;
+use super::io::{Effect, RequestId};
+use super::{Engine, io};
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic};
-use crate::limits::{
-    ADDRESS_CHANGES_MAX, ADDRESS_CHANGES_MS, ADDRESS_RECORDS_FRAME_MAX, ADDRESS_RECORDS_MAX,
-    ADDRESSES_MAX, IDS_FRAME_MAX, OBJECTS_FRAME_BYTES_MAX,
-};
-use crate::object::ObjectType;
-use crate::signed::{Verified, sign};
-use crate::sync::{Blob, Items, Pull, PullStep, Request, Response, RoomSummary, Scope};
+use crate::limits::{ADDRESS_RECORDS_FRAME_MAX, IDS_FRAME_MAX, OBJECTS_FRAME_BYTES_MAX};
+use crate::sync::{Blob, Items, Pull, Request, Response, RoomSummary, Scope};
+use crate::time::Timestamp;
 
 /// Receipts are gathered this long, in ms, so that a burst costs one frame.
 const RECEIPT_DELAY_MS: u64 = 50;
-/// Messages wanted by id of one peer in one room.
-const WANTED_MAX: usize = 4 * IDS_FRAME_MAX;
 
 /// A connected peer.
 #[derive(Debug, Default)]
@@ -27,9 +18,17 @@ pub(super) struct Peer {
     /// A summary is under way, and whether another is due after it.
     summary: Option<bool>,
     /// The pull under way; one at a time, so that control comes before rooms.
-    pull: Option<Pull>,
-    todo: BTreeSet<Scope>,
-    wanted: BTreeMap<RoomId, BTreeSet<MessageId>>,
+    pub(super) pull: Option<Pull>,
+    /// The pull waits until others have brought what comes before.
+    pub(super) rests: bool,
+    pub(super) todo: BTreeSet<Scope>,
+    pub(super) wanted: BTreeMap<RoomId, BTreeSet<MessageId>>,
+    /// Sets of which something was left to other peers' pulls.
+    pub(super) again: BTreeSet<Scope>,
+    /// How many items the peer says it has of a set.
+    pub(super) expected: BTreeMap<Scope, u64>,
+    /// An answer of the peer made no sense.
+    pub(super) penalty_until: Option<Timestamp>,
     /// Digest of the control log of which revocations were last pushed to it.
     pub(super) told: Option<ObjectId>,
     /// A pull from it brought void objects that nothing refers to.
@@ -44,6 +43,7 @@ pub(super) enum Asked {
     Summary(DeviceId),
     Introduction(DeviceId),
     Pull(DeviceId),
+    Heads(DeviceId, RoomId),
     JoinHello(DeviceId),
     JoinReveal(DeviceId),
     JoinPoll(DeviceId),
@@ -59,6 +59,7 @@ impl Asked {
             Self::Summary(peer)
             | Self::Introduction(peer)
             | Self::Pull(peer)
+            | Self::Heads(peer, _)
             | Self::JoinHello(peer)
             | Self::JoinReveal(peer)
             | Self::JoinPoll(peer) => Some(peer),
@@ -84,7 +85,16 @@ impl Engine {
             self.pull_ended(peer, pull.scope(), false);
         }
         // Their answers would be taken for those of the next connection.
-        self.requests.retain(|_, asked| asked.peer() != Some(peer));
+        let gone = self.requests.extract_if(.., |_, asked| asked.peer() == Some(peer));
+        let heads: Vec<(RequestId, RoomId)> = gone
+            .filter_map(|(request, asked)| match asked {
+                Asked::Heads(_, room) => Some((request, room)),
+                _ => None,
+            })
+            .collect();
+        for (request, room) in heads {
+            self.heads_answered(request, peer, room, None);
+        }
         let left: Vec<Topic> = self
             .presence
             .iter_mut()
@@ -170,27 +180,6 @@ impl Engine {
         self.send(peer, Asked::Summary(peer), &Request::Summary);
     }
 
-    /// Pulls a set from a peer.
-    pub(super) fn want(&mut self, peer: DeviceId, scope: Scope) {
-        if let Some(state) = self.peers.get_mut(&peer) {
-            state.todo.insert(scope);
-            self.drive(peer);
-        }
-    }
-
-    /// Fetches messages by id from a peer.
-    pub(super) fn want_messages(&mut self, peer: DeviceId, room: RoomId, ids: Vec<MessageId>) {
-        if ids.is_empty() {
-            return;
-        }
-        if let Some(state) = self.peers.get_mut(&peer) {
-            let wanted = state.wanted.entry(room).or_default();
-            let space = WANTED_MAX.saturating_sub(wanted.len());
-            wanted.extend(ids.into_iter().take(space));
-            self.drive(peer);
-        }
-    }
-
     /// Sends a request whose answer does not matter.
     pub(super) fn ask(&mut self, peer: DeviceId, request: Request) {
         if self.peers.contains_key(&peer) {
@@ -221,6 +210,7 @@ impl Engine {
             Asked::Summary(peer) => self.summary_answered(peer, response),
             Asked::Introduction(peer) => self.introduced(peer, response),
             Asked::Pull(peer) => self.pull_answered(peer, response),
+            Asked::Heads(peer, room) => self.heads_answered(request, peer, room, response),
             Asked::JoinHello(peer) => self.join_offered(peer, response),
             Asked::JoinReveal(peer) | Asked::JoinPoll(peer) => self.join_answered(peer, response),
             Asked::Approval => self.approval_answered(request, response),
@@ -234,14 +224,18 @@ impl Engine {
             self.introduce_ourselves(peer);
         }
         if let Some(Response::Summary { control, rooms }) = response {
+            self.expect(peer, Scope::Control, control.count);
             if self.control_summary().is_some_and(|ours| differs(&ours, &control)) {
                 self.want(peer, Scope::Control);
+            } else {
+                self.control_compared = true;
             }
             for theirs in rooms {
                 if !self.shares_room(peer, theirs.room) {
                     continue;
                 }
                 let Some(ours) = self.room_summary(theirs.room) else { continue };
+                self.expect(peer, Scope::Room(theirs.room), theirs.count);
                 if differs(&ours, &theirs) {
                     self.want(peer, Scope::Room(theirs.room));
                 } else if let Some(room) = self.rooms.get_mut(&theirs.room) {
@@ -260,103 +254,10 @@ impl Engine {
         }
     }
 
-    /// Starts the next pull from a peer, if none is under way.
-    pub(super) fn drive(&mut self, peer: DeviceId) {
-        let Some(state) = self.peers.get_mut(&peer) else { return };
-        if state.pull.is_some() {
-            return;
-        }
-        let control_first = state.todo.first() == Some(&Scope::Control);
-        if !control_first && let Some((room, ids)) = state.wanted.pop_first() {
-            state.pull = Some(Pull::of(Scope::Room(room), ids));
-        } else if let Some(scope) = state.todo.pop_first() {
-            state.pull = Some(Pull::new(scope));
-        } else {
-            return;
-        }
-        self.step(peer);
-    }
-
-    fn step(&mut self, peer: DeviceId) {
-        // Taken out while the log is looked at, and put back if it goes on.
-        let Some(mut pull) = self.peers.get_mut(&peer).and_then(|p| p.pull.take()) else { return };
-        let scope = pull.scope();
-        let step = match self.items(scope) {
-            Some(items) => pull.next(items),
-            None => PullStep::Failed,
-        };
-        match step {
-            PullStep::Ask(request) => {
-                if let Some(state) = self.peers.get_mut(&peer) {
-                    state.pull = Some(pull);
-                }
-                self.send(peer, Asked::Pull(peer), &request);
-            }
-            PullStep::Done | PullStep::Failed => {
-                self.pull_ended(peer, scope, step == PullStep::Done);
-                self.drive(peer);
-            }
-        }
-    }
-
-    fn pull_answered(&mut self, peer: DeviceId, response: Option<Response>) {
-        let Some(mut pull) = self.peers.get_mut(&peer).and_then(|p| p.pull.take()) else { return };
-        let scope = pull.scope();
-        let goes_on = match (&response, self.items(scope)) {
-            (Some(response), Some(items)) => pull.answer(response, items),
-            _ => false,
-        };
-        if !goes_on {
-            self.pull_ended(peer, scope, false);
-            return self.drive(peer);
-        }
+    fn expect(&mut self, peer: DeviceId, scope: Scope, count: u64) {
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.pull = Some(pull);
+            state.expected.insert(scope, count);
         }
-        if let Some(Response::Objects { objects, .. }) = response {
-            match scope {
-                Scope::Control => {
-                    let objects = objects.iter().map(|b| b.0.as_slice());
-                    if self.take_control_objects(objects, Some(peer)).changed {
-                        self.summarize(peer);
-                    }
-                }
-                Scope::Room(room) => {
-                    let origin = Origin::Sync { peer, since: self.now };
-                    for object in &objects {
-                        self.take_message(room, &object.0, origin);
-                    }
-                }
-            }
-        }
-        self.step(peer);
-    }
-
-    fn pull_ended(&mut self, peer: DeviceId, scope: Scope, complete: bool) {
-        if scope == Scope::Control {
-            self.drop_idle_brought(peer);
-        }
-        if let Scope::Room(room) = scope {
-            self.drop_unacknowledged(room, peer);
-            if let Some(room) = self.rooms.get_mut(&room) {
-                room.compared |= complete;
-            }
-        }
-    }
-
-    /// Whether a pull of a room is under way.
-    pub(super) fn is_pulling_from(&self, peer: DeviceId, room: RoomId) -> bool {
-        let pull = self.peers.get(&peer).and_then(|p| p.pull.as_ref());
-        pull.is_some_and(|pull| pull.scope() == Scope::Room(room))
-    }
-
-    /// Whether something of a room is being fetched.
-    pub(super) fn is_fetching(&self, room: RoomId) -> bool {
-        self.peers.values().any(|peer| {
-            peer.pull.as_ref().is_some_and(|pull| pull.scope() == Scope::Room(room))
-                || peer.todo.contains(&Scope::Room(room))
-                || peer.wanted.contains_key(&room)
-        })
     }
 
     /// What is held of a set, in its order.
@@ -402,108 +303,6 @@ impl Engine {
             for (room, ids) in rooms {
                 self.ask(author, Request::Held { room, ids });
             }
-        }
-    }
-
-    /// Our listen addresses changed.
-    pub(super) fn listening_on(&mut self, mut addresses: Vec<String>) {
-        addresses.truncate(ADDRESSES_MAX);
-        self.listening = addresses;
-        self.publish_own_addresses();
-    }
-
-    pub(super) fn publish_own_addresses(&mut self) {
-        let Some(company) = self.company().filter(|_| self.member) else { return };
-        if self.listening.is_empty() {
-            return;
-        }
-        let device = self.keys.device();
-        // Above the last one even if the clock stood still or was set back.
-        let last = self.addresses.get(&device).map(|known| known.issued.plus_ms(1));
-        let issued = last.map_or(self.now, |last| last.max(self.now));
-        let record = AddressRecord {
-            version: 1,
-            company,
-            device,
-            issued,
-            addresses: self.listening.clone(),
-        };
-        let body = crate::codec::encode(&record);
-        let (_, bytes) = sign(&self.keys, ObjectType::AddressRecord, company, &body);
-        self.take_address_record(None, &bytes);
-    }
-
-    /// Takes an address record in, if it is newer than what is known, and passes it on.
-    pub(super) fn take_address_record(&mut self, from: Option<DeviceId>, bytes: &[u8]) {
-        let Some(company) = self.company() else { return };
-        let record = match Verified::<AddressRecord>::address(bytes, company) {
-            Ok(record) => record,
-            Err(error) => return self.count(super::control::verify_word(error)),
-        };
-        let AddressRecord { device, issued, addresses, .. } = record.value().clone();
-        let now = self.now;
-        let known = self.addresses.get(&device);
-        let ours = device == self.keys.device();
-        // What says nothing new is not worth a write and a frame to everyone.
-        let newer = known
-            .is_none_or(|known| known.issued < issued && (ours || known.addresses != addresses));
-        if let Some(known) = self.addresses.get_mut(&device)
-            && known.issued < issued
-            && !newer
-        {
-            // But it makes those of before it old news.
-            (known.issued, known.bytes) = (issued, bytes.to_vec());
-            return;
-        }
-        let known = self.addresses.get(&device);
-        let recent = known.map_or((now, 0), |known| match known.changes {
-            (since, _) if now.ms_since(since) > ADDRESS_CHANGES_MS => (now, 0),
-            recent => recent,
-        });
-        if !ours && newer && recent.1 >= ADDRESS_CHANGES_MAX {
-            if let Some(known) = self.addresses.get_mut(&device)
-                && known.later.as_ref().is_none_or(|(later, _)| *later < issued)
-            {
-                known.later = Some((issued, bytes.to_vec()));
-            }
-            return self.count("address_flood");
-        }
-        let room_left =
-            self.addresses.contains_key(&device) || self.addresses.len() < ADDRESS_RECORDS_MAX;
-        if !newer || !room_left || !self.is_member(device) {
-            return;
-        }
-        // Our own comes back only from nodes that knew us before; ours is the newest.
-        if ours && from.is_some() {
-            return;
-        }
-        self.write(Table::State, Self::address_key(device), bytes.to_vec());
-        let changes = (recent.0, recent.1 + 1);
-        let bytes = bytes.to_vec();
-        if !ours {
-            self.emit(Effect::Addresses { peer: device, addresses: addresses.clone() });
-        }
-        let known = KnownAddresses { issued, addresses, bytes, changes, later: None };
-        self.addresses.insert(device, known);
-        let record = Blob(self.addresses.get(&device).map(|k| k.bytes.clone()).unwrap_or_default());
-        for peer in self.connected_members() {
-            if Some(peer) != from && peer != device {
-                self.ask(peer, Request::Addresses { records: vec![record.clone()] });
-            }
-        }
-    }
-
-    /// Takes the newest addresses of devices that had changed theirs too often.
-    pub(super) fn take_later_addresses(&mut self) {
-        let now = self.now;
-        let later: Vec<Vec<u8>> = self
-            .addresses
-            .values_mut()
-            .filter(|known| now.ms_since(known.changes.0) > ADDRESS_CHANGES_MS)
-            .filter_map(|known| known.later.take().map(|(_, bytes)| bytes))
-            .collect();
-        for bytes in later {
-            self.take_address_record(None, &bytes);
         }
     }
 }

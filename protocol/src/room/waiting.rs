@@ -35,6 +35,10 @@ pub struct Waiting {
     pub verdict: Option<(GossipToken, Timestamp)>,
     /// What for.
     pub wait_for: WaitFor,
+    /// It belongs to the newest page of a running pull.
+    pub newest_page: bool,
+    /// It has a row of its own in the store.
+    pub stored: bool,
 }
 
 /// The waiting messages of a room.
@@ -59,6 +63,28 @@ impl Held {
     #[must_use]
     pub fn wants(&self, id: MessageId) -> bool {
         self.children.contains_key(&id)
+    }
+
+    /// One that waits.
+    #[must_use]
+    pub fn get(&self, id: MessageId) -> Option<&Waiting> {
+        self.messages.get(&id)
+    }
+
+    /// As [`Held::get`], to note what has been done with it.
+    pub fn get_mut(&mut self, id: MessageId) -> Option<&mut Waiting> {
+        self.messages.get_mut(&id)
+    }
+
+    /// Those that wait, by id.
+    pub fn iter(&self) -> impl Iterator<Item = (MessageId, &Waiting)> {
+        self.messages.iter().map(|(id, waiting)| (*id, waiting))
+    }
+
+    /// How many a peer has brought.
+    #[must_use]
+    pub fn brought_by(&self, peer: DeviceId) -> usize {
+        self.by_peer.get(&peer).map_or(0, |(held, _)| *held)
     }
 
     /// How many wait.
@@ -134,8 +160,8 @@ impl Held {
         }
     }
 
-    /// Forgets what has waited too long. Verdicts are given long before that.
-    pub fn forget_before(&mut self, now: Timestamp) {
+    /// Forgets what has waited too long, and gives it back. Verdicts are given long before that.
+    pub fn forget_before(&mut self, now: Timestamp) -> Vec<Waiting> {
         let late = |w: &Waiting| {
             let limit = match w.wait_for {
                 WaitFor::Parents(_) => WAITING_PARENTS_MS_MAX,
@@ -143,9 +169,7 @@ impl Held {
             };
             w.verdict.is_none() && now.ms_since(w.since) > limit
         };
-        if self.messages.values().any(late) {
-            self.take_where(late);
-        }
+        self.take_where(late)
     }
 
     /// Gives up the verdicts that are due; the messages go on waiting, without one. Returns

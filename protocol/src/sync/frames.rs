@@ -207,6 +207,21 @@ pub enum Request {
         #[n(0)]
         objects: Vec<Blob>,
     },
+    /// The newest items of a set, at most [`crate::limits::NEWEST_PAGE_MAX`].
+    #[n(13)]
+    Newest {
+        /// Of which set.
+        #[n(0)]
+        scope: Scope,
+    },
+    /// The accepted messages of a room that nothing accepted follows; for admins of rooms, who
+    /// need not have access.
+    #[n(14)]
+    Heads {
+        /// Of which room.
+        #[n(0)]
+        room: RoomId,
+    },
 }
 
 /// How a request to join stands with the peer that was asked.
@@ -252,7 +267,7 @@ pub enum Response {
         #[n(0)]
         parts: Vec<Part>,
     },
-    /// To [`Request::List`].
+    /// To [`Request::List`], [`Request::Newest`] and [`Request::Heads`].
     #[n(3)]
     Ids {
         /// In ascending order.

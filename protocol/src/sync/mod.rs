@@ -10,5 +10,7 @@ mod ranges;
 pub use frames::{
     Blob, Bound, FrameError, JoinAnswer, Part, Referred, Request, Response, RoomSummary, Scope,
 };
-pub use pull::{Pull, PullStep};
-pub use ranges::{Items, answer_list, answer_ranges, fingerprint, fingerprint_of_range};
+pub use pull::{Need, Pull, PullStep};
+pub use ranges::{
+    Items, answer_list, answer_newest, answer_ranges, fingerprint, fingerprint_of_range,
+};

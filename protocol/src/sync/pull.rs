@@ -1,14 +1,22 @@
-//! Pulling one set from one peer: compare ranges, list what differs, fetch what is missing.
+//! Pulling one set from one peer: the newest of a room first, then compare ranges, list what
+//! differs, fetch what is missing.
+//!
+//! After the newest page a pull goes from the lowest height up, because a message counts only
+//! once its parents do: what comes in that order is judged at once and never has to wait in
+//! memory. Several pulls of one set share the work: what one of them is fetching, the others leave
+//! out and come back for if it did not arrive.
 //!
 //! Bounded: at most one request is under way, the ranges to look at are at most
-//! `RANGE_PARTS` per level of splitting, and each answer moves on or ends the pull.
+//! `RANGE_PARTS` per level of splitting, each answer moves on or ends the pull, and a peer that
+//! lists what it does not have is left alone soon.
 
 use std::collections::VecDeque;
 
 use super::frames::{Bound, Request, Response, Scope};
 use super::ranges::{Items, fingerprint_of_range, is_empty};
 use crate::id::ObjectId;
-use crate::limits::{IDS_FRAME_MAX, RANGE_PARTS};
+use crate::limits::{IDS_FRAME_MAX, NEWEST_PAGE_MAX, RANGE_PARTS, UNSUPPLIED_MAX};
+use crate::signed::peek_id;
 
 /// A range this small is listed rather than split.
 const LIST_AT_MOST: u64 = 256;
@@ -19,6 +27,7 @@ const REQUESTS_MAX: u32 = 100_000;
 #[derive(Clone, Debug)]
 enum Asked {
     Nothing,
+    Newest,
     Ranges { lower: Bound, upper: Bound },
     List { lower: Bound, upper: Bound },
     Objects { ids: Vec<ObjectId> },
@@ -29,21 +38,42 @@ enum Asked {
 pub enum PullStep {
     /// Send this request.
     Ask(Request),
-    /// Everything that the peer has in this set is here or was fetched.
+    /// Everything that the peer has in this set is here, or was fetched, or is being fetched from
+    /// others: see [`Pull::left_to_others`].
     Done,
     /// The peer's answer makes no sense; give up.
     Failed,
+}
+
+/// Whether an id that a peer lists is worth asking it for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// It is not here.
+    Missing,
+    /// It is here, or waits here.
+    Held,
+    /// Another peer has been asked for it.
+    Elsewhere,
 }
 
 /// The state of a pull.
 #[derive(Clone, Debug)]
 pub struct Pull {
     scope: Scope,
+    /// Ask for the newest page before anything else.
+    newest: bool,
+    /// The ids that are missing now are those of the newest page.
+    fetching_newest: bool,
     /// Ranges that differ, lowest first, and whether they are small enough to list.
     ranges: VecDeque<(Bound, Bound, bool)>,
     missing: VecDeque<ObjectId>,
     asked: Asked,
     requests: u32,
+    /// Objects that the peer listed and did not have.
+    unsupplied: usize,
+    /// The ids were chosen by this side, so the peer need not have them.
+    by_id: bool,
+    left_to_others: bool,
 }
 
 impl Pull {
@@ -52,18 +82,29 @@ impl Pull {
     pub fn new(scope: Scope) -> Self {
         Self {
             scope,
+            newest: false,
+            fetching_newest: false,
             ranges: VecDeque::from([(Bound::MIN, Bound::MAX, false)]),
             missing: VecDeque::new(),
             asked: Asked::Nothing,
             requests: 0,
+            unsupplied: 0,
+            by_id: false,
+            left_to_others: false,
         }
+    }
+
+    /// A pull of a whole set that lacks much here: people see its newest page first.
+    #[must_use]
+    pub fn newest_first(scope: Scope) -> Self {
+        Self { newest: true, ..Self::new(scope) }
     }
 
     /// A pull of known ids.
     #[must_use]
     pub fn of(scope: Scope, ids: impl IntoIterator<Item = ObjectId>) -> Self {
         let missing = ids.into_iter().collect();
-        Self { ranges: VecDeque::new(), missing, ..Self::new(scope) }
+        Self { ranges: VecDeque::new(), missing, by_id: true, ..Self::new(scope) }
     }
 
     /// Which set.
@@ -72,19 +113,62 @@ impl Pull {
         self.scope
     }
 
-    /// The next request. `ours` is what this node holds of the set, or has on the way there.
-    pub fn next(&mut self, ours: &Items) -> PullStep {
+    /// Whether known ids are fetched, and not a whole set compared.
+    #[must_use]
+    pub fn is_by_id(&self) -> bool {
+        self.by_id
+    }
+
+    /// Whether what arrives now belongs to the newest page.
+    #[must_use]
+    pub fn is_newest_page(&self) -> bool {
+        self.fetching_newest
+    }
+
+    /// Whether something was left out because others were being asked for it.
+    #[must_use]
+    pub fn left_to_others(&self) -> bool {
+        self.left_to_others
+    }
+
+    /// The objects that the peer has been asked for and has not answered about.
+    #[must_use]
+    pub fn fetching(&self) -> &[ObjectId] {
+        match &self.asked {
+            Asked::Objects { ids } => ids,
+            _ => &[],
+        }
+    }
+
+    /// The next request. `ours` is what this node holds of the set, or has on the way there;
+    /// `need` says what to make of an id that the peer has.
+    pub fn next(&mut self, ours: &Items, mut need: impl FnMut(ObjectId) -> Need) -> PullStep {
         self.requests += 1;
-        if self.requests > REQUESTS_MAX {
+        if self.requests > REQUESTS_MAX || self.unsupplied > UNSUPPLIED_MAX {
             return PullStep::Failed;
         }
+        if std::mem::take(&mut self.newest) {
+            self.asked = Asked::Newest;
+            return PullStep::Ask(Request::Newest { scope: self.scope });
+        }
         // Fetch before looking further, so that memory stays bounded by one list.
+        let mut left_to_others = false;
+        self.missing.retain(|id| match need(*id) {
+            Need::Missing => true,
+            Need::Held => false,
+            Need::Elsewhere => {
+                left_to_others = true;
+                false
+            }
+        });
+        self.left_to_others |= left_to_others;
         if !self.missing.is_empty() {
             let count = self.missing.len().min(IDS_FRAME_MAX);
             let ids: Vec<ObjectId> = self.missing.iter().take(count).copied().collect();
             self.asked = Asked::Objects { ids: ids.clone() };
             return PullStep::Ask(Request::Get { scope: self.scope, ids });
         }
+        self.fetching_newest = false;
         let Some((lower, upper, small)) = self.ranges.pop_front() else {
             return PullStep::Done;
         };
@@ -100,17 +184,36 @@ impl Pull {
     /// False if the answer does not fit what was asked.
     pub fn answer(&mut self, response: &Response, ours: &Items) -> bool {
         match (std::mem::replace(&mut self.asked, Asked::Nothing), response) {
+            (Asked::Newest, Response::Ids { ids, .. }) => {
+                if ids.len() > NEWEST_PAGE_MAX {
+                    return false;
+                }
+                self.missing.extend(ids.iter().map(|bound| bound.id));
+                self.fetching_newest = true;
+                true
+            }
+            // Whoever does not know this question knows the others.
+            (Asked::Newest, Response::Refused) => true,
             (Asked::Ranges { lower, upper }, Response::Parts { parts }) => {
                 self.compare(lower, upper, parts, ours)
             }
             (Asked::List { lower, upper }, Response::Ids { ids, more }) => {
                 self.list(lower, upper, ids, *more, ours)
             }
-            (Asked::Objects { ids }, Response::Objects { done, .. }) => {
+            (Asked::Objects { ids }, Response::Objects { done, objects }) => {
                 let done = usize::try_from(*done).unwrap_or(usize::MAX);
                 // No progress would be asked for again for ever.
                 if done == 0 || done > ids.len() {
                     return false;
+                }
+                let wanted: std::collections::BTreeSet<ObjectId> =
+                    ids[..done].iter().copied().collect();
+                let is_wanted = |id: ObjectId| wanted.contains(&id);
+                if !objects.iter().all(|object| peek_id(&object.0).is_some_and(is_wanted)) {
+                    return false;
+                }
+                if !self.by_id {
+                    self.unsupplied += done.saturating_sub(objects.len());
                 }
                 self.missing.drain(..done.min(self.missing.len()));
                 true
@@ -198,7 +301,7 @@ mod tests {
         let mut pull = Pull::new(Scope::Control);
         let mut asked = 0;
         loop {
-            let request = match pull.next(ours) {
+            let request = match pull.next(ours, |_| Need::Missing) {
                 PullStep::Ask(request) => request,
                 PullStep::Done => return asked,
                 PullStep::Failed => panic!("failed against an honest peer"),
@@ -215,6 +318,8 @@ mod tests {
                 other => panic!("unexpected {other:?}"),
             };
             assert!(pull.answer(&response, ours));
+            // They were put in place above, not into the answer.
+            pull.unsupplied = 0;
         }
     }
 
@@ -245,14 +350,20 @@ mod tests {
     fn a_lying_peer_is_dropped() {
         let ours: Items = (0..10).map(item).collect();
         let mut pull = Pull::new(Scope::Control);
-        assert!(matches!(pull.next(&ours), PullStep::Ask(Request::Ranges { .. })));
+        assert!(matches!(
+            pull.next(&ours, |_| Need::Missing),
+            PullStep::Ask(Request::Ranges { .. })
+        ));
         assert!(!pull.answer(&Response::Ack, &ours));
         let mut pull = Pull::of(Scope::Control, [ObjectId([1; 32])]);
-        assert!(matches!(pull.next(&ours), PullStep::Ask(Request::Get { .. })));
+        assert!(matches!(pull.next(&ours, |_| Need::Missing), PullStep::Ask(Request::Get { .. })));
         assert!(!pull.answer(&Response::Objects { objects: Vec::new(), done: 0 }, &ours));
         let backwards = Response::Ids { ids: vec![Bound::MAX, Bound::MIN], more: false };
         let mut pull = Pull::new(Scope::Control);
-        assert!(matches!(pull.next(&Items::new()), PullStep::Ask(Request::List { .. })));
+        assert!(matches!(
+            pull.next(&Items::new(), |_| Need::Missing),
+            PullStep::Ask(Request::List { .. })
+        ));
         assert!(!pull.answer(&backwards, &ours));
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::frames::{Bound, Part, Response};
 use crate::id::ObjectId;
-use crate::limits::{IDS_FRAME_MAX, RANGE_PARTS};
+use crate::limits::{IDS_FRAME_MAX, NEWEST_PAGE_MAX, RANGE_PARTS};
 
 /// A set that is reconciled, in its order.
 pub type Items = BTreeSet<(u64, ObjectId)>;
@@ -76,4 +76,14 @@ pub fn answer_list(items: &Items, lower: Bound, upper: Bound) -> Response {
     let mut range = in_range(items, lower, upper);
     let ids = range.by_ref().take(IDS_FRAME_MAX).map(|(height, id)| Bound { height, id }).collect();
     Response::Ids { ids, more: range.next().is_some() }
+}
+
+/// The newest items of a set, ascending.
+#[must_use]
+pub fn answer_newest(items: &Items) -> Response {
+    let newest = items.iter().rev().take(NEWEST_PAGE_MAX);
+    let mut ids: Vec<Bound> =
+        newest.map(|(height, id)| Bound { height: *height, id: *id }).collect();
+    ids.reverse();
+    Response::Ids { ids, more: false }
 }

@@ -120,6 +120,8 @@ pub(super) fn request(request: &Request) {
         Request::Summary
         | Request::Ranges { .. }
         | Request::List { .. }
+        | Request::Newest { .. }
+        | Request::Heads { .. }
         | Request::JoinReveal { .. }
         | Request::JoinPoll
         | Request::JoinSign { .. } => {}

@@ -64,6 +64,8 @@ fn request_fields(request: &Request) -> (&'static str, Value) {
         Request::Addresses { records } => ("addresses", json!({ "records": blobs(records) })),
         Request::Reports { records } => ("reports", json!({ "records": blobs(records) })),
         Request::Introduce { objects } => ("introduce", json!({ "objects": blobs(objects) })),
+        Request::Newest { scope: of } => ("newest", json!({ "scope": scope(*of) })),
+        Request::Heads { room } => ("heads", json!({ "room": room.to_string() })),
         Request::Held { room, ids: held } => {
             ("held", json!({ "room": room.to_string(), "ids": ids(held) }))
         }
@@ -145,6 +147,8 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("ranges of a room", Request::Ranges { scope: room, lower, upper: Bound::MAX }),
         ("a list of a room", Request::List { scope: room, lower, upper: Bound::MAX }),
         ("a list of the control log", Request::List { scope: control, lower: upper, upper }),
+        ("the newest of a room", Request::Newest { scope: room }),
+        ("the heads of a room", Request::Heads { room: ROOM }),
         ("nothing fetched", Request::Get { scope: control, ids: Vec::new() }),
         ("an object fetched", Request::Get { scope: control, ids: vec![ID] }),
         ("objects in no order, one twice", {

@@ -86,6 +86,15 @@ impl Disk {
         self.state().durable.clone()
     }
 
+    /// How many rows of a table are durable.
+    pub fn count(&self, table: Table) -> usize {
+        self.state()
+            .durable
+            .range((table, Vec::new())..)
+            .take_while(|((t, _), _)| *t == table)
+            .count()
+    }
+
     /// Whether a control object or message is durable.
     pub fn holds(&self, id: ObjectId) -> bool {
         self.state().ids.contains(&id)
@@ -98,7 +107,10 @@ impl State {
             let at = match write.table {
                 Table::Control => 0,
                 Table::Messages => 40,
-                Table::Marks | Table::State | Table::Index | Table::Waiting => continue,
+                // It goes when the message itself comes.
+                Table::Waiting if write.value.is_none() => continue,
+                Table::Waiting => 32,
+                Table::Marks | Table::State | Table::Index => continue,
             };
             let Some(id) = write.key.get(at..at + 32).and_then(|id| id.try_into().ok()) else {
                 continue;

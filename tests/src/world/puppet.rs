@@ -7,8 +7,8 @@ use conclave_protocol::id::{DeviceId, ObjectId, Topic};
 use conclave_protocol::keys::DeviceKeys;
 use conclave_protocol::signed::peek_id;
 use conclave_protocol::sync::{
-    Blob, Bound, Items, Request, Response, RoomSummary, Scope, answer_list, answer_ranges,
-    fingerprint_of_range,
+    Blob, Bound, Items, Request, Response, RoomSummary, Scope, answer_list, answer_newest,
+    answer_ranges, fingerprint_of_range,
 };
 
 use super::node::{keys_of, seed_of};
@@ -62,6 +62,7 @@ impl Puppet {
             }
             Ok(Request::Ranges { scope, lower, upper }) => answer_ranges(set(scope), lower, upper),
             Ok(Request::List { scope, lower, upper }) => answer_list(set(scope), lower, upper),
+            Ok(Request::Newest { scope }) => answer_newest(set(scope)),
             Ok(Request::Get { ids, .. }) => {
                 let held = ids.iter().filter_map(|id| self.bytes.get(id).cloned().map(Blob));
                 let mut size = 0;

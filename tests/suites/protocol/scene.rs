@@ -55,7 +55,7 @@ pub fn waiting(w: &World, id: NodeId) -> usize {
 
 /// Rows of messages that a node's disk holds durably.
 pub fn rows(w: &World, id: NodeId) -> usize {
-    w.disk(id).durable().keys().filter(|(table, _)| *table == Table::Messages).count()
+    w.disk(id).count(Table::Messages)
 }
 
 pub fn push(scope: Scope, objects: &[&Forged]) -> Request {

@@ -182,7 +182,15 @@ fn the_bytes_that_wait_in_a_room_are_bounded() {
         let envelope = Verified::envelope(&forged.bytes, company, trust).expect("well formed");
         let from = DeviceId([u8::try_from(n % 6).expect("small"); 32]);
         let since = Default::default();
-        let one = Waiting { envelope, from, since, verdict: None, wait_for: WaitFor::Control };
+        let one = Waiting {
+            envelope,
+            from,
+            since,
+            verdict: None,
+            wait_for: WaitFor::Control,
+            newest_page: false,
+            stored: false,
+        };
         if held.insert(one).is_ok() {
             bytes += forged.bytes.len();
         }

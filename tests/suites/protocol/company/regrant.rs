@@ -127,14 +127,49 @@ fn regrant_a_closed_room_returns_with_its_history() {
 }
 
 #[test]
-fn regrant_by_an_admin_without_access_warns_that_nothing_can_be_kept() {
+fn regrant_by_an_admin_without_access_asks_members_who_stay_what_to_keep() {
     let (mut w, alice, bob, xavier, dave) = written(51);
     make_admin(&mut w, alice, "dave", 2, STAFF);
-    let preview = foreseen(&mut w, dave, close());
+    let (_, preview) = w.engine(dave).preview(&close()).expect("can be looked at");
+    assert!(preview.warnings[0].contains("will be asked"), "{:?}", preview.warnings);
+    w.command(dave, close()).expect("closes the room");
+    w.agree();
+    let pen = Pen::of(&w, dave);
+    let device = w.node(dave).device();
+    let kept =
+        pen.log.ids().filter_map(|id| pen.log.get(id)).find_map(|object| match &object.payload {
+            conclave_protocol::object::Payload::Revoke(revoke)
+                if object.header.author == device =>
+            {
+                revoke.keep.first().cloned()
+            }
+            _ => None,
+        });
+    assert_eq!(kept.expect("members were asked").messages.len(), 1, "the one head");
+    // Everybody who is let in later reads what was there.
+    w.command(dave, ratify("room:help")).expect("opens it again");
+    for name in ["alice", "bob", "xavier"] {
+        w.remove_member(alice, name, "department:Support");
+    }
+    w.permit(alice, "help", "department:Sales");
+    w.agree();
+    all_show(&w, &[bob, dave], "help", &["welcome", "one", "two"]);
+    assert!(w.engine(xavier).readable_room("help").is_err());
+}
+
+#[test]
+fn regrant_by_an_admin_whom_no_member_can_tell_warns_that_nothing_can_be_kept() {
+    let (mut w, alice, bob, xavier, dave) = written(51);
+    make_admin(&mut w, alice, "dave", 2, STAFF);
+    w.isolate(dave);
+    let (_, preview) = w.engine(dave).preview(&close()).expect("can be looked at");
     assert!(preview.rooms[0].nobody_left);
     assert_eq!(preview.rooms[0].messages_lost, None, "dave cannot look");
     assert_eq!(preview.warnings.len(), 1);
-    assert!(preview.warnings[0].contains("does not hold its history"), "{:?}", preview.warnings);
+    assert!(preview.warnings[0].contains("has said where it ends"), "{:?}", preview.warnings);
+    w.command(dave, close()).expect("closes the room");
+    w.connect_all();
+    w.agree();
     foreseen(&mut w, dave, ratify("room:help"));
     all_show(&w, &[alice, bob, xavier], "help", &["welcome", "one", "two"]);
 }

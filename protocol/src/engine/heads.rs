@@ -1,0 +1,183 @@
+//! The heads of rooms that this device does not hold, asked of members for a revocation's `keep`.
+//!
+//! A head is taken only from members who stay, and those report only what they accept, ancestors
+//! included. So whoever is removed cannot invent a head and fill it later.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Engine;
+use super::command::Command;
+use super::io::{CommandId, RequestId};
+use super::syncing::Asked;
+use crate::control::ControlLog;
+use crate::id::{DeviceId, MessageId, RoomId};
+use crate::limits::{
+    HEADS_COMMANDS_MAX, HEADS_FRESH_MS, HEADS_ROOMS_MAX, HEADS_WAIT_MS, IDS_FRAME_MAX,
+};
+use crate::sync::{Bound, Request, Response};
+use crate::time::Timestamp;
+
+/// What members report, and commands that wait for it.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    reported: BTreeMap<(RoomId, DeviceId), (Timestamp, Vec<MessageId>)>,
+    waiting: Vec<WaitingCommand>,
+    /// The command that is carried out now has waited for them.
+    asked: bool,
+}
+
+#[derive(Debug)]
+struct WaitingCommand {
+    id: CommandId,
+    command: Command,
+    asked: BTreeSet<RequestId>,
+    until: Timestamp,
+}
+
+impl Heads {
+    /// When the next command has waited long enough.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        self.waiting.iter().map(|waiting| waiting.until).min()
+    }
+
+    /// The wall clock was set back.
+    pub(super) fn clock_went_back(&mut self, ms: u64) {
+        for waiting in &mut self.waiting {
+            waiting.until = waiting.until.minus_ms(ms);
+        }
+        for (at, _) in self.reported.values_mut() {
+            *at = at.minus_ms(ms);
+        }
+    }
+}
+
+impl Engine {
+    /// Whether a command has to wait until members have reported the heads of `rooms`; then it is
+    /// carried out later.
+    pub(super) fn waits_for_heads(
+        &mut self,
+        id: CommandId,
+        command: &Command,
+        rooms: &BTreeSet<RoomId>,
+    ) -> bool {
+        if self.heads.waiting.len() >= HEADS_COMMANDS_MAX {
+            return false;
+        }
+        let mut asked = BTreeSet::new();
+        for room in rooms.iter().take(HEADS_ROOMS_MAX) {
+            for peer in self.connected_members() {
+                let holds = self
+                    .control
+                    .as_ref()
+                    .is_some_and(|control| control.access().device_has_access(peer, *room));
+                if holds {
+                    let asks = Asked::Heads(peer, *room);
+                    asked.insert(self.send(peer, asks, &Request::Heads { room: *room }));
+                }
+            }
+        }
+        if asked.is_empty() {
+            return false;
+        }
+        let until = self.now.plus_ms(HEADS_WAIT_MS);
+        let command = command.clone();
+        self.heads.waiting.push(WaitingCommand { id, command, asked, until });
+        true
+    }
+
+    /// A member has answered, or will not.
+    pub(super) fn heads_answered(
+        &mut self,
+        request: RequestId,
+        peer: DeviceId,
+        room: RoomId,
+        response: Option<Response>,
+    ) {
+        if let Some(Response::Ids { ids, .. }) = response {
+            let heads = ids.into_iter().map(|bound| bound.id).collect();
+            self.heads.reported.insert((room, peer), (self.now, heads));
+        }
+        for waiting in &mut self.heads.waiting {
+            waiting.asked.remove(&request);
+        }
+        self.go_on_with_heads();
+    }
+
+    /// Carries out the commands that have what they need, or have waited long enough.
+    pub(super) fn go_on_with_heads(&mut self) {
+        let now = self.now;
+        let ready: Vec<WaitingCommand> = self
+            .heads
+            .waiting
+            .extract_if(.., |waiting| waiting.asked.is_empty() || waiting.until <= now)
+            .collect();
+        for waiting in ready {
+            self.heads.asked = true;
+            self.command_now(waiting.id, waiting.command);
+            self.heads.asked = false;
+        }
+        if self.heads.waiting.is_empty() {
+            let fresh = |at: Timestamp| now.ms_since(at) <= HEADS_FRESH_MS;
+            self.heads.reported.retain(|_, (at, _)| fresh(*at));
+        }
+    }
+
+    /// The heads of a room as members have lately reported them who stay in the company `after` a
+    /// change; `None` if nobody did.
+    pub(super) fn reported_heads(
+        &self,
+        room: RoomId,
+        after: &ControlLog,
+    ) -> Option<Vec<MessageId>> {
+        let stays = |device: &DeviceId| after.access().agent_of(*device).is_some();
+        let fresh = |at: &Timestamp| self.now.ms_since(*at) <= HEADS_FRESH_MS;
+        let mut reports = self
+            .heads
+            .reported
+            .iter()
+            .filter(|((of, device), (at, _))| *of == room && stays(device) && fresh(at))
+            .peekable();
+        reports.peek()?;
+        let heads: BTreeSet<MessageId> =
+            reports.flat_map(|(_, (_, heads))| heads.iter().copied()).collect();
+        Some(heads.into_iter().take(IDS_FRAME_MAX).collect())
+    }
+
+    /// What to say of a room whose history ends nobody knows where.
+    pub(super) fn warning_of_heads(&self, room: RoomId, after: &ControlLog) -> String {
+        let name = self.control.as_ref().map(|c| c.describe(room.into())).unwrap_or_default();
+        let holds = |peer: &DeviceId| {
+            let before = self.control.as_ref().map(ControlLog::access);
+            before.is_some_and(|access| access.device_has_access(*peer, room))
+                && after.access().agent_of(*peer).is_some()
+        };
+        if !self.heads.asked && self.connected_members().iter().any(holds) {
+            return format!(
+                "nobody with access is left in {name}, and this device does not hold its history: \
+                 connected members who stay will be asked where it ends"
+            );
+        }
+        format!(
+            "nobody with access is left in {name}, this device does not hold its history, and no \
+             connected member who stays has said where it ends: what was written there can be read \
+             by nobody until somebody is let in again"
+        )
+    }
+
+    /// Gives an admin the heads of a room: ids and heights, which tell nothing of what was said.
+    pub(super) fn answer_heads(&self, peer: DeviceId, room: RoomId) -> Response {
+        let Some(control) = self.control.as_ref() else { return Response::Refused };
+        let may = control.grants_of(peer).any(|(_, g)| g.may.rooms || g.may.agents || g.may.units);
+        let reads = self.me().is_some_and(|me| control.access().has_access(me, room));
+        let Some(state) = self.rooms.get(&room).filter(|_| may && reads) else {
+            return Response::Refused;
+        };
+        let bound =
+            |id: MessageId| state.log.get(id).map(|entry| Bound { height: entry.height, id });
+        let mut ids: Vec<Bound> = state.log.heads().into_iter().filter_map(bound).collect();
+        ids.sort_unstable();
+        let more = ids.len() > IDS_FRAME_MAX;
+        ids.truncate(IDS_FRAME_MAX);
+        Response::Ids { ids, more }
+    }
+}

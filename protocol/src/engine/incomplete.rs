@@ -1,0 +1,236 @@
+//! Messages that are shown although parents of theirs are still on the way.
+//!
+//! Only messages whose author has access now wait in this way. Each has a row in
+//! [`Table::Waiting`] before it is shown or passed on. They acknowledge nothing and are nobody's
+//! parents until they count. What is shown is the newest page of a running pull, and what gossip
+//! brings beside one, as far as it hangs together with messages that are shown: a message with
+//! invented parents never is.
+
+use super::Engine;
+use super::io::{Effect, Event, Table, Write};
+use super::messages::Origin;
+use crate::envelope::Envelope;
+use crate::id::{DeviceId, MessageId, ObjectId, RoomId};
+use crate::limits::{INCOMPLETE_DELAY_MS, INCOMPLETE_GAP_MAX};
+use crate::room::{WaitFor, Waiting};
+use crate::signed::{Trust, Verified};
+use crate::time::Timestamp;
+use crate::view::{MessageState, MessageView};
+
+fn waiting_key(room: RoomId, id: MessageId) -> Vec<u8> {
+    [room.0, id.0].concat()
+}
+
+impl Engine {
+    /// Makes a waiting message durable, and shows it if it belongs to a newest page.
+    pub(super) fn store_waiting(&mut self, room: RoomId, id: MessageId) {
+        let Some(waiting) = self.rooms.get_mut(&room).and_then(|r| r.log.held.get_mut(id)) else {
+            return;
+        };
+        let page = waiting.newest_page;
+        let value = [&[u8::from(page)][..], &waiting.from.0, waiting.envelope.bytes()].concat();
+        if !std::mem::replace(&mut waiting.stored, true) {
+            self.write(Table::Waiting, waiting_key(room, id), value);
+        }
+        if page {
+            self.show_incomplete(room, id);
+        } else {
+            let at = self.now.plus_ms(INCOMPLETE_DELAY_MS);
+            self.incomplete_at = Some(self.incomplete_at.map_or(at, |before| before.min(at)));
+        }
+    }
+
+    /// A message has been judged after waiting, or has waited too long; `shown` is how people see it.
+    pub(super) fn waited(
+        &mut self,
+        room: RoomId,
+        id: MessageId,
+        stored: bool,
+        shown: Option<MessageView>,
+    ) {
+        let waits = self.rooms.get_mut(&room).and_then(|r| r.log.held.get_mut(id));
+        if let Some(waiting) = waits {
+            waiting.stored |= stored;
+            return;
+        }
+        if stored {
+            let key = waiting_key(room, id);
+            self.writes.push(Write { table: Table::Waiting, key, value: None });
+        }
+        self.hide_incomplete(id, shown);
+    }
+
+    /// If a message was shown: it will not count, as far as can be told.
+    fn hide_incomplete(&mut self, id: MessageId, shown: Option<MessageView>) {
+        if self.incomplete.remove(&id)
+            && let Some(view) = shown
+        {
+            let view = MessageView { state: MessageState::Void, ..view };
+            self.emit(Effect::Event(Event::MessageState(view)));
+        }
+    }
+
+    /// After a change of the control log: whoever has lost access is shown without proof no more.
+    pub(super) fn hide_incomplete_of_ended(&mut self) {
+        let mut ended = Vec::new();
+        for (room, state) in &self.rooms {
+            for id in &self.incomplete {
+                if let Some(waiting) = state.log.held.get(*id)
+                    && !self.standing_of(waiting.envelope.value().device, *room).live
+                {
+                    ended.push((*id, self.incomplete_view(*room, *id, waiting.envelope.value())));
+                }
+            }
+        }
+        for (id, view) in ended {
+            self.hide_incomplete(id, view);
+        }
+    }
+
+    fn show_incomplete(&mut self, room: RoomId, id: MessageId) {
+        if self.incomplete.insert(id)
+            && let Some(view) = self.message_view(room, id)
+        {
+            self.emit(Effect::Event(Event::Message(view)));
+        }
+    }
+
+    /// Shows what has waited a little and hangs together with what is shown.
+    pub(super) fn show_incomplete_if_due(&mut self) {
+        if self.incomplete_at.is_none_or(|at| at > self.now) {
+            return;
+        }
+        self.incomplete_at = None;
+        let now = self.now;
+        let mut due: Vec<(u64, MessageId, RoomId)> = Vec::new();
+        let mut next: Option<Timestamp> = None;
+        for (room, state) in &self.rooms {
+            for (id, waiting) in state.log.held.iter() {
+                if !waiting.stored || self.incomplete.contains(&id) {
+                    continue;
+                }
+                let at = waiting.since.plus_ms(INCOMPLETE_DELAY_MS);
+                if at <= now {
+                    due.push((waiting.envelope.value().height, id, *room));
+                } else {
+                    next = Some(next.map_or(at, |next| next.min(at)));
+                }
+            }
+        }
+        self.incomplete_at = next;
+        // Parents before children, so that a chain is found to hang together in one pass.
+        due.sort_unstable();
+        for (_, id, room) in due {
+            if self.hangs_together(room, id) {
+                self.show_incomplete(room, id);
+            }
+        }
+    }
+
+    /// Whether a waiting message names a parent that is shown or counts, and stands hardly higher.
+    fn hangs_together(&self, room: RoomId, id: MessageId) -> bool {
+        let Some(log) = self.rooms.get(&room).map(|state| &state.log) else { return false };
+        let Some(waiting) = log.held.get(id) else { return false };
+        let message = waiting.envelope.value();
+        let height_of = |parent: &MessageId| {
+            let counting = log.get(*parent).map(|entry| entry.height);
+            let shown = || log.held.get(*parent).filter(|_| self.incomplete.contains(parent));
+            counting.or_else(|| shown().map(|waiting| waiting.envelope.value().height))
+        };
+        let known = message.parents.iter().filter_map(height_of).max();
+        known.is_some_and(|known| {
+            known < message.height && message.height - known <= INCOMPLETE_GAP_MAX
+        })
+    }
+
+    /// How people see a waiting message, if it is shown.
+    pub(super) fn incomplete_view(
+        &self,
+        room: RoomId,
+        id: MessageId,
+        message: &Envelope,
+    ) -> Option<MessageView> {
+        if !self.incomplete.contains(&id) {
+            return None;
+        }
+        let author = self.author_of(room, message.device, id)?;
+        Some(MessageView {
+            id,
+            room: self.room_ref(room),
+            author: self.agent_ref(author),
+            device: message.device,
+            height: message.height,
+            time: message.claimed_time,
+            text: message.text()?.to_owned(),
+            state: MessageState::Accepted,
+            incomplete: true,
+        })
+    }
+
+    /// A waiting message that is shown.
+    pub(super) fn incomplete_message(&self, room: RoomId, id: MessageId) -> Option<&Envelope> {
+        let waiting = self.rooms.get(&room)?.log.held.get(id)?;
+        self.incomplete.contains(&id).then(|| waiting.envelope.value())
+    }
+
+    /// The places of waiting messages that are shown, in the order of the screen.
+    pub(super) fn incomplete_order(
+        &self,
+        room: RoomId,
+    ) -> std::collections::BTreeSet<(u64, MessageId)> {
+        let Some(state) = self.rooms.get(&room) else { return Default::default() };
+        let shown = state.log.held.iter().filter(|(id, _)| self.incomplete.contains(id));
+        shown.map(|(id, waiting)| (waiting.envelope.value().height, id)).collect()
+    }
+
+    /// Takes up again, at a start, what waited when the node ended.
+    pub(super) fn load_waiting(&mut self) {
+        let Some(company) = self.company() else { return };
+        let mut rows: Vec<(RoomId, ObjectId, Vec<u8>)> = Vec::new();
+        self.reader.scan(Table::Waiting, &[], &mut |key, value| {
+            let id = |at: usize| key.get(at..at + 32).and_then(|id| id.try_into().ok());
+            if let (Some(room), Some(message)) = (id(0), id(32)) {
+                rows.push((RoomId(room), ObjectId(message), value.to_vec()));
+            }
+        });
+        for (room, id, value) in rows {
+            let parsed = (|| {
+                let page = *value.first()? == 1;
+                let from = DeviceId(value.get(1..33)?.try_into().ok()?);
+                let bytes = value.get(33..)?;
+                let trust = Trust::StoredAs(id);
+                let envelope = Verified::<Envelope>::envelope(bytes, company, trust).ok()?;
+                Some((page, from, envelope))
+            })();
+            let Some((newest_page, from, envelope)) = parsed else {
+                self.count("damaged");
+                let key = waiting_key(room, id);
+                self.writes.push(Write { table: Table::Waiting, key, value: None });
+                continue;
+            };
+            if newest_page {
+                self.incomplete.insert(id);
+            }
+            let wait_for = WaitFor::Control;
+            let (since, verdict, stored) = (self.now, None, true);
+            let waiting = Waiting { envelope, from, since, verdict, wait_for, newest_page, stored };
+            if self.rooms.contains_key(&room) {
+                self.judge_again(room, vec![waiting]);
+            } else {
+                self.waited(room, id, true, None);
+            }
+        }
+    }
+
+    /// Where a waiting message came from, for judging it again.
+    pub(super) fn origin_of(waiting: &Waiting) -> Origin {
+        match waiting.verdict {
+            Some((token, until)) => Origin::Gossip { peer: waiting.from, token, until },
+            None => Origin::Sync {
+                peer: waiting.from,
+                since: waiting.since,
+                newest_page: waiting.newest_page,
+            },
+        }
+    }
+}
