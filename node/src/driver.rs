@@ -151,6 +151,10 @@ impl Driver {
                     let _ = self.events.send(event);
                     continue;
                 }
+                Effect::TailKnown => {
+                    tracing::info!("this copied home has learned what it had signed");
+                    continue;
+                }
                 Effect::Verdict { token, verdict } => NetCommand::Verdict { token, verdict },
                 Effect::Publish { topic, id, bytes } => NetCommand::Publish { topic, id, bytes },
                 Effect::Send { peer, request, frame } => NetCommand::Send { peer, request, frame },

@@ -132,6 +132,7 @@ impl Node {
                 seed: random()?,
                 reader: store.clone(),
                 join: pending.map(|join| JoinWish { agent: join.agent, company: join.company }),
+                copied: false,
             },
             now(),
         );

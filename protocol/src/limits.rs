@@ -42,6 +42,13 @@ pub const HEADS_FRESH_MS: u64 = 10_000;
 pub const HEADS_ROOMS_MAX: usize = 64;
 /// Most commands that wait for heads at once.
 pub const HEADS_COMMANDS_MAX: usize = 16;
+/// How long a command of a copied home waits for members to say what it had signed, in ms.
+pub const COPIED_WAIT_MS: u64 = 5_000;
+/// Most commands that wait for that at once.
+pub const COPIED_COMMANDS_MAX: usize = 256;
+/// How many sequence numbers the messages of a copied home leave out: more than anybody signs
+/// between two backups.
+pub const COPIED_SEQ_GAP: u64 = 1 << 32;
 /// Most objects that a peer may list in one pull and then not have.
 pub const UNSUPPLIED_MAX: usize = 1024;
 /// How long nothing is pulled from a peer whose answers made no sense, in ms.

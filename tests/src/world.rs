@@ -188,6 +188,14 @@ impl World {
         self.carry_out(id);
     }
 
+    /// Puts an older copy of a node's disk in place; the node is down, and the next start knows
+    /// that it is one.
+    pub fn restore(&mut self, id: NodeId, rows: disk::Rows) {
+        assert!(!self.is_up(id), "{} is up", self.node(id).name);
+        self.nodes[id.0].disk.restore(rows);
+        self.nodes[id.0].copied = true;
+    }
+
     /// Ends a node's process at once; what is not durable is lost.
     pub fn crash(&mut self, id: NodeId) {
         let device = self.node(id).device();

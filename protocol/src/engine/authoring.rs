@@ -8,13 +8,14 @@ use crate::control::{Added, ControlLog};
 use crate::envelope::{ENVELOPE_VERSION, Envelope, EnvelopeKind};
 use crate::id::{MessageId, ObjectId, RoomId, Topic};
 use crate::keys::DeviceKeys;
-use crate::limits::{PARENTS_MAX, SEAL_DELAY_MS_MAX};
+use crate::limits::{COPIED_SEQ_GAP, PARENTS_MAX, SEAL_DELAY_MS_MAX};
 use crate::object::{CONTROL_VERSION, ControlObject, Header, ObjectType, Payload};
 use crate::signed::{Trust, Verified, peek_id, sign};
 
 impl Engine {
     /// Signs a control object at the end of our chain, without adding it to the log.
     pub(super) fn sign_control(&self, payload: Payload) -> Result<(ObjectId, Vec<u8>), Failure> {
+        self.require_own_tail(None)?;
         sign_as(self.control.as_ref().ok_or_else(not_a_member)?, &self.keys, payload)
     }
 
@@ -25,6 +26,7 @@ impl Engine {
         payload: Payload,
     ) -> Result<ObjectId, Failure> {
         let Some(signer) = signer else { return self.author(payload) };
+        self.require_own_tail(None)?;
         let log = self.control.as_ref().ok_or_else(not_a_member)?;
         let (_, bytes) = sign_as(log, signer.keys(), payload)?;
         self.publish_control(&bytes)
@@ -62,6 +64,8 @@ impl Engine {
         body: Vec<u8>,
         parents: Option<Vec<MessageId>>,
     ) -> Result<MessageId, Failure> {
+        self.require_own_tail(Some(room))?;
+        self.require_own_tail(None)?;
         let standing = self.enter(room)?;
         self.post_envelope(room, kind, Some(standing), body, parents)
     }
@@ -123,12 +127,14 @@ impl Engine {
             }
             None => state.log.parents(),
         };
+        let leaves_out = state.leaves_numbers_out || self.is_copied();
+        let gap = if leaves_out { COPIED_SEQ_GAP } else { 0 };
         let envelope = Envelope {
             version: ENVELOPE_VERSION,
             company,
             room,
             device,
-            seq: tail.map_or(1, |(seq, _)| seq + 1),
+            seq: tail.map_or(1, |(seq, _)| seq.saturating_add(1 + gap)),
             prev: tail.map(|(_, id)| id),
             parents,
             height: height + 1,
@@ -144,6 +150,9 @@ impl Engine {
         let accepted = self.rooms.get(&room).and_then(|r| r.log.get(id));
         if !accepted.is_some_and(crate::room::Entry::is_accepted) {
             return Err(broken("was not accepted here"));
+        }
+        if let Some(state) = self.rooms.get_mut(&room) {
+            state.leaves_numbers_out = false;
         }
         self.emit(Effect::Publish { topic: Topic::room(company, room), id, bytes });
         Ok(id)

@@ -21,6 +21,9 @@ use crate::view::{AgentRef, Preview, UnitView};
 
 impl Engine {
     pub(super) fn command(&mut self, id: CommandId, command: Command) {
+        if self.waits_for_own_tail(id, &command) {
+            return;
+        }
         // What it asks of members is only known once it is worked out.
         if let Ok(Some(plan)) = self.plan(&command)
             && !plan.heads_wanted.is_empty()

@@ -268,6 +268,8 @@ pub enum Effect {
         /// Multiaddrs without the `/p2p` part.
         addresses: Vec<String>,
     },
+    /// This home was a copy and has learned what it had signed before: it is no copy any more.
+    TailKnown,
     /// Answer a command.
     Answer {
         /// Which.

@@ -105,6 +105,7 @@ impl Engine {
             last_request: 0,
             fetching: BTreeMap::new(),
             heads: super::heads::Heads::default(),
+            copied: super::copied::Copied::new(config.copied),
             control_compared: false,
             parked_verdicts: BTreeMap::new(),
             receipts: BTreeMap::new(),

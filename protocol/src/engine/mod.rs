@@ -19,6 +19,7 @@ mod checks;
 mod command;
 mod commands;
 mod control;
+mod copied;
 mod entropy;
 mod heads;
 mod incomplete;
@@ -66,6 +67,8 @@ pub struct EngineConfig {
     pub reader: Arc<dyn Reader>,
     /// The request to join that the user made, if this device is not a member yet.
     pub join: Option<JoinWish>,
+    /// Whether what the store holds may be older than what this device has signed.
+    pub copied: bool,
 }
 
 /// What a user asks for who wants to be let in.
@@ -83,6 +86,8 @@ struct Room {
     log: RoomLog,
     /// This device's newest `Enter`, once known.
     entered: Option<(MessageId, crate::envelope::EnterBody)>,
+    /// The next message of ours here leaves sequence numbers out: this home was a copy.
+    leaves_numbers_out: bool,
     /// When to seal what a removal left without acknowledgement.
     seal_at: Option<Timestamp>,
     /// Whether the room has been compared with another device since the start.
@@ -132,6 +137,7 @@ pub struct Engine {
     /// Objects that peers have been asked for.
     fetching: BTreeMap<ObjectId, DeviceId>,
     heads: heads::Heads,
+    copied: copied::Copied,
     /// Whether the control log has been compared with another device since the start.
     control_compared: bool,
     last_request: u64,
@@ -185,6 +191,7 @@ impl Engine {
             Input::Persisted { batch } => self.batch_persisted(batch),
             Input::Tick => self.tick(),
         }
+        self.go_on_after_copy();
         self.commit();
     }
 
@@ -217,6 +224,7 @@ impl Engine {
             .chain(self.receipts_at)
             .chain(self.incomplete_at)
             .chain(self.heads.due())
+            .chain(self.copied.due())
             .chain(self.report_due())
             .min()
             .map_or(self.reconcile_at, |next| next.min(self.reconcile_at))
@@ -263,6 +271,7 @@ impl Engine {
         }
         self.reports.clock_went_back(ms);
         self.heads.clock_went_back(ms);
+        self.copied.clock_went_back(ms);
         self.desk.clock_went_back(ms);
     }
 

@@ -81,6 +81,25 @@ impl Disk {
         state.visible.insert((table, key.to_vec()), value.to_vec());
     }
 
+    /// Puts an older copy in the place of everything.
+    pub fn restore(&self, rows: Rows) {
+        let mut state = self.state();
+        state.pending.clear();
+        state.last = 0;
+        state.ids.clear();
+        let writes: Vec<Write> = rows
+            .iter()
+            .map(|((table, key), value)| Write {
+                table: *table,
+                key: key.clone(),
+                value: Some(value.clone()),
+            })
+            .collect();
+        state.index(&writes);
+        state.visible = rows.clone();
+        state.durable = rows;
+    }
+
     /// A copy of the durable half.
     pub fn durable(&self) -> Rows {
         self.state().durable.clone()

@@ -55,6 +55,7 @@ impl World {
             Effect::Addresses { peer, addresses } => {
                 drop(self.nodes[id.0].addresses.insert(peer, addresses));
             }
+            Effect::TailKnown => self.nodes[id.0].copied = false,
             Effect::Referral { .. } => {}
         }
     }

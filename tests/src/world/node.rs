@@ -43,6 +43,8 @@ pub struct Node {
     pub addresses: BTreeMap<DeviceId, Vec<String>>,
     /// The join that it was started with.
     pub wish: Option<JoinWish>,
+    /// Its disk holds an older copy of itself, and it has not learned yet what is missing.
+    pub copied: bool,
     pub(super) seed: [u8; 32],
     device: DeviceId,
     pub(super) engine: Option<Engine>,
@@ -83,6 +85,7 @@ impl Node {
             sent_outside: Vec::new(),
             addresses: BTreeMap::new(),
             wish: None,
+            copied: false,
             seed,
             device: keys_of(&seed).device(),
             engine: None,
@@ -117,6 +120,7 @@ impl Node {
             seed: blake3::derive_key("conclave tests entropy", &material),
             reader: self.disk.clone(),
             join: self.wish.clone(),
+            copied: self.copied,
         };
         self.engine = Some(Engine::new(config, now));
     }

@@ -18,7 +18,7 @@ fn by_hand(w: &World, id: NodeId, seed: [u8; 32]) -> (Engine, Arc<Disk>) {
     }
     let keys = keys_of(&conclave_tests::world::node::seed_of(&w.node(id).name, w.seed));
     assert_eq!(keys.device(), w.node(id).device());
-    let config = EngineConfig { keys, seed, reader: disk.clone(), join: None };
+    let config = EngineConfig { keys, seed, reader: disk.clone(), join: None, copied: false };
     (Engine::new(config, w.now()), disk)
 }
 

@@ -18,6 +18,7 @@ mod garbage;
 mod ghost_post;
 mod history;
 mod joining;
+mod old_copy;
 mod removal;
 mod review;
 mod rooms;

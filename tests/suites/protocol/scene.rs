@@ -99,7 +99,8 @@ impl Hand {
             disk.put(*table, key, value);
         }
         let keys = w.node(id).keys();
-        let config = EngineConfig { keys, seed: [1; 32], reader: disk.clone(), join: None };
+        let config =
+            EngineConfig { keys, seed: [1; 32], reader: disk.clone(), join: None, copied: false };
         let mut hand =
             Self { engine: Engine::new(config, w.now()), disk, now: w.now(), writes: Vec::new() };
         hand.carry_out();
