@@ -17,6 +17,7 @@ mod checks;
 mod command;
 mod commands;
 mod control;
+mod damage;
 mod entropy;
 mod introduction;
 mod io;
@@ -26,6 +27,7 @@ mod messages;
 mod preview;
 mod queries;
 mod reports;
+mod rows;
 mod serving;
 mod syncing;
 mod targets;
@@ -148,6 +150,7 @@ pub struct Engine {
     effects: VecDeque<(BatchId, Effect)>,
     last_batch: BatchId,
     persisted: BatchId,
+    damaged: damage::Damaged,
 }
 
 impl Engine {
@@ -253,6 +256,7 @@ impl Engine {
             let jitter = self.entropy.below(RECONCILE_EVERY_MS / 2);
             self.reconcile_at = self.now.plus_ms(RECONCILE_EVERY_MS + jitter);
             self.take_later_addresses();
+            self.repair_damaged();
             self.reconcile_with_someone();
         }
     }

@@ -191,7 +191,7 @@ impl Engine {
             }
         };
         let visible = |id: &MessageId| self.is_visible(room, *id);
-        let mut newest = log.order().range(..end).rev().map(|(_, id)| *id).filter(visible);
+        let mut newest = log.order().before(end).map(|(_, id)| id).filter(visible);
         let limit = limit.min(HISTORY_PAGE_MAX);
         let mut messages: Vec<MessageView> =
             newest.by_ref().take(limit).filter_map(|id| self.message_view(room, id)).collect();
@@ -219,12 +219,12 @@ impl Engine {
         let Some(control) = self.control.as_ref().filter(|_| self.member) else {
             return Vec::new();
         };
-        let entry = |(height, id): &(u64, ObjectId)| {
-            let object: Option<&ControlObject> = control.get(*id);
+        let entry = |(height, id): (u64, ObjectId)| {
+            let object: Option<&ControlObject> = control.get(id);
             let author = object.map(|o| o.header.author).or(control.genesis().map(|g| g.root))?;
             let kind = object.map_or(ObjectType::Genesis, |o| o.payload.object_type()).name();
-            let bytes = control.bytes(*id)?.to_vec();
-            Some(ControlEntry { id: *id, kind, height: *height, author, bytes })
+            let bytes = control.bytes(id)?.to_vec();
+            Some(ControlEntry { id, kind, height, author, bytes })
         };
         control.order().iter().filter_map(entry).collect()
     }

@@ -4,6 +4,7 @@
 //! other, so after both have finished they hold the same.
 
 mod frames;
+mod items;
 mod pull;
 mod ranges;
 
@@ -11,4 +12,6 @@ pub use frames::{
     Blob, Bound, FrameError, JoinAnswer, Part, Referred, Request, Response, RoomSummary, Scope,
 };
 pub use pull::{Pull, PullStep};
-pub use ranges::{Items, answer_list, answer_ranges, fingerprint, fingerprint_of_range};
+pub(crate) use items::{Ix, grow};
+pub use items::{Items, Place};
+pub use ranges::{answer_list, answer_ranges, fingerprint_of_range};
