@@ -123,9 +123,7 @@ impl Engine {
 
     /// Writes the rows of the index that are full or out of date.
     pub(super) fn write_index(&mut self, room: RoomId) {
-        while let Some(chunk) =
-            self.rooms.get_mut(&room).and_then(|state| state.log.take_chunk())
-        {
+        while let Some(chunk) = self.rooms.get_mut(&room).and_then(|state| state.log.take_chunk()) {
             self.write(Table::Index, chunk_key(room, chunk.number), chunk.value);
             for arrival in chunk.covers {
                 let key = message_key(room, arrival);

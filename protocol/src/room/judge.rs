@@ -1,8 +1,6 @@
 //! Which messages are accepted, and what follows from that.
 
-use super::entries::{
-    ACCEPTED, ACKNOWLEDGED, FOLLOWED, LATE, SEEN_BEFORE, SHOWN, UNACKNOWLEDGED,
-};
+use super::entries::{ACCEPTED, ACKNOWLEDGED, FOLLOWED, LATE, SEEN_BEFORE, SHOWN, UNACKNOWLEDGED};
 use super::{Rejudged, RoomLog};
 use crate::bits::Bits;
 use crate::control::Standing;
@@ -48,7 +46,8 @@ impl RoomLog {
         self.draft = Some(shared);
         // Children come before parents, so one pass finds all that live authors acknowledge.
         for ix in &descending {
-            let (live, acknowledged) = (self.is_live(*ix), self.entries.facts(*ix).is(ACKNOWLEDGED));
+            let (live, acknowledged) =
+                (self.is_live(*ix), self.entries.facts(*ix).is(ACKNOWLEDGED));
             if live || acknowledged {
                 self.acknowledge_parents(*ix, &mut Vec::new());
             }

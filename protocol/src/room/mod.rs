@@ -20,9 +20,7 @@ pub use index::Chunk;
 pub use waiting::{Held, WaitFor, Waiting};
 
 use self::arrivals::Arrivals;
-use self::entries::{
-    ACCEPTED, Entries, HELD_ELSEWHERE, New, SEEN_BEFORE, SHOWN, UNACKNOWLEDGED,
-};
+use self::entries::{ACCEPTED, Entries, HELD_ELSEWHERE, New, SEEN_BEFORE, SHOWN, UNACKNOWLEDGED};
 use self::kept::Kept;
 use crate::bits::Bits;
 use crate::cached::Cached;
@@ -318,9 +316,7 @@ impl RoomLog {
         let entries = &self.entries;
         let ours = entries.all(false).filter(|ix| {
             let facts = entries.facts(*ix);
-            facts.kind.is_content()
-                && !facts.is(HELD_ELSEWHERE)
-                && entries.device(*ix) == author
+            facts.kind.is_content() && !facts.is(HELD_ELSEWHERE) && entries.device(*ix) == author
         });
         self.pending = ours.map(|ix| entries.id(ix)).collect();
     }

@@ -157,16 +157,12 @@ impl Items {
 
     /// The places of a range, ascending.
     pub fn range(&self, lower: Bound, upper: Bound) -> impl Iterator<Item = Place> + '_ {
-        self.walk(lower, upper, false)
-            .filter(|ix| self.is_shared(*ix))
-            .map(|ix| self.place(ix))
+        self.walk(lower, upper, false).filter(|ix| self.is_shared(*ix)).map(|ix| self.place(ix))
     }
 
     /// The places of a range, descending.
     pub fn range_back(&self, lower: Bound, upper: Bound) -> impl Iterator<Item = Place> + '_ {
-        self.walk(lower, upper, true)
-            .filter(|ix| self.is_shared(*ix))
-            .map(|ix| self.place(ix))
+        self.walk(lower, upper, true).filter(|ix| self.is_shared(*ix)).map(|ix| self.place(ix))
     }
 
     /// How many places a range holds.
@@ -490,8 +486,7 @@ impl Node {
             body: Body::Leaf(vec![ix]),
         };
         let own = (nibble(place, depth), leaf);
-        let children =
-            if own.0 < way { vec![own, (way, below)] } else { vec![(way, below), own] };
+        let children = if own.0 < way { vec![own, (way, below)] } else { vec![(way, below), own] };
         let inner = Inner { start: floor(place, depth), depth, children };
         self.shared = both;
         self.body = Body::Inner(Box::new(inner));

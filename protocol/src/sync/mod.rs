@@ -11,7 +11,7 @@ mod ranges;
 pub use frames::{
     Blob, Bound, FrameError, JoinAnswer, Part, Referred, Request, Response, RoomSummary, Scope,
 };
-pub use pull::{Pull, PullStep};
-pub(crate) use items::{Ix, grow};
 pub use items::{Items, Place};
+pub(crate) use items::{Ix, grow};
+pub use pull::{Pull, PullStep};
 pub use ranges::{answer_list, answer_ranges, fingerprint_of_range};

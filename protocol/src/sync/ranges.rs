@@ -5,8 +5,8 @@
 //! they differ, and the parts' counts and fingerprints are hashed. Hashes and not sums: sums of
 //! chosen ids can be made to collide.
 
-use super::frames::{Bound, Response};
 use super::frames::Part;
+use super::frames::{Bound, Response};
 use super::items::{Items, Place};
 use crate::id::ObjectId;
 use crate::limits::{IDS_FRAME_MAX, RANGE_PARTS};

@@ -11,6 +11,7 @@ mod cut_off_pulls;
 mod damage;
 mod durable;
 mod early_message;
+mod fingerprints;
 mod frames;
 mod fuzz_corpus;
 mod fuzz_findings;
