@@ -78,6 +78,8 @@ impl Engine {
             };
             if let Some(room) = rooms.get_mut(&RoomId(room)) {
                 room.log.read = read;
+                // What was read may have been taken back; its number is used up.
+                room.log.skip_arrivals(read);
             }
         });
     }

@@ -1,9 +1,9 @@
 //! The index of a room in the store: what is kept of each message, 1,024 arrivals to a row, so
 //! that a start need not read the messages.
 //!
-//! A row: version, number of authors, for each its device, and sequence number and place in the
-//! chunk of its newest envelope here; then the messages in order of arrival. Numbers are in groups of seven bits, lowest
-//! first. Parents are named by their arrivals.
+//! A row: version; number of authors, for each its device, and sequence number and id of the newest
+//! envelope that was known of it; number of messages, and these in order of arrival. Numbers are in
+//! groups of seven bits, lowest first. Parents are named by their arrivals.
 
 use super::RoomLog;
 use super::arrivals::{chunk_of, start_of};

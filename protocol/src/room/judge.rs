@@ -102,7 +102,7 @@ impl RoomLog {
     }
 
     fn accept(&mut self, ix: Ix) {
-        let last = self.arrivals.last;
+        let (last, read) = (self.arrivals.last, self.read);
         let facts = self.entries.facts_mut(ix);
         if !facts.set(ACCEPTED, true) {
             return;
@@ -113,8 +113,8 @@ impl RoomLog {
         facts.set(UNACKNOWLEDGED, false);
         let content = facts.kind.is_content();
         let leaf = !facts.is(FOLLOWED);
-        if !seen_before && u64::from(facts.arrival) < last && content && !facts.is(LATE) {
-            // People see it only now, whatever they had read when it came.
+        if !seen_before && content && u64::from(facts.arrival) <= read && !facts.is(LATE) {
+            // People see it only now, although they have read beyond it.
             facts.set(LATE, true);
             self.arrivals.put_late(last + 1, ix);
         }

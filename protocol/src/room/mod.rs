@@ -262,12 +262,12 @@ impl RoomLog {
         Some(ix)
     }
 
-    /// Takes back those of `candidates` that are neither accepted nor followed by anything that
-    /// stays; children come before parents.
+    /// Takes back those of `candidates` that are neither shared (accepted, acknowledged, kept) nor
+    /// followed by anything that stays; children come before parents.
     pub fn take_back<T>(&mut self, candidates: &BTreeMap<MessageId, T>) -> Vec<(MessageId, Entry)> {
         let places = candidates.keys().filter_map(|id| self.entries.find(*id));
         let mut going: BTreeMap<Place, Ix> = places
-            .filter(|ix| !self.entries.facts(*ix).is(ACCEPTED))
+            .filter(|ix| !self.entries.items.is_shared(*ix))
             .map(|ix| (self.entries.items.place(ix), ix))
             .collect();
         // Whatever follows one of them is higher than the lowest.
