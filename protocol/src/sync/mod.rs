@@ -7,11 +7,14 @@ mod frames;
 mod items;
 mod pull;
 mod ranges;
+mod tree;
 
 pub use frames::{
     Blob, Bound, FrameError, JoinAnswer, Part, Referred, Request, Response, RoomSummary, Scope,
 };
-pub use items::{Items, Place};
-pub(crate) use items::{Ix, grow};
+pub use items::Items;
+pub(crate) use items::grow;
 pub use pull::{Pull, PullStep};
 pub use ranges::{answer_list, answer_ranges, fingerprint_of_range};
+pub(crate) use tree::Ix;
+pub use tree::Place;

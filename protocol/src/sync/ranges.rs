@@ -7,7 +7,8 @@
 
 use super::frames::Part;
 use super::frames::{Bound, Response};
-use super::items::{Items, Place};
+use super::items::Items;
+use super::tree::Place;
 use crate::id::ObjectId;
 use crate::limits::{IDS_FRAME_MAX, RANGE_PARTS};
 
@@ -54,12 +55,9 @@ pub fn fingerprint_of_range(items: &Items, lower: Bound, upper: Bound) -> (u64, 
 #[must_use]
 pub fn answer_ranges(items: &Items, lower: Bound, upper: Bound) -> Response {
     let mut ends = vec![(upper, items.count(lower, upper))];
-    loop {
-        // The largest part, and how far it and others can be divided.
-        let Some(largest) = (0..ends.len()).max_by_key(|n| ends.get(*n).map(|(_, count)| *count))
-        else {
-            break;
-        };
+    // The largest part, as long as it and the others together are few enough.
+    while let Some(largest) = (0..ends.len()).max_by_key(|n| ends.get(*n).map(|(_, count)| *count))
+    {
         let from = largest.checked_sub(1).and_then(|n| ends.get(n)).map_or(lower, |(end, _)| *end);
         let Some((to, _)) = ends.get(largest).copied() else { break };
         let inner = items.divide(from, to);
