@@ -75,8 +75,13 @@ impl Arrivals {
     }
 
     pub(super) fn find(&self, arrival: u64, entries: &Entries) -> Option<Ix> {
-        let chunk = self.chunks.get(&chunk_of(arrival))?;
+        let chunk = self.chunks.get(&chunk_of(arrival)).filter(|_| arrival > 0)?;
         let key = |ix: &Ix| u64::from(entries.facts(*ix).arrival);
+        // Where it is if none of the chunk was taken back.
+        let usual = usize::try_from(arrival - start_of(chunk_of(arrival))).ok();
+        if let Some(ix) = usual.and_then(|at| chunk.get(at)).filter(|ix| key(ix) == arrival) {
+            return Some(*ix);
+        }
         let at = chunk.binary_search_by_key(&arrival, key).ok()?;
         chunk.get(at).copied()
     }
