@@ -18,6 +18,7 @@
 #![warn(missing_docs)]
 
 pub mod address;
+mod bits;
 mod cached;
 pub mod codec;
 pub mod control;

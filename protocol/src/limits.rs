@@ -138,3 +138,8 @@ pub const SEAL_DELAY_MS_MAX: u64 = 400;
 pub const REVOCATIONS_PUSHED_MAX: usize = 16;
 /// Largest page of history in one API answer; longer reads take several.
 pub const HISTORY_PAGE_MAX: usize = 1000;
+
+/// How many messages, by their order of arrival, one row of a room's index covers.
+pub const INDEX_CHUNK: u64 = 1024;
+/// So many marks of messages that the index covers make it be written anew.
+pub const INDEX_MARKS_MAX: usize = 64;

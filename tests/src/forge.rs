@@ -8,7 +8,7 @@ use conclave_protocol::keys::DeviceKeys;
 use conclave_protocol::object::{
     CONTROL_VERSION, ControlObject, Header, ObjectType, Payload, SignatureBytes,
 };
-use conclave_protocol::signed::{Trust, Verified, sign};
+use conclave_protocol::signed::{Trust, Verified, peek_id, sign};
 use conclave_protocol::time::Timestamp;
 
 use crate::world::{NodeId, World};
@@ -132,9 +132,9 @@ pub fn split(bytes: &[u8]) -> (u8, Vec<u8>, SignatureBytes) {
 #[must_use]
 pub fn stored(world: &World, node: NodeId, id: MessageId) -> Option<Verified<Envelope>> {
     let mut found = None;
-    world.disk(node).scan(Table::Messages, &[], &mut |key, value| {
-        if key[40..] == id.0 {
-            found = Verified::envelope(&value[9..], world.ledger().company, Trust::Nothing).ok();
+    world.disk(node).scan(Table::Messages, &[], &mut |_, value| {
+        if peek_id(value) == Some(id) {
+            found = Verified::envelope(value, world.ledger().company, Trust::Nothing).ok();
         }
     });
     found
@@ -145,8 +145,9 @@ pub fn stored(world: &World, node: NodeId, id: MessageId) -> Option<Verified<Env
 pub fn all_stored(world: &World, node: NodeId, room: RoomId) -> Vec<Verified<Envelope>> {
     let mut found = Vec::new();
     world.disk(node).scan(Table::Messages, &room.0, &mut |_, value| {
-        found.extend(Verified::envelope(&value[9..], world.ledger().company, Trust::Nothing));
+        found.extend(Verified::envelope(value, world.ledger().company, Trust::Nothing));
     });
+    found.sort_by_key(|message: &Verified<Envelope>| (message.value().height, message.id()));
     found
 }
 

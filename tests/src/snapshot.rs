@@ -48,7 +48,7 @@ pub fn snapshot(log: &ControlLog) -> State {
         in_force: sound().filter(|id| log.in_force(*id)).collect(),
         effective: revokes().filter(|id| log.is_effective(*id)).collect(),
         powerless: log.powerless().collect(),
-        reconciled: log.order().iter().map(|(_, id)| *id).collect(),
+        reconciled: log.order().iter().map(|(_, id)| id).collect(),
         recovered_twice: log.alarms().iter().any(|a| matches!(a, Alarm::RootFork { .. })),
         root_keys: log.root_keys(),
         agents: access

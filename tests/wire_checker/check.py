@@ -121,6 +121,25 @@ def digest(context):
     return of
 
 
+def range_fingerprint(items):
+    """Of the items of a range, whatever order they are listed in."""
+    keys = sorted(i["height"].to_bytes(8, "big") + bytes.fromhex(i["id"]) for i in items)
+    return print_of(keys).hex()
+
+
+def print_of(keys):
+    if len(keys) <= 64:
+        return derive("conclave v1 range", b"".join(keys))
+    hexes = [key.hex() for key in keys]
+    at = next(n for n in range(80) if len({key[n] for key in hexes}) > 1)
+    parts = b""
+    for digit in "0123456789abcdef":
+        part = [key for key, text in zip(keys, hexes) if text[at] == digit]
+        if part:
+            parts += bytes([int(digit, 16)]) + len(part).to_bytes(8, "big") + print_of(part)
+    return derive("conclave v1 range parts", parts)
+
+
 def recovery_hash(key, next):
     return derive("conclave v1 recovery", key + next)
 
@@ -150,9 +169,7 @@ HASHES = {
     "gossip id": lambda signed: derive("conclave v1 gossip", signed)[:20].hex(),
     "control digest": digest("conclave v1 control digest"),
     "room digest": digest("conclave v1 room digest"),
-    "range fingerprint": lambda ids: derive(
-        "conclave v1 range", b"".join(map(bytes.fromhex, ids))
-    ).hex(),
+    "range fingerprint": range_fingerprint,
 }
 
 

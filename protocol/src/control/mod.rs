@@ -35,7 +35,7 @@ use crate::id::{CompanyId, DeviceId, ObjectId};
 use crate::limits::VOID_CONTROL_PER_DEVICE_MAX;
 use crate::object::{ControlObject, Genesis, Payload};
 use crate::signed::Verified;
-use crate::sync::fingerprint;
+use crate::sync::Items;
 
 /// What became of an object that was added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub struct ControlLog {
     authority: Authority,
     access: Access,
     /// What is reconciled with other nodes: carried objects and all that these refer to.
-    order: BTreeSet<(u64, ObjectId)>,
+    order: Items,
     parked: Parked,
     /// All objects by place in their author's chain.
     places: BTreeMap<(DeviceId, u64), Vec<Ix>>,
@@ -76,7 +76,6 @@ pub struct ControlLog {
     /// Objects about which `access` has not heard yet.
     unheard: BTreeSet<Ix>,
     digest: Cached<ObjectId>,
-    summary: Cached<(u64, ObjectId)>,
 }
 
 impl ControlLog {
@@ -89,14 +88,13 @@ impl ControlLog {
             links: Links::default(),
             authority: Authority::default(),
             access: Access::default(),
-            order: BTreeSet::new(),
+            order: Items::new(),
             parked: Parked::default(),
             places: BTreeMap::new(),
             forks: BTreeSet::new(),
             idle: BTreeMap::new(),
             unheard: BTreeSet::new(),
             digest: Cached::default(),
-            summary: Cached::default(),
         }
     }
 
@@ -121,7 +119,7 @@ impl ControlLog {
     /// What is reconciled with other nodes, in order of (height, id), `Genesis` included: the
     /// carried objects, and all that these refer to.
     #[must_use]
-    pub fn order(&self) -> &BTreeSet<(u64, ObjectId)> {
+    pub fn order(&self) -> &Items {
         &self.order
     }
 
@@ -216,10 +214,7 @@ impl ControlLog {
     /// Count and fingerprint of [`ControlLog::order`], for reconciliation.
     #[must_use]
     pub fn summary(&self) -> (u64, ObjectId) {
-        self.summary.get_or(|| {
-            let ids = self.order.iter().map(|(_, id)| *id);
-            (self.order.len() as u64, fingerprint(ids))
-        })
+        self.order.summary()
     }
 
     /// The newest place in a device's chain: sequence number and id.
@@ -518,7 +513,6 @@ impl ControlLog {
                 self.order.remove(&place);
             }
             self.digest.clear();
-            self.summary.clear();
             for reference in self.nodes.references(ix) {
                 let node = self.nodes.node_mut(reference);
                 node.pins = if now { node.pins + 1 } else { node.pins.saturating_sub(1) };

@@ -97,10 +97,10 @@ impl Engine {
         if state.log.tail(device).is_none() {
             return;
         }
-        let newest = state.log.order().iter().rev().find(|(_, id)| {
+        let newest = state.log.order().newest_first().find(|(_, id)| {
             state.log.get(*id).is_some_and(|e| e.device == device && e.kind == EnvelopeKind::Enter)
         });
-        let Some(id) = newest.map(|(_, id)| *id) else { return };
+        let Some(id) = newest.map(|(_, id)| id) else { return };
         let body = self.read_message(room, id).and_then(|m| m.value().enter_body().ok());
         if let (Some(body), Some(state)) = (body, self.rooms.get_mut(&room)) {
             state.entered = Some((id, body));

@@ -304,7 +304,8 @@ impl Engine {
             }
         }
         for (room, message) in shown {
-            self.mark_shown(room, message);
+            self.write_mark(room, message);
+            self.write_index(room);
             self.show(room, message);
         }
     }

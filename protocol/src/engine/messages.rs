@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use super::control::{refusal_of, verify_word};
-use super::io::{Effect, Event, GossipToken, GossipVerdict, Table, Write};
-use super::load::{Shown, TAIL, message_key, message_value};
+use super::io::{Effect, Event, GossipToken, GossipVerdict, Table};
+use super::load::TAIL;
 use crate::control::ControlLog;
 use crate::envelope::{EnterBody, Envelope, EnvelopeKind};
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic, UnitId};
@@ -61,6 +61,9 @@ impl Engine {
         if let Some(id) = crate::signed::peek_id(bytes)
             && self.holds_or_waits(room, id)
         {
+            if self.is_damaged(room, id) {
+                return self.mend(room, bytes, origin);
+            }
             self.brought_again(room, id, origin);
             return self.refuse(origin, GossipVerdict::Ignore, "duplicate");
         }
@@ -259,9 +262,11 @@ impl Engine {
         let Some(state) = self.rooms.get_mut(&room) else { return };
         let arrival = state.log.next_arrival();
         state.log.insert(id, message, standing, arrival);
+        state.log.mark_unacknowledged(id);
         state.unacknowledged.insert(id, BTreeSet::from([from]));
-        let value = message_value(Shown::Unacknowledged, arrival, envelope.bytes());
-        self.write_message(room, message.height, envelope, value);
+        self.write_message(room, arrival, envelope);
+        self.write_mark(room, id);
+        self.write_index(room);
         let children = match self.rooms.get_mut(&room) {
             Some(state) => state.log.held.take_children(id),
             None => Vec::new(),
@@ -287,11 +292,11 @@ impl Engine {
             state.unacknowledged.extend(stays.map(|id| (id, others.clone())));
         }
         for (id, entry) in taken {
-            let key = message_key(room, entry.height, id);
-            self.writes.push(Write { table: Table::Messages, key, value: None });
+            self.remove_message(room, entry.arrival);
             self.in_flight.remove(&id);
             self.refuse_removed(origin, entry.device, room);
         }
+        self.write_index(room);
     }
 
     /// Every peer that brings an unacknowledged message, or has it too, answers for it: it stays
@@ -330,10 +335,8 @@ impl Engine {
         let Some(state) = self.rooms.get_mut(&room) else { return };
         let arrival = state.log.next_arrival();
         let accepted = state.log.insert(id, &message, standing, arrival);
-        let shown = accepted.contains(&id);
-        let shown = if shown { Shown::Yes } else { Shown::No };
-        let value = message_value(shown, arrival, envelope.bytes());
-        self.write_message(room, message.height, &envelope, value);
+        self.write_message(room, arrival, &envelope);
+        self.write_mark(room, id);
         for accepted in accepted {
             let seen = self
                 .rooms
@@ -345,11 +348,10 @@ impl Engine {
                 self.show_state(room, accepted);
                 continue;
             }
-            if accepted != id {
-                self.mark_shown(room, accepted);
-            }
+            self.write_mark(room, accepted);
             self.show(room, accepted);
         }
+        self.write_index(room);
         if ours
             && message.kind.is_content()
             && let Some(state) = self.rooms.get_mut(&room)
@@ -370,19 +372,6 @@ impl Engine {
             None => Vec::new(),
         };
         self.judge_again(room, children);
-    }
-
-    fn write_message(
-        &mut self,
-        room: RoomId,
-        height: u64,
-        envelope: &Verified<Envelope>,
-        value: Vec<u8>,
-    ) {
-        let id = envelope.id();
-        self.write(Table::Messages, message_key(room, height, id), value);
-        let batch = super::BatchId(self.last_batch.0 + 1);
-        self.in_flight.insert(id, (batch, envelope.bytes().to_vec()));
     }
 
     /// Judges messages that had waited. What they set free in turn is queued here and not
@@ -465,7 +454,8 @@ impl Engine {
         {
             return;
         }
-        self.write(Table::Marks, [&room.0[..], &id.0].concat(), vec![1]);
+        self.write_mark(room, id);
+        self.write_index(room);
         self.show_state(room, id);
     }
 
@@ -485,17 +475,6 @@ impl Engine {
         if let Some(view) = self.message_view(room, id) {
             self.emit(Effect::Event(Event::MessageState(view)));
         }
-    }
-
-    /// Notes in the store that a message, stored before, has been shown.
-    pub(super) fn mark_shown(&mut self, room: RoomId, id: MessageId) {
-        let Some(bytes) = self.stored_message(room, id) else { return };
-        let Some(entry) = self.rooms.get(&room).and_then(|state| state.log.get(id)) else {
-            return;
-        };
-        let (height, arrival) = (entry.height, entry.arrival);
-        let value = message_value(Shown::Yes, arrival, &bytes);
-        self.write(Table::Messages, message_key(room, height, id), value);
     }
 
     /// Sends the revocations that ended an author's access to a peer that seems not to know.
@@ -529,12 +508,12 @@ impl Engine {
         }
     }
 
-    fn refuse(&mut self, origin: Origin, verdict: GossipVerdict, reason: &'static str) {
+    pub(super) fn refuse(&mut self, origin: Origin, verdict: GossipVerdict, reason: &'static str) {
         self.count(reason);
         self.settle(origin, verdict);
     }
 
-    fn settle(&mut self, origin: Origin, verdict: GossipVerdict) {
+    pub(super) fn settle(&mut self, origin: Origin, verdict: GossipVerdict) {
         if let Origin::Gossip { token, .. } = origin {
             self.verdict(token, verdict);
         }

@@ -20,6 +20,7 @@ mod command;
 mod commands;
 mod control;
 mod copied;
+mod damage;
 mod entropy;
 mod heads;
 mod incomplete;
@@ -32,6 +33,7 @@ mod preview;
 mod pulling;
 mod queries;
 mod reports;
+mod rows;
 mod serving;
 mod syncing;
 mod targets;
@@ -170,6 +172,7 @@ pub struct Engine {
     at_once: VecDeque<Effect>,
     last_batch: BatchId,
     persisted: BatchId,
+    damaged: damage::Damaged,
 }
 
 impl Engine {
@@ -287,6 +290,7 @@ impl Engine {
             let jitter = self.entropy.below(RECONCILE_EVERY_MS / 2);
             self.reconcile_at = self.now.plus_ms(RECONCILE_EVERY_MS + jitter);
             self.take_later_addresses();
+            self.repair_damaged();
             self.reconcile_with_someone();
         }
     }

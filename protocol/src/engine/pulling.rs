@@ -115,7 +115,7 @@ impl Engine {
     fn need(&self, peer: DeviceId, scope: Scope, id: ObjectId) -> Need {
         let held = match scope {
             Scope::Control => self.control.as_ref().is_some_and(|control| control.holds(id)),
-            Scope::Room(room) => self.holds_or_waits(room, id),
+            Scope::Room(room) => self.holds_or_waits(room, id) && !self.is_damaged(room, id),
         };
         if held {
             Need::Held

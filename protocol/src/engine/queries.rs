@@ -192,7 +192,7 @@ impl Engine {
         };
         let visible = |id: &MessageId| self.is_visible(room, *id);
         let waiting = self.incomplete_order(room);
-        let counting = log.order().range(..end).rev().copied();
+        let counting = log.order().before(end);
         let mut newest = merge_descending(counting, waiting.range(..end).rev().copied())
             .map(|(_, id)| id)
             .filter(visible);
@@ -223,12 +223,12 @@ impl Engine {
         let Some(control) = self.control.as_ref().filter(|_| self.member) else {
             return Vec::new();
         };
-        let entry = |(height, id): &(u64, ObjectId)| {
-            let object: Option<&ControlObject> = control.get(*id);
+        let entry = |(height, id): (u64, ObjectId)| {
+            let object: Option<&ControlObject> = control.get(id);
             let author = object.map(|o| o.header.author).or(control.genesis().map(|g| g.root))?;
             let kind = object.map_or(ObjectType::Genesis, |o| o.payload.object_type()).name();
-            let bytes = control.bytes(*id)?.to_vec();
-            Some(ControlEntry { id: *id, kind, height: *height, author, bytes })
+            let bytes = control.bytes(id)?.to_vec();
+            Some(ControlEntry { id, kind, height, author, bytes })
         };
         control.order().iter().filter_map(entry).collect()
     }

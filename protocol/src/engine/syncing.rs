@@ -153,6 +153,7 @@ impl Engine {
         }
         self.send_reports(peer);
         self.summarize(peer);
+        self.repair_from(peer);
     }
 
     pub(super) fn reconcile_with_someone(&mut self) {

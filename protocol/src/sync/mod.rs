@@ -4,13 +4,17 @@
 //! other, so after both have finished they hold the same.
 
 mod frames;
+mod items;
 mod pull;
 mod ranges;
+mod tree;
 
 pub use frames::{
     Blob, Bound, FrameError, JoinAnswer, Part, Referred, Request, Response, RoomSummary, Scope,
 };
+pub use items::Items;
+pub(crate) use items::grow;
 pub use pull::{Need, Pull, PullStep};
-pub use ranges::{
-    Items, answer_list, answer_newest, answer_ranges, fingerprint, fingerprint_of_range,
-};
+pub use ranges::{answer_list, answer_newest, answer_ranges, fingerprint_of_range};
+pub(crate) use tree::Ix;
+pub use tree::Place;

@@ -7,10 +7,12 @@
 //! - `authority`: who stands behind what, rank by rank.
 //! - `access`: agents, devices, units, memberships, permissions, rooms.
 //! - `fields`: values that change, and names that collide.
+//! - `ranges`: the fingerprints by which two nodes compare what they hold.
 
 mod access;
 mod authority;
 mod fields;
+mod ranges;
 mod root;
 mod sound;
 
@@ -21,6 +23,7 @@ use conclave_protocol::object::{ControlObject, Genesis, Payload, Principal};
 
 use access::Access;
 use authority::Authority;
+pub use ranges::fingerprint;
 pub use sound::Sound;
 
 /// Decoded objects by id, `Genesis` left out.

@@ -6,11 +6,10 @@ use conclave_protocol::join::{Newcomer, commitment, safety_code};
 use conclave_protocol::keys::{
     RECOVERY_KEYS, device_statement, public_key, recovery_commitment, recovery_hash, recovery_seed,
 };
-use conclave_protocol::sync::fingerprint;
+use conclave_protocol::sync::Items;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::fields::ids;
 use super::{envelopes, foundation, hex, keys, log, seed};
 use crate::forge;
 
@@ -170,12 +169,23 @@ pub fn hashes() -> Vec<HashVector> {
             made.push(hash(rule, name, json!({ "items": items(set) }), digest(context, set)));
         }
     }
-    for n in [0_u8, 1, 3] {
-        let held: Vec<ObjectId> = (1..=n).map(|n| ObjectId([n; 32])).collect();
-        let print = fingerprint(held.iter().copied());
-        made.push(hash("range fingerprint", "ids in order", json!({ "ids": ids(&held) }), print));
+    for (name, count, per_height) in [
+        ("nothing", 0, 1),
+        ("one", 1, 1),
+        ("as many as are hashed one by one", 64, 1),
+        ("one more, at one height", 65, 65),
+        ("many, three to a height", 100, 3),
+    ] {
+        let place = |n: u16| (u64::from(n / per_height) + 1, id_of(n));
+        let set: Vec<(u64, ObjectId)> = (0..count).map(place).collect();
+        let (_, print) = set.iter().copied().collect::<Items>().summary();
+        made.push(hash("range fingerprint", name, json!({ "items": items(&set) }), print));
     }
     made
+}
+
+fn id_of(n: u16) -> ObjectId {
+    ObjectId(blake3::hash(&n.to_be_bytes()).into())
 }
 
 fn topic_name(topic: Topic) -> String {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use conclave_protocol::engine::{Batch, BatchId, Reader, Table, Write};
 use conclave_protocol::id::ObjectId;
+use conclave_protocol::signed::peek_id;
 
 /// All rows, by table and key.
 pub type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
@@ -25,8 +26,11 @@ struct State {
     pending: VecDeque<Batch>,
     /// Whether reads show what is written before it is durable, as some stores do.
     shows_pending: bool,
-    /// Objects in the durable half.
+    /// Control objects in the durable half.
     ids: BTreeSet<ObjectId>,
+    /// Messages in the durable half, by key.
+    messages: BTreeMap<Vec<u8>, ObjectId>,
+    message_ids: BTreeMap<ObjectId, usize>,
     last: u64,
 }
 
@@ -116,29 +120,48 @@ impl Disk {
 
     /// Whether a control object or message is durable.
     pub fn holds(&self, id: ObjectId) -> bool {
-        self.state().ids.contains(&id)
+        let state = self.state();
+        state.ids.contains(&id) || state.message_ids.contains_key(&id)
     }
 }
 
 impl State {
     fn index(&mut self, writes: &[Write]) {
         for write in writes {
-            let at = match write.table {
-                Table::Control => 0,
-                Table::Messages => 40,
+            match write.table {
+                Table::Control => {
+                    let Ok(id) = write.key.as_slice().try_into().map(ObjectId) else { continue };
+                    if write.value.is_some() {
+                        self.ids.insert(id);
+                    } else {
+                        self.ids.remove(&id);
+                    }
+                }
+                Table::Messages => self.index_message(&write.key, write.value.as_deref()),
                 // It goes when the message itself comes.
-                Table::Waiting if write.value.is_none() => continue,
-                Table::Waiting => 32,
-                Table::Marks | Table::State | Table::Index => continue,
-            };
-            let Some(id) = write.key.get(at..at + 32).and_then(|id| id.try_into().ok()) else {
-                continue;
-            };
-            if write.value.is_some() {
-                self.ids.insert(ObjectId(id));
-            } else {
-                self.ids.remove(&ObjectId(id));
+                Table::Waiting if write.value.is_none() => {}
+                Table::Waiting => {
+                    let id = write.key.get(32..).and_then(|id| id.try_into().ok());
+                    self.ids.extend(id.map(ObjectId));
+                }
+                Table::Marks | Table::State | Table::Index => {}
             }
+        }
+    }
+
+    /// A message's id is the hash of what its row holds.
+    fn index_message(&mut self, key: &[u8], value: Option<&[u8]>) {
+        if let Some(id) = self.messages.remove(key)
+            && let Some(rows) = self.message_ids.get_mut(&id)
+        {
+            *rows -= 1;
+            if *rows == 0 {
+                self.message_ids.remove(&id);
+            }
+        }
+        if let Some(id) = value.and_then(peek_id) {
+            self.messages.insert(key.to_vec(), id);
+            *self.message_ids.entry(id).or_default() += 1;
         }
     }
 }

@@ -46,7 +46,7 @@ pub fn run(data: &[u8]) {
     assert_same(&Picture::of(&third), &expected, "loaded");
     assert_eq!(ids(&third), ids(first), "loaded: what is in the log");
 
-    let reconciled: BTreeSet<ObjectId> = first.order().iter().map(|(_, id)| *id).collect();
+    let reconciled: BTreeSet<ObjectId> = first.order().iter().map(|(_, id)| id).collect();
     let fourth = loaded(&written, &mut dice, |id| reconciled.contains(&id));
     assert_same(&Picture::of(&fourth), &expected, "only what is reconciled");
     assert_eq!(ids(&fourth), reconciled);

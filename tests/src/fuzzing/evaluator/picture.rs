@@ -96,7 +96,7 @@ impl Picture {
             current.entry(id).or_default().extend(log.current_fields(id, field));
         }
         Self {
-            order: log.order().clone(),
+            order: log.order().iter().collect(),
             digest: (log.digest(), log.summary()),
             in_force: counting(&|id| log.in_force(id)),
             effective: counting(&|id| log.is_effective(id)),
@@ -137,8 +137,8 @@ fn standing(log: &ControlLog, (key, room): (DeviceId, RoomId)) -> StandingSeen {
 /// What must hold in every single log.
 pub(super) fn check(log: &ControlLog) {
     let access = log.access();
-    for (_, id) in log.order() {
-        let references = log.get(*id).map(|object| object.references()).unwrap_or_default();
+    for (_, id) in log.order().iter() {
+        let references = log.get(id).map(|object| object.references()).unwrap_or_default();
         for reference in references {
             let height = log.get(reference).map_or(1, |object| object.header.height);
             assert!(log.order().contains(&(height, reference)), "{id:?} lacks what it refers to");
