@@ -218,6 +218,14 @@ impl Store {
         (rows.recent.is_much(), rows.recent.is_too_much())
     }
 
+    /// Brings the index up to date now, as the writer does by itself from time to time.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is lost.
+    pub fn catch_up_index(&self) -> Result<(), StoreError> {
+        self.update_index()
+    }
+
     /// Brings the index up to date. Whatever fails here, the log has it all.
     fn update_index(&self) -> Result<(), StoreError> {
         let _one = self.updating.lock().unwrap_or_else(PoisonError::into_inner);
