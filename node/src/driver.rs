@@ -55,7 +55,9 @@ impl Waiting {
     fn stall(&mut self, error: StoreError) {
         for (_, answer) in std::mem::take(&mut self.commands) {
             // Nobody waits any more: the caller has gone away.
-            let _ = answer.send(Err(no_room(&error)));
+            let hint = "it was not acknowledged and may still be carried out later; make room on \
+                        the disk, the node goes on by itself";
+            let _ = answer.send(Err(no_room(&error, hint)));
         }
         for (_, give) in self.looks.drain(..) {
             give();
@@ -150,7 +152,8 @@ impl Driver {
             Request::Command(command, answer) => {
                 if let Some(error) = &waiting.stalled {
                     // Nobody waits any more: the caller has gone away.
-                    let _ = answer.send(Err(no_room(error)));
+                    let hint = "make room on the disk, the node goes on by itself; then try again";
+                    let _ = answer.send(Err(no_room(error, hint)));
                     return;
                 }
                 waiting.last_command += 1;
@@ -222,8 +225,7 @@ impl Driver {
     }
 }
 
-fn no_room(error: &StoreError) -> Failure {
-    let hint = "it was not acknowledged; make room on the disk, the node goes on by itself";
+fn no_room(error: &StoreError, hint: &str) -> Failure {
     Failure::new(FailureKind::Failed, error.to_string(), hint)
 }
 

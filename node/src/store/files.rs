@@ -28,6 +28,7 @@ const FORMAT_FILE: &str = "format";
 const FORMAT_PREFIX: &str = "conclave-store ";
 const LOCK_FILE: &str = "lock";
 const ORIGIN_FILE: &str = "origin";
+const ROOM_FILE: &str = "room";
 const ORIGIN_PREFIX: &str = "conclave-origin 1";
 
 /// How long a store that was just closed may take to become free.
@@ -120,6 +121,21 @@ pub(super) fn identity(folder: &Path, segment: u32) -> io::Result<String> {
         words.push(format!("{} {born}", meta.ino()));
     }
     Ok(words.join(", "))
+}
+
+/// Whether there is room for so many bytes now. Sled answers nothing more once it has met a full
+/// disk, so it is better not to let it come to that.
+pub(super) fn check_room(folder: &Path, bytes: usize) -> io::Result<()> {
+    let path = folder.join(ROOM_FILE);
+    let part = vec![0; 64 * 1024];
+    let fill = || {
+        let mut file = File::create(&path)?;
+        (0..=bytes / part.len()).try_for_each(|_| file.write_all(&part))
+    };
+    let filled = fill();
+    // Where it could not even be made there is nothing to remove.
+    let _ = fs::remove_file(&path);
+    filled
 }
 
 /// A random key for the checksums of a new store.

@@ -11,12 +11,14 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use conclave_protocol::engine::Table;
 
 use super::checks::{Checks, Covers};
 use super::durable::Durable;
-use super::error::{StoreError, corrupt, from_io, from_sled};
+use super::error::{StoreError, corrupt, from_io, from_sled, is_want_of_descriptors};
 use super::log::Marker;
 use super::rows::{Held, Recent, number_of};
 
@@ -37,6 +39,10 @@ const APPLY_ROWS: usize = 256;
 const ELSEWHERE: u64 = 0xffff;
 /// Added to a mark's byte, so that zero means that there is none.
 const MARKED: u64 = 0x100;
+
+/// How often, and how long apart, a file descriptor is asked for again: half a minute.
+const DESCRIPTOR_TRIES_MAX: u32 = 600;
+const DESCRIPTOR_REST: Duration = Duration::from_millis(50);
 
 /// An open index.
 pub(super) struct Index {
@@ -270,6 +276,13 @@ impl Index {
         self.apply_batch(&mut batch)?;
         guarded(&self.folder, || self.database.flush())?;
         let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        // Want of file descriptors passes, and what is written is not lost by waiting.
+        for _ in 0..DESCRIPTOR_TRIES_MAX {
+            match durable.sync() {
+                Err(error) if is_want_of_descriptors(&error) => thread::sleep(DESCRIPTOR_REST),
+                result => return result.map_err(|error| from_io(&self.folder, &error)),
+            }
+        }
         durable.sync().map_err(|error| from_io(&self.folder, &error))
     }
 

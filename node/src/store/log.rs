@@ -88,7 +88,6 @@ pub(super) struct Log {
     unnamed: bool,
     /// A sync has failed.
     suspect: bool,
-    last: Option<Marker>,
     #[cfg(test)]
     pub(super) faults: std::sync::Arc<Faults>,
 }
@@ -99,7 +98,7 @@ impl Log {
         let file = new_segment(folder, &checks, 1)?;
         file.sync_all()?;
         File::open(folder)?.sync_all()?;
-        Ok(Self::at(folder, checks, file, 1, SEGMENT_HEAD, 0, None))
+        Ok(Self::at(folder, checks, file, 1, SEGMENT_HEAD, 0))
     }
 
     /// Goes on where a log ends. What stands behind its end is cut off.
@@ -108,7 +107,6 @@ impl Log {
         checks: Checks,
         (segment, end): (u32, u64),
         seq: u64,
-        last: Option<Marker>,
     ) -> io::Result<Self> {
         let path = segment_path(folder, segment);
         let file = OpenOptions::new().read(true).write(true).open(path)?;
@@ -120,18 +118,10 @@ impl Log {
             file.set_len(end)?;
             file.sync_all()?;
         }
-        Ok(Self::at(folder, checks, file, segment, end, seq, last))
+        Ok(Self::at(folder, checks, file, segment, end, seq))
     }
 
-    fn at(
-        folder: &Path,
-        checks: Checks,
-        file: File,
-        segment: u32,
-        end: u64,
-        seq: u64,
-        last: Option<Marker>,
-    ) -> Self {
+    fn at(folder: &Path, checks: Checks, file: File, segment: u32, end: u64, seq: u64) -> Self {
         Self {
             folder: folder.to_owned(),
             checks,
@@ -141,15 +131,9 @@ impl Log {
             seq,
             unnamed: false,
             suspect: false,
-            last,
             #[cfg(test)]
             faults: std::sync::Arc::default(),
         }
-    }
-
-    /// The newest durable record.
-    pub(super) fn last(&self) -> Option<Marker> {
-        self.last
     }
 
     /// The segment that is written, and up to where it is durable.
@@ -186,7 +170,6 @@ impl Log {
         let start = offset(self.end);
         self.end += bytes.len() as u64;
         let marker = Marker { segment: self.segment, start, end: offset(self.end), head };
-        self.last = Some(marker);
         let places = starts.into_iter().map(|at| place(self.segment, start + at)).collect();
         Ok((marker, places))
     }

@@ -95,6 +95,9 @@ impl Growing<'_> {
     }
 }
 
+/// What is done with a row: its key and its value.
+type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>;
+
 /// A store of format 1.
 struct First<'a> {
     folder: &'a Path,
@@ -103,12 +106,7 @@ struct First<'a> {
 
 impl First<'_> {
     /// Visits the rows of a table; damaged ones are left out, peers have them still.
-    fn rows(
-        &self,
-        table: Table,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn rows(&self, table: Table, prefix: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
         let prefix = [&[number_of(table)][..], prefix].concat();
         let mut rows = self.database.scan_prefix(&prefix);
         while let Some((key, row)) = guarded(self.folder, || rows.next().transpose())? {

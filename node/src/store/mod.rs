@@ -40,8 +40,8 @@ use self::damage::Damage;
 pub use self::error::StoreError;
 use self::error::{corrupt, from_io};
 use self::files::{
-    FIRST_FOLDER, FORMAT, INDEX_FOLDER, LOG_FOLDER, NEW_LOG_FOLDER, Origin, identity, new_key,
-    patiently, read_format, read_origin, remove_folder, write_format, write_origin,
+    FIRST_FOLDER, FORMAT, INDEX_FOLDER, LOG_FOLDER, NEW_LOG_FOLDER, Origin, check_room, identity,
+    new_key, patiently, read_format, read_origin, remove_folder, write_format, write_origin,
 };
 use self::index::{Index, set_aside};
 use self::log::{Log, Marker, segment_path, segments};
@@ -240,6 +240,8 @@ impl Store {
             }
             (rows.frozen.clone().unwrap_or_default(), rows.index.clone())
         };
+        check_room(&self.folder, frozen.index_bytes())
+            .map_err(|error| from_io(&self.folder, &error))?;
         let applied = match &index {
             Some(index) => index.apply(&frozen),
             None => Err(StoreError::Stopped),
@@ -387,7 +389,7 @@ fn load(
             Err(error) => return Err(error),
         }
     };
-    let End { at, seq, last, torn } = end;
+    let End { at, seq, torn } = end;
     for stretch in torn {
         tracing::warn!(?stretch, "what a crash has left of a commit is cut off the log");
         keep(&log_folder, stretch, damage).map_err(fail)?;
@@ -395,7 +397,7 @@ fn load(
     for later in found.iter().filter(|segment| **segment > at.0) {
         fs::remove_file(segment_path(&log_folder, *later)).map_err(fail)?;
     }
-    let log = Log::resume(&log_folder, checks.clone(), at, seq, last).map_err(fail)?;
+    let log = Log::resume(&log_folder, checks.clone(), at, seq).map_err(fail)?;
     let applied = index.marker()?;
     let rows = Rows { recent, frozen: None, index: Some(Arc::new(index)), applied };
     Ok((log, rows))

@@ -38,7 +38,6 @@ pub(super) struct End {
     /// The last segment that holds anything durable, and its length without what is torn.
     pub(super) at: (u32, u64),
     pub(super) seq: u64,
-    pub(super) last: Option<Marker>,
     /// What a crash has left of a commit that was never acknowledged.
     pub(super) torn: Vec<Stretch>,
 }
@@ -63,13 +62,10 @@ pub(super) fn replay(
 ) -> io::Result<End> {
     let first = route.segments.first().copied().unwrap_or(1);
     let mut end = match route.after {
-        Some(after) => End {
-            at: (after.segment, u64::from(after.end)),
-            seq: after.head.seq,
-            last: Some(after),
-            torn: Vec::new(),
-        },
-        None => End { at: (first, SEGMENT_HEAD), seq: 0, last: None, torn: Vec::new() },
+        Some(after) => {
+            End { at: (after.segment, u64::from(after.end)), seq: after.head.seq, torn: Vec::new() }
+        }
+        None => End { at: (first, SEGMENT_HEAD), seq: 0, torn: Vec::new() },
     };
     let begin = end.at;
     for &segment in route.segments.iter().filter(|segment| **segment >= begin.0) {
@@ -109,7 +105,7 @@ pub(super) fn replay(
             let marker = Marker { segment, start: number(at), end: number(next), head };
             visit(Met::Record(marker, writes))?;
             at = next;
-            (end.at, end.seq, end.last) = ((segment, at), head.seq, Some(marker));
+            (end.at, end.seq) = ((segment, at), head.seq);
         }
     }
     let durable = route.durable.map_or((0, 0), |marker| (marker.segment, u64::from(marker.end)));

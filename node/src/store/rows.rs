@@ -17,6 +17,9 @@ const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Writing waits for the index when it is behind by so many times as much.
 const BEHIND_MAX: usize = 4;
 
+/// What the index may need besides its rows, for pages that are written anew.
+const ROOM_SPARE: usize = 2 * 1024 * 1024;
+
 /// The table's number in keys. Part of the format: never renumber.
 pub(super) fn number_of(table: Table) -> u8 {
     match table {
@@ -101,6 +104,11 @@ impl Recent {
 
     pub(super) fn from(&self, full: Bound<&[u8]>) -> impl Iterator<Item = (&Vec<u8>, &Held)> {
         self.rows.range::<[u8], _>((full, Bound::Unbounded))
+    }
+
+    /// Roughly what the index will write for it.
+    pub(super) fn index_bytes(&self) -> usize {
+        2 * self.bytes + ROOM_SPARE
     }
 
     /// Whether the index should be brought up to date.

@@ -7,11 +7,7 @@ use tempfile::TempDir;
 use super::*;
 
 /// Writes batches, and gives for each the length of the log after it and all rows then.
-fn write_some(
-    folder: &Path,
-    seed: u64,
-    batches: u64,
-) -> Vec<(u64, BTreeMap<(Table, Vec<u8>), Vec<u8>>)> {
+fn write_some(folder: &Path, seed: u64, batches: u64) -> Vec<(u64, Rows)> {
     let store = Store::open(folder).unwrap();
     let mut dice = Dice(seed);
     let mut model = BTreeMap::new();

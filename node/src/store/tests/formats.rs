@@ -34,7 +34,7 @@ fn first_format(folder: &Path) {
     fs::write(folder.join("format"), "conclave-store 1\n").unwrap();
 }
 
-fn migrated() -> BTreeMap<(Table, Vec<u8>), Vec<u8>> {
+fn migrated() -> Rows {
     let mut rows = BTreeMap::new();
     rows.insert((Table::Control, vec![1; 32]), b"control".to_vec());
     rows.insert((Table::State, b"company".to_vec()), vec![2; 32]);

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 use super::error::is_full;
 use super::*;
 
+/// Rows by table and key.
+pub(super) type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
 /// A room of the tests.
 const ROOM: [u8; 32] = [7; 32];
 
@@ -36,7 +39,7 @@ pub(super) fn arrival_key(room: &[u8; 32], arrival: u64) -> Vec<u8> {
 }
 
 /// Everything that a store gives out.
-pub(super) fn contents(store: &Store) -> BTreeMap<(Table, Vec<u8>), Vec<u8>> {
+pub(super) fn contents(store: &Store) -> Rows {
     let mut all = BTreeMap::new();
     for table in Table::ALL {
         store.scan(table, &[], &mut |key, value| {
@@ -75,7 +78,7 @@ pub(super) fn random_batch(dice: &mut Dice, id: u64) -> Batch {
     Batch { id: BatchId(id), writes }
 }
 
-pub(super) fn apply(model: &mut BTreeMap<(Table, Vec<u8>), Vec<u8>>, batch: &Batch) {
+pub(super) fn apply(model: &mut Rows, batch: &Batch) {
     for write in &batch.writes {
         let key = (write.table, write.key.clone());
         match &write.value {
