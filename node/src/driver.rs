@@ -1,6 +1,7 @@
 //! The loop round the engine: the only clock, and the only caller of the engine.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use conclave_protocol::engine::{
@@ -14,7 +15,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 use crate::handle::Request;
 use crate::identity::Home;
 use crate::net::NetCommand;
-use crate::store::{StoreError, StoreWriter};
+use crate::store::{Store, StoreError, StoreNews, StoreWriter};
 
 /// Inputs taken in before effects are carried out again.
 const INPUTS_AT_ONCE: usize = 64;
@@ -28,10 +29,11 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Driver {
     pub(crate) engine: Engine,
     pub(crate) home: Home,
+    pub(crate) store: Arc<Store>,
     pub(crate) inputs: Receiver<Input>,
     pub(crate) net: Sender<NetCommand>,
     pub(crate) writer: StoreWriter,
-    pub(crate) persisted: UnboundedReceiver<Result<BatchId, StoreError>>,
+    pub(crate) persisted: UnboundedReceiver<StoreNews>,
     pub(crate) requests: Receiver<Request>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) stop: oneshot::Receiver<()>,
@@ -45,9 +47,26 @@ struct Waiting {
     last_command: u64,
     /// Answers to queries, each with the batch that has to be durable before it is given out.
     looks: VecDeque<(BatchId, Box<dyn FnOnce() + Send>)>,
+    /// Why nothing can be made durable for now.
+    stalled: Option<StoreError>,
 }
 
 impl Waiting {
+    /// There is no room: whoever waits for a command is told so, for its effect may never come.
+    /// What can be seen is given out although it may not be durable: it is all there is.
+    fn stall(&mut self, error: StoreError) {
+        for (_, answer) in std::mem::take(&mut self.commands) {
+            // Nobody waits any more: the caller has gone away.
+            let hint = "it was not acknowledged and may still be carried out later; make room on \
+                        the disk, the node goes on by itself";
+            let _ = answer.send(Err(no_room(&error, hint)));
+        }
+        for (_, give) in self.looks.drain(..) {
+            give();
+        }
+        self.stalled = Some(error);
+    }
+
     /// Tells whoever waits for a command why it will not be answered.
     fn give_up(self, failure: Option<&StoreError>) {
         let Some(error) = failure else { return };
@@ -67,23 +86,28 @@ impl Driver {
         let failure = loop {
             if let Err(error) = self.carry_out(&mut waiting).await {
                 // The reason came, or comes, by the other way.
-                let reason = self.persisted.recv().await.and_then(Result::err);
-                break Some(reason.unwrap_or(error));
+                break Some(self.reason().await.unwrap_or(error));
             }
             let ahead = self.engine.last_batch().0 - self.engine.persisted().0;
-            let open = ahead < BATCHES_AHEAD_MAX;
+            let stalled = waiting.stalled.is_some();
+            // Without room nothing is taken in: peers keep what they have for us.
+            let open = ahead < BATCHES_AHEAD_MAX && !stalled;
             let due = self.engine.next_timeout().ms_since(now());
             let sleep = tokio::time::sleep(Duration::from_millis(due).min(SLEEP_MAX));
             tokio::select! {
                 _ = &mut self.stop => break None,
                 news = self.persisted.recv() => match news {
-                    Some(Ok(batch)) => self.engine.handle(now(), Input::Persisted { batch }),
-                    Some(Err(error)) => break Some(error),
+                    Some(StoreNews::Durable(batch)) => {
+                        waiting.stalled = None;
+                        self.engine.handle(now(), Input::Persisted { batch });
+                    }
+                    Some(StoreNews::Stalled(error)) => waiting.stall(error),
+                    Some(StoreNews::Failed(error)) => break Some(error),
                     None => break Some(StoreError::Stopped),
                 },
                 Some(input) = self.inputs.recv(), if open => self.take_inputs(input),
-                Some(request) = self.requests.recv(), if open => self.take_request(request, &mut waiting),
-                () = sleep => self.engine.handle(now(), Input::Tick),
+                Some(request) = self.requests.recv(), if open || stalled => self.take_request(request, &mut waiting),
+                () = sleep, if !stalled => self.engine.handle(now(), Input::Tick),
             }
         };
         // Nobody hears "done" for what is not durable; what is will be there after a restart.
@@ -99,6 +123,16 @@ impl Driver {
             tracing::error!(%error, "the node stops");
             self.failed.send_replace(Some(error.to_string()));
         }
+    }
+
+    /// Why the store has failed.
+    async fn reason(&mut self) -> Option<StoreError> {
+        while let Some(news) = self.persisted.recv().await {
+            if let StoreNews::Failed(error) = news {
+                return Some(error);
+            }
+        }
+        None
     }
 
     fn take_inputs(&mut self, first: Input) {
@@ -118,6 +152,12 @@ impl Driver {
     fn take_request(&mut self, request: Request, waiting: &mut Waiting) {
         match request {
             Request::Command(command, answer) => {
+                if let Some(error) = &waiting.stalled {
+                    // Nobody waits any more: the caller has gone away.
+                    let hint = "make room on the disk, the node goes on by itself; then try again";
+                    let _ = answer.send(Err(no_room(error, hint)));
+                    return;
+                }
                 waiting.last_command += 1;
                 let id = CommandId(waiting.last_command);
                 waiting.commands.insert(id, answer);
@@ -125,6 +165,10 @@ impl Driver {
             }
             Request::Query(look) => {
                 let give = look(&self.engine);
+                if waiting.stalled.is_some() {
+                    give();
+                    return;
+                }
                 waiting.looks.push_back((self.engine.last_batch(), give));
             }
         }
@@ -152,7 +196,12 @@ impl Driver {
                     continue;
                 }
                 Effect::TailKnown => {
-                    tracing::info!("this copied home has learned what it had signed");
+                    let store = Arc::clone(&self.store);
+                    // If that cannot be noted, the next start asks the members again.
+                    tokio::task::spawn_blocking(move || match store.adopt() {
+                        Ok(()) => tracing::info!("this copied home knows what it had signed"),
+                        Err(error) => tracing::warn!(%error, "this home is a copy still"),
+                    });
                     continue;
                 }
                 Effect::Verdict { token, verdict } => NetCommand::Verdict { token, verdict },
@@ -185,6 +234,10 @@ impl Driver {
             tracing::warn!(%error, "cannot settle the request to join");
         }
     }
+}
+
+fn no_room(error: &StoreError, hint: &str) -> Failure {
+    Failure::new(FailureKind::Failed, error.to_string(), hint)
 }
 
 /// The wall clock.

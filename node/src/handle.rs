@@ -1,11 +1,16 @@
 //! The way into a running node for everything in the same process: API, devnet, benches.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use conclave_protocol::engine::{Command, Engine, Event, Failure, FailureKind, Outcome};
 use conclave_protocol::id::DeviceId;
 use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::backup::{BackupError, backup};
+use crate::identity::Home;
+use crate::store::Store;
 
 /// What the network layer can say about itself at any time.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +40,8 @@ pub struct Handle {
     pub(crate) requests: mpsc::Sender<Request>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) net: Arc<RwLock<NetInfo>>,
+    pub(crate) home: Home,
+    pub(crate) store: Arc<Store>,
 }
 
 impl Handle {
@@ -78,6 +85,18 @@ impl Handle {
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
+    }
+
+    /// Writes this home, keys and all, to a new file that only its owner can read.
+    ///
+    /// # Errors
+    /// [`BackupError`]; then there is no such file.
+    pub async fn backup(&self, file: PathBuf) -> Result<(), BackupError> {
+        let (home, store) = (self.home.clone(), Arc::clone(&self.store));
+        let written = file.clone();
+        let work = tokio::task::spawn_blocking(move || backup(&home, &store, &written));
+        work.await
+            .unwrap_or_else(|error| Err(BackupError::Io { path: file, detail: error.to_string() }))
     }
 
     /// Identity, addresses and connections.

@@ -169,6 +169,20 @@ impl Home {
         &self.path
     }
 
+    /// The files that make up a home, besides its store: what belongs to one run of a node, and
+    /// the port that it happened to have, is left out.
+    pub(crate) const BACKUP_FILES: [&str; 4] = [DEVICE_FILE, ROOT_FILE, JOIN_FILE, PEERS_FILE];
+
+    /// One of [`Home::BACKUP_FILES`] as it is, if it is there.
+    pub(crate) fn read_kept(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, HomeError> {
+        self.read(name)
+    }
+
+    /// Puts one of [`Home::BACKUP_FILES`] into this home.
+    pub(crate) fn write_kept(&self, name: &str, bytes: &[u8]) -> Result<(), HomeError> {
+        self.write(name, bytes)
+    }
+
     /// Where the store belongs.
     #[must_use]
     pub fn db_path(&self) -> PathBuf {

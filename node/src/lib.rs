@@ -4,6 +4,7 @@
 //! decides anything lives in `conclave-protocol`.
 
 pub mod api;
+pub mod backup;
 mod driver;
 pub mod error;
 pub mod forge;

@@ -132,7 +132,7 @@ impl Node {
                 seed: random()?,
                 reader: store.clone(),
                 join: pending.map(|join| JoinWish { agent: join.agent, company: join.company }),
-                copied: false,
+                copied: store.is_copy(),
             },
             now(),
         );
@@ -141,11 +141,17 @@ impl Node {
         let (events, _) = broadcast::channel::<Event>(EVENTS_MAX);
         let (stop, stopped) = oneshot::channel();
         let (failed_in, failed) = watch::channel(None);
-        let handle =
-            Handle { requests: requests_in, events: events.clone(), net: network.info.clone() };
+        let handle = Handle {
+            requests: requests_in,
+            events: events.clone(),
+            net: network.info.clone(),
+            home: home.clone(),
+            store: store.clone(),
+        };
         let driver = Driver {
             engine,
             home: home.clone(),
+            store: store.clone(),
             inputs: network.inputs,
             net: network.commands,
             writer,

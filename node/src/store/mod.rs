@@ -1,168 +1,155 @@
-//! What survives: a sled database behind a small surface.
+//! What survives: an append-only log, and an index of it.
 //!
-//! All tables live in one sled tree, each under a byte of its own, because one `apply_batch` on
-//! one tree is atomic, also across a crash. `flush()` alone does not survive a power cut, since
-//! sled asks the kernel for `sync_file_range` only; so every commit ends with an `fsync` of the
-//! files and their folders, and many batches share one commit to make it cheap.
+//! The log is the truth. A commit is one record at its end and one sync; from then on the rows
+//! in it count, and are found through memory ([`rows::Recent`]) until the index, a sled
+//! database, is brought up to date in the background. A start reads what the index says and the
+//! records after that. Whatever is wrong with the index, it is made again from the log.
 
+mod catch_up;
+mod checks;
+mod copy;
+mod damage;
 mod durable;
+mod error;
+#[cfg(test)]
+mod faults;
+mod files;
+mod index;
+mod log;
+mod migrate;
+mod places;
+mod reader;
+mod records;
+mod replay;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod window;
+mod writer;
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
-use self::durable::Durable;
-use self::rows::{full_key, open, seal};
-use conclave_protocol::engine::{Batch, BatchId, Reader, Table, Write};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use conclave_protocol::engine::{Batch, BatchId, Write};
 
-/// How long a store that was just closed may take to become free.
-const LOCK_RELEASE_MAX: Duration = Duration::from_secs(2);
-/// How often it is looked at meanwhile.
-const LOCK_LOOK_EVERY: Duration = Duration::from_millis(20);
-
-/// The format that this program reads and writes.
-const FORMAT: u32 = 1;
-const FORMAT_FILE: &str = "format";
-const FORMAT_PREFIX: &str = "conclave-store ";
-const DATABASE_FOLDER: &str = "sled";
-/// Sled's memory nears the size of the database under load unless it is told otherwise.
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
-/// Between the end of one commit and the beginning of the next, at least.
-const COMMIT_REST: Duration = Duration::from_millis(2);
-/// Bounds of what is committed at once.
-/// How often, and how long apart, a commit asks again for a file descriptor: half a minute.
-const DESCRIPTOR_TRIES_MAX: u32 = 600;
-const DESCRIPTOR_REST: Duration = Duration::from_millis(50);
-const GROUP_BATCHES_MAX: usize = 4096;
-const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// Why the store cannot be opened or written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// Written by a newer program; nothing was touched.
-    #[error(
-        "the store in {path} has format {found}; this program knows formats up to {FORMAT} only"
-    )]
-    NewerFormat {
-        /// Where.
-        path: PathBuf,
-        /// Its format.
-        found: u32,
-    },
-    /// Another process has it open.
-    #[error("another process uses the store in {path}")]
-    InUse {
-        /// Where.
-        path: PathBuf,
-    },
-    /// No room.
-    #[error("the disk is full: cannot write to the store in {path}")]
-    DiskFull {
-        /// Where.
-        path: PathBuf,
-    },
-    /// Not allowed.
-    #[error("no permission to use the store in {path}")]
-    Permission {
-        /// Where.
-        path: PathBuf,
-    },
-    /// What is there makes no sense.
-    #[error("the store in {path} is damaged: {detail}")]
-    Corrupt {
-        /// Where.
-        path: PathBuf,
-        /// What was found.
-        detail: String,
-    },
-    /// Any other failure of the system.
-    #[error("cannot use the store in {path}: {detail}")]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// What the system says.
-        detail: String,
-    },
-    /// The writer has failed or has been stopped.
-    #[error("the store accepts no more writes")]
-    Stopped,
-}
+use self::catch_up::{catch_up, keep};
+use self::checks::Checks;
+use self::damage::Damage;
+pub use self::error::StoreError;
+use self::error::{corrupt, from_io};
+use self::files::{
+    FIRST_FOLDER, FORMAT, INDEX_FOLDER, LOG_FOLDER, NEW_LOG_FOLDER, Origin, check_room, identity,
+    new_key, patiently, read_format, read_origin, remove_folder, write_format, write_origin,
+};
+use self::index::{Index, set_aside};
+use self::log::{Log, Marker, segment_path, segments};
+use self::places::Segments;
+use self::records::{Group, SEGMENT_HEAD, key_of_segment};
+use self::replay::{End, Route, stands};
+use self::rows::{Held, Recent};
+pub use self::writer::{StoreNews, StoreWriter};
 
 /// An open store.
 pub struct Store {
     folder: PathBuf,
-    database: sled::Db,
-    durable: Mutex<Durable>,
+    checks: Checks,
+    log: Mutex<Log>,
+    rows: RwLock<Rows>,
+    /// Held by whoever brings the index up to date.
+    updating: Mutex<()>,
+    segments: Segments,
+    damage: Damage,
+    is_copy: Mutex<bool>,
+    // Last, so that the store is free only when everything in it is closed.
+    _lock: File,
+}
+
+/// Where the newest value of a key is, from the newest place to the oldest.
+struct Rows {
+    recent: Recent,
+    /// On its way into the index.
+    frozen: Option<Arc<Recent>>,
+    /// Nothing while it cannot be opened.
+    index: Option<Arc<Index>>,
+    /// The index reaches this far at least.
+    applied: Option<Marker>,
+}
+
+impl Rows {
+    fn find(&self, full: &[u8]) -> Result<Option<Held>, StoreError> {
+        let frozen = self.frozen.as_deref();
+        let recent = self.recent.get(full).or_else(|| frozen.and_then(|rows| rows.get(full)));
+        match (recent, &self.index) {
+            (Some(held), _) => Ok(Some(held.clone())),
+            (None, Some(index)) => index.get(full),
+            (None, None) => Err(StoreError::Stopped),
+        }
+    }
 }
 
 impl Store {
-    /// Opens the store in a folder, or makes one.
+    /// Opens the store in a folder, or makes one. A store of an older format is migrated.
     ///
     /// # Errors
     /// [`StoreError`]; a store of a newer format is not touched.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let fail = |error: io::Error| from_io(folder, &error);
-        let format = read_format(folder)?;
-        if let Some(found) = format.filter(|found| *found > FORMAT) {
-            return Err(StoreError::NewerFormat { path: folder.to_owned(), found });
-        }
+        refuse_newer(folder)?;
         fs::create_dir_all(folder).map_err(fail)?;
-        let config = sled::Config::new()
-            .path(folder.join(DATABASE_FOLDER))
-            .cache_capacity(CACHE_BYTES)
-            .flush_every_ms(None);
-        let open = || {
-            // Sled meets some kinds of damage with a panic.
-            let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
-            opened
-                .map_err(|_| corrupt(folder, "it cannot be read"))?
-                .map_err(|error| from_sled(folder, error))
-        };
-        // Threads of sled's own hold the lock a little longer than whoever has just closed it.
-        let patience = Instant::now() + LOCK_RELEASE_MAX;
-        let database = loop {
-            match open() {
-                Err(StoreError::InUse { .. }) if Instant::now() < patience => {
-                    thread::sleep(LOCK_LOOK_EVERY);
-                }
-                opened => break opened?,
+        let lock = files::lock(folder)?;
+        // Once more: whoever had it may have migrated it meanwhile.
+        let format = refuse_newer(folder)?;
+        let log_folder = folder.join(LOG_FOLDER);
+        let (has_log, has_first) = (log_folder.exists(), folder.join(FIRST_FOLDER).exists());
+        if format == Some(1) || (format.is_none() && has_first && !has_log) {
+            migrate::migrate(folder)?;
+        } else if has_first {
+            remove_folder(&folder.join(FIRST_FOLDER)).map_err(fail)?;
+        }
+        remove_folder(&folder.join(NEW_LOG_FOLDER)).map_err(fail)?;
+        fs::create_dir_all(&log_folder).map_err(fail)?;
+        let origin = read_origin(folder);
+        let found = segments(&log_folder).map_err(fail)?;
+        let damage = Damage::new(folder);
+        let (checks, log, rows) = if found.is_empty() {
+            if format.is_some() {
+                return Err(corrupt(folder, "its log is missing"));
             }
+            let checks = Checks::new(new_key(folder)?);
+            set_aside(&folder.join(INDEX_FOLDER))?;
+            let log = Log::create(&log_folder, checks.clone()).map_err(fail)?;
+            let index = patiently(|| Index::open(&folder.join(INDEX_FOLDER), checks.clone()))?;
+            let index = Some(Arc::new(index));
+            let rows = Rows { recent: Recent::default(), frozen: None, index, applied: None };
+            (checks, log, rows)
+        } else {
+            let key = key_of_log(&log_folder, &found, origin.as_ref()).map_err(fail)?;
+            let key = key.ok_or_else(|| corrupt(folder, "no segment of its log has a head"))?;
+            let checks = Checks::new(key);
+            let (log, rows) = load(folder, &checks, &found, &damage)?;
+            (checks, log, rows)
         };
-        let durable = Mutex::new(Durable::new(folder.join(DATABASE_FOLDER)));
-        let store = Self { folder: folder.to_owned(), database, durable };
-        // Last, so that a folder with a format is one with a database.
+        let first = found.first().copied().unwrap_or(1);
+        let identity = identity(folder, first).map_err(fail)?;
         if format.is_none() {
-            store.commit(sled::Batch::default())?;
+            let origin = Origin { key: *checks.key(), identity: identity.clone() };
+            write_origin(folder, &origin).map_err(fail)?;
             write_format(folder).map_err(fail)?;
         }
-        Ok(store)
-    }
-
-    /// Starts the one writer of this store, and gives the news of what has become durable: the
-    /// newest batch of each commit, or the error after which nothing is accepted any more.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] if the system has no thread left.
-    pub fn writer(
-        self: &Arc<Self>,
-    ) -> Result<(StoreWriter, UnboundedReceiver<Result<BatchId, StoreError>>), StoreError> {
-        let (batches, waiting) = mpsc::channel();
-        let (done, news) = unbounded_channel();
-        let store = Arc::clone(self);
-        let thread = thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || write_all(&store, &waiting, &done))
-            .map_err(|error| from_io(&self.folder, &error))?;
-        Ok((StoreWriter { batches: Some(batches), thread: Some(thread) }, news))
+        let known = format.is_none() || origin.is_some_and(|origin| origin.identity == identity);
+        Ok(Self {
+            folder: folder.to_owned(),
+            segments: Segments::new(&log_folder, checks.clone()),
+            checks,
+            log: Mutex::new(log),
+            rows: RwLock::new(rows),
+            updating: Mutex::new(()),
+            damage,
+            is_copy: Mutex::new(!known),
+            _lock: lock,
+        })
     }
 
     /// Makes writes durable as one before it returns; for a store that no node uses yet.
@@ -170,241 +157,248 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then none of them is there.
     pub fn write_now(&self, writes: Vec<Write>) -> Result<(), StoreError> {
-        let mut group = sled::Batch::default();
-        add(&mut group, Batch { id: BatchId(0), writes });
-        self.commit(group)
-    }
-
-    /// Applies writes as one, and returns when they will survive a power cut.
-    fn commit(&self, writes: sled::Batch) -> Result<(), StoreError> {
-        let commit = || {
-            self.database.apply_batch(writes)?;
-            self.database.flush()
-        };
-        // An error while sled writes in the background can surface as a panic.
-        catch_unwind(AssertUnwindSafe(commit))
-            .map_err(|_| corrupt(&self.folder, "writing to it failed badly"))?
-            .map_err(|error| from_sled(&self.folder, error))?;
-        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
-        // Want of file descriptors passes, and what is written is not lost by waiting.
-        for _ in 0..DESCRIPTOR_TRIES_MAX {
-            match durable.sync() {
-                Err(error) if is_want_of_descriptors(&error) => thread::sleep(DESCRIPTOR_REST),
-                result => return result.map_err(|error| from_io(&self.folder, &error)),
-            }
-        }
-        durable.sync().map_err(|error| from_io(&self.folder, &error))
-    }
-
-    fn get_checked(&self, key: &[u8]) -> Option<sled::IVec> {
-        match catch_unwind(AssertUnwindSafe(|| self.database.get(key))) {
-            Ok(Ok(value)) => value,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "cannot read from the store");
-                None
-            }
-            Err(_) => {
-                tracing::error!("cannot read from the store");
-                None
-            }
+        let mut group = Group::default();
+        group.add(Batch { id: BatchId(0), writes });
+        match self.commit(group) {
+            Ok(()) => Ok(()),
+            Err((_, error)) => Err(from_io(&self.folder, &error)),
         }
     }
-}
 
-impl Reader for Store {
-    fn get(&self, table: Table, key: &[u8]) -> Option<Vec<u8>> {
-        let key = full_key(table, key);
-        let row = self.get_checked(&key)?;
-        let value = open(&key, &row);
-        if value.is_none() {
-            tracing::warn!(table = table.name(), "a damaged row is left out");
-        }
-        value.map(<[u8]>::to_vec)
+    /// Whether these files are not those in which the store was made or [adopted](Self::adopt):
+    /// restored from a backup, or copied. Then another copy may have gone on meanwhile.
+    #[must_use]
+    pub fn is_copy(&self) -> bool {
+        *self.is_copy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
-        self.scan_from(table, prefix, prefix, &mut |key, value| {
-            visit(key, value);
-            true
-        });
-    }
-
-    fn scan_from(
-        &self,
-        table: Table,
-        prefix: &[u8],
-        from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-    ) {
-        let prefix = full_key(table, prefix);
-        let mut rows = self.database.range(full_key(table, from)..);
-        // Sled meets some kinds of damage with a panic.
-        while let Ok(Some(entry)) = catch_unwind(AssertUnwindSafe(|| rows.next())) {
-            match entry {
-                Ok((key, _)) if !key.starts_with(&prefix) => return,
-                // Visited all the same, empty: the engine counts it as damaged.
-                Ok((key, row)) => {
-                    let value = open(&key, &row).unwrap_or_default();
-                    if !visit(key.get(1..).unwrap_or_default(), value) {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(%error, "cannot read from the store");
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// The way to write. Dropping it, or [`StoreWriter::stop`], waits for what was accepted.
-pub struct StoreWriter {
-    batches: Option<mpsc::Sender<Batch>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl StoreWriter {
-    /// Hands over a batch. Batches become durable in the order of these calls.
+    /// Says that this copy is the one that goes on.
     ///
     /// # Errors
-    /// [`StoreError::Stopped`] after a failure, which was reported once.
-    pub fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        let batches = self.batches.as_ref().ok_or(StoreError::Stopped)?;
-        batches.send(batch).map_err(|_| StoreError::Stopped)
+    /// [`StoreError`]; then it is a copy still.
+    pub fn adopt(&self) -> Result<(), StoreError> {
+        let fail = |error: io::Error| from_io(&self.folder, &error);
+        let found = segments(&self.folder.join(LOG_FOLDER)).map_err(fail)?;
+        let first = found.first().copied().unwrap_or(1);
+        let identity = identity(&self.folder, first).map_err(fail)?;
+        let origin = Origin { key: *self.checks.key(), identity };
+        write_origin(&self.folder, &origin).map_err(fail)?;
+        *self.is_copy.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        Ok(())
     }
 
-    /// Returns when everything that was accepted is durable, or has failed. Blocks.
-    pub fn stop(mut self) {
-        self.finish();
+    /// Makes a group durable. An error gives it back: nothing of it is there.
+    fn commit(&self, group: Group) -> Result<(), (Group, io::Error)> {
+        if group.is_empty() {
+            return Ok(());
+        }
+        let mut log = self.log();
+        let (marker, places) = match log.append(&group) {
+            Ok(done) => done,
+            Err(error) => return Err((group, error)),
+        };
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        let written: Vec<_> = group.into_rows().collect();
+        self.damage.mended(written.iter().map(|(full, _)| full));
+        for ((full, value), place) in written.into_iter().zip(places) {
+            let held = Held::new(&full, place, value);
+            rows.recent.put(full, held);
+        }
+        rows.recent.end = Some(marker);
+        Ok(())
     }
 
-    fn finish(&mut self) {
-        self.batches = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is much that the index does not know, and whether there is too much.
+    fn is_behind(&self) -> (bool, bool) {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        (rows.recent.is_much(), rows.recent.is_too_much())
+    }
+
+    /// Brings the index up to date now, as the writer does by itself from time to time.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is lost.
+    pub fn catch_up_index(&self) -> Result<(), StoreError> {
+        self.update_index()
+    }
+
+    /// Brings the index up to date. Whatever fails here, the log has it all.
+    fn update_index(&self) -> Result<(), StoreError> {
+        let _one = self.updating.lock().unwrap_or_else(PoisonError::into_inner);
+        let (frozen, index) = {
+            let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+            if rows.frozen.is_none() {
+                if rows.recent.rows().is_empty() {
+                    return Ok(());
+                }
+                let next = Recent::after(rows.recent.end);
+                rows.frozen = Some(Arc::new(std::mem::replace(&mut rows.recent, next)));
+            }
+            (rows.frozen.clone().unwrap_or_default(), rows.index.clone())
+        };
+        check_room(&self.folder, frozen.index_bytes())
+            .map_err(|error| from_io(&self.folder, &error))?;
+        let applied = match &index {
+            Some(index) => index.apply(&frozen),
+            None => Err(StoreError::Stopped),
+        };
+        match applied {
+            Ok(()) => {
+                let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+                rows.applied = frozen.end;
+                rows.frozen = None;
+                Ok(())
+            }
+            Err(error) => {
+                // Sled answers nothing more after a failure; only opening it again helps.
+                let broken = index.as_ref().map(Arc::downgrade);
+                drop(index);
+                self.mend_index(broken, &error)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens the index again after an error, or makes it again from the log if it is damaged.
+    fn mend_index(
+        &self,
+        broken: Option<Weak<Index>>,
+        error: &StoreError,
+    ) -> Result<(), StoreError> {
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        let same = match (&rows.index, &broken) {
+            (Some(now), Some(broken)) => Arc::as_ptr(now) == broken.as_ptr(),
+            (now, broken) => now.is_none() && broken.is_none(),
+        };
+        if !same {
+            return Ok(());
+        }
+        tracing::warn!(%error, "the index of the store is opened again");
+        rows.index = None;
+        let folder = self.folder.join(INDEX_FOLDER);
+        if matches!(error, StoreError::Corrupt { .. }) {
+            set_aside(&folder)?;
+        }
+        let (index, marker) = open_index(&folder, &self.checks, &self.folder.join(LOG_FOLDER))?;
+        let until = rows.applied;
+        if marker.map_or(0, |m| m.head.seq) < until.map_or(0, |m| m.head.seq) {
+            let log_folder = self.folder.join(LOG_FOLDER);
+            let found = segments(&log_folder).map_err(|error| from_io(&self.folder, &error))?;
+            let route = Route {
+                folder: &log_folder,
+                checks: &self.checks,
+                segments: &found,
+                after: marker,
+                until,
+                durable: until,
+            };
+            let (recent, _) = catch_up(&route, &index, &self.damage)?;
+            index.apply(&recent)?;
+        }
+        rows.index = Some(Arc::new(index));
+        Ok(())
+    }
+}
+
+/// The format of what is there.
+fn refuse_newer(folder: &Path) -> Result<Option<u32>, StoreError> {
+    let format = read_format(folder)?;
+    match format.filter(|found| *found > FORMAT) {
+        Some(found) => Err(StoreError::NewerFormat { path: folder.to_owned(), found }),
+        None => Ok(format),
+    }
+}
+
+/// The key of the checksums, from the first segment whose head is whole, or kept beside the log.
+fn key_of_log(
+    folder: &Path,
+    found: &[u32],
+    origin: Option<&Origin>,
+) -> io::Result<Option<[u8; checks::KEY_BYTES]>> {
+    for segment in found {
+        let file = File::open(segment_path(folder, *segment))?;
+        let mut head = vec![0; SEGMENT_HEAD as usize];
+        let read = window::read_up_to(&file, &mut head, 0)?;
+        head.truncate(read);
+        if let Some(key) = key_of_segment(&head, *segment) {
+            return Ok(Some(key));
+        }
+    }
+    Ok(origin.map(|origin| origin.key))
+}
+
+/// Opens the index and says how far it reaches. One that is damaged, or does not belong to the
+/// log, is moved out of the way, and an empty one takes its place.
+fn open_index(
+    folder: &Path,
+    checks: &Checks,
+    log_folder: &Path,
+) -> Result<(Index, Option<Marker>), StoreError> {
+    let open = || -> Result<(Index, Option<Marker>), StoreError> {
+        let index = patiently(|| Index::open(folder, checks.clone()))?;
+        let marker = index.marker()?;
+        if let Some(marker) = marker
+            && !stands(log_folder, checks, &marker).map_err(|error| from_io(folder, &error))?
         {
-            tracing::error!("the store's writer has panicked");
+            return Err(corrupt(folder, "it does not belong to the log"));
         }
+        Ok((index, marker))
+    };
+    match open() {
+        Err(StoreError::Corrupt { detail, .. }) => {
+            tracing::warn!(detail, "the index of the store is made again");
+            set_aside(folder)?;
+            open()
+        }
+        opened => opened,
     }
 }
 
-impl Drop for StoreWriter {
-    fn drop(&mut self) {
-        self.finish();
-    }
-}
-
-/// The writer's thread: everything that waits goes into one commit, up to a bound.
-fn write_all(
-    store: &Store,
-    waiting: &mpsc::Receiver<Batch>,
-    done: &UnboundedSender<Result<BatchId, StoreError>>,
-) {
-    let mut rest_until = Instant::now();
-    while let Ok(first) = waiting.recv() {
-        // A lone batch is written at once. Under load a short rest between commits lets more
-        // batches gather, since most of a commit's cost is the same for one and for many.
-        thread::sleep(rest_until.saturating_duration_since(Instant::now()));
-        let mut group = sled::Batch::default();
-        let mut newest = first.id;
-        let mut bytes = add(&mut group, first);
-        for _ in 1..GROUP_BATCHES_MAX {
-            if bytes >= GROUP_BYTES_MAX {
-                break;
+/// Opens log and index of a store that exists, and brings the one up to the other.
+fn load(
+    folder: &Path,
+    checks: &Checks,
+    found: &[u32],
+    damage: &Damage,
+) -> Result<(Log, Rows), StoreError> {
+    let fail = |error: io::Error| from_io(folder, &error);
+    let (log_folder, index_folder) = (folder.join(LOG_FOLDER), folder.join(INDEX_FOLDER));
+    let mut tries = 0;
+    let (index, recent, end) = loop {
+        let (index, marker) = open_index(&index_folder, checks, &log_folder)?;
+        let route = Route {
+            folder: &log_folder,
+            checks,
+            segments: found,
+            after: marker,
+            until: None,
+            durable: marker,
+        };
+        match catch_up(&route, &index, damage) {
+            Ok((recent, end)) => break (index, recent, end),
+            Err(error @ StoreError::Corrupt { .. }) if tries == 0 => {
+                tracing::warn!(%error, "the index of the store is made again");
+                tries += 1;
+                drop(index);
+                set_aside(&index_folder)?;
             }
-            let Ok(next) = waiting.try_recv() else { break };
-            newest = next.id;
-            bytes += add(&mut group, next);
+            Err(error) => return Err(error),
         }
-        let result = store.commit(group).map(|()| newest);
-        rest_until = Instant::now() + COMMIT_REST;
-        let failed = result.is_err();
-        // Nobody listens when the node is being torn down; what was accepted is still written.
-        let _ = done.send(result);
-        if failed {
-            return;
-        }
+    };
+    let End { at, seq, torn } = end;
+    for stretch in torn {
+        tracing::warn!(?stretch, "what a crash has left of a commit is cut off the log");
+        keep(&log_folder, stretch, damage).map_err(fail)?;
     }
-}
-
-/// Adds a batch to a group, and returns its size. The later of two writes of one key stays.
-fn add(group: &mut sled::Batch, batch: Batch) -> usize {
-    let mut bytes = 0;
-    for write in batch.writes {
-        bytes += write.key.len() + write.value.as_ref().map_or(0, Vec::len);
-        let key = full_key(write.table, &write.key);
-        match write.value {
-            Some(value) => {
-                let row = seal(&key, &value);
-                group.insert(key, row);
-            }
-            None => group.remove(key),
-        }
+    for later in found.iter().filter(|segment| **segment > at.0) {
+        fs::remove_file(segment_path(&log_folder, *later)).map_err(fail)?;
     }
-    bytes
-}
-
-/// The format of the store in a folder; `None` if there is no store yet.
-fn read_format(folder: &Path) -> Result<Option<u32>, StoreError> {
-    match fs::read_to_string(folder.join(FORMAT_FILE)) {
-        Ok(text) => {
-            let number = text.strip_prefix(FORMAT_PREFIX).map(str::trim_end);
-            let number = number.and_then(|number| number.parse().ok());
-            number.map(Some).ok_or_else(|| corrupt(folder, "its format file cannot be read"))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(corrupt(folder, "its format file cannot be read"))
-        }
-        Err(error) => Err(from_io(folder, &error)),
-    }
-}
-
-fn write_format(folder: &Path) -> io::Result<()> {
-    let temporary = folder.join("format.new");
-    let mut file = File::create(&temporary)?;
-    writeln!(file, "{FORMAT_PREFIX}{FORMAT}")?;
-    file.sync_all()?;
-    fs::rename(&temporary, folder.join(FORMAT_FILE))?;
-    File::open(folder)?.sync_all()?;
-    match folder.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        _ => Ok(()),
-    }
-}
-
-/// This process, or the whole system, has too many files open.
-fn is_want_of_descriptors(error: &io::Error) -> bool {
-    // ENFILE and EMFILE, the same numbers on all Unix systems.
-    matches!(error.raw_os_error(), Some(23 | 24))
-}
-
-fn corrupt(folder: &Path, detail: &str) -> StoreError {
-    StoreError::Corrupt { path: folder.to_owned(), detail: detail.to_owned() }
-}
-
-fn from_io(folder: &Path, error: &io::Error) -> StoreError {
-    use io::ErrorKind as Kind;
-    let path = folder.to_owned();
-    match error.kind() {
-        Kind::StorageFull | Kind::QuotaExceeded => StoreError::DiskFull { path },
-        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => StoreError::Permission { path },
-        _ => {
-            let detail = error.to_string();
-            // Sled wraps the system's error in text of its own.
-            if detail.contains("could not acquire lock") {
-                StoreError::InUse { path }
-            } else {
-                StoreError::Io { path, detail }
-            }
-        }
-    }
-}
-
-fn from_sled(folder: &Path, error: sled::Error) -> StoreError {
-    match error {
-        sled::Error::Io(error) => from_io(folder, &error),
-        other => corrupt(folder, &other.to_string()),
-    }
+    let log = Log::resume(&log_folder, checks.clone(), at, seq).map_err(fail)?;
+    let applied = index.marker()?;
+    let rows = Rows { recent, frozen: None, index: Some(Arc::new(index)), applied };
+    Ok((log, rows))
 }
