@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use conclave_protocol::engine::{
-    BatchId, CommandId, Effect, Engine, Event, Failure, FailureKind, Input, Outcome,
+    BatchId, Command, CommandId, Effect, Engine, Event, Failure, FailureKind, Input, Outcome,
 };
+use conclave_protocol::limits::SEND_WAIT_MS_MAX;
 use conclave_protocol::time::Timestamp;
 use conclave_protocol::view::JoinState;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver};
 use tokio::sync::{broadcast, oneshot, watch};
 
+use crate::checks::Checks;
 use crate::handle::Request;
 use crate::identity::Home;
 use crate::net::NetCommand;
@@ -21,6 +23,10 @@ const INPUTS_AT_ONCE: usize = 64;
 /// Batches on their way to the disk beyond which nothing new is taken in: whoever sends
 /// faster than the disk writes has to wait, in the end in its own TCP window.
 const BATCHES_AHEAD_MAX: u64 = 256;
+/// Posts held back at once; beyond that no request at all is taken.
+const POSTS_HELD_MAX: usize = 1024;
+/// How often posts that are held back are looked at when nothing happens.
+const POSTS_LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The longest sleep: a wall clock that steps must not stall the timers.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
@@ -28,7 +34,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Driver {
     pub(crate) engine: Engine,
     pub(crate) home: Home,
-    pub(crate) inputs: Receiver<Input>,
+    pub(crate) inputs: Checks,
     pub(crate) net: Sender<NetCommand>,
     pub(crate) writer: StoreWriter,
     pub(crate) persisted: UnboundedReceiver<Result<BatchId, StoreError>>,
@@ -43,6 +49,8 @@ pub(crate) struct Driver {
 struct Waiting {
     commands: BTreeMap<CommandId, oneshot::Sender<Result<Outcome, Failure>>>,
     last_command: u64,
+    /// Posts that the readers of their room cannot keep up with, each until when.
+    posts: VecDeque<(Box<Command>, oneshot::Sender<Result<Outcome, Failure>>, Timestamp)>,
     /// Answers to queries, each with the batch that has to be durable before it is given out.
     looks: VecDeque<(BatchId, Box<dyn FnOnce() + Send>)>,
 }
@@ -51,7 +59,8 @@ impl Waiting {
     /// Tells whoever waits for a command why it will not be answered.
     fn give_up(self, failure: Option<&StoreError>) {
         let Some(error) = failure else { return };
-        for (_, answer) in self.commands {
+        let posts = self.posts.into_iter().map(|(_, answer, _)| answer);
+        for answer in self.commands.into_values().chain(posts) {
             let hint = "it was not acknowledged; make room on the disk, or repair it, and start \
                         the node again";
             // Nobody waits any more: the caller has gone away.
@@ -73,7 +82,9 @@ impl Driver {
             let ahead = self.engine.last_batch().0 - self.engine.persisted().0;
             let open = ahead < BATCHES_AHEAD_MAX;
             let due = self.engine.next_timeout().ms_since(now());
-            let sleep = tokio::time::sleep(Duration::from_millis(due).min(SLEEP_MAX));
+            let longest = if waiting.posts.is_empty() { SLEEP_MAX } else { POSTS_LOOK_EVERY };
+            let sleep = tokio::time::sleep(Duration::from_millis(due).min(longest));
+            let room = open && waiting.posts.len() < POSTS_HELD_MAX;
             tokio::select! {
                 _ = &mut self.stop => break None,
                 news = self.persisted.recv() => match news {
@@ -81,10 +92,13 @@ impl Driver {
                     Some(Err(error)) => break Some(error),
                     None => break Some(StoreError::Stopped),
                 },
-                Some(input) = self.inputs.recv(), if open => self.take_inputs(input),
-                Some(request) = self.requests.recv(), if open => self.take_request(request, &mut waiting),
+                Some(input) = self.inputs.next(), if open => self.take_inputs(input),
+                Some(request) = self.requests.recv(), if room => {
+                    self.take_requests(request, &mut waiting);
+                }
                 () = sleep => self.engine.handle(now(), Input::Tick),
             }
+            self.release_posts(&mut waiting);
         };
         // Nobody hears "done" for what is not durable; what is will be there after a restart.
         waiting.give_up(failure.as_ref());
@@ -104,9 +118,9 @@ impl Driver {
     fn take_inputs(&mut self, first: Input) {
         self.engine.handle(now(), first);
         for _ in 1..INPUTS_AT_ONCE {
-            match self.inputs.try_recv() {
-                Ok(input) => self.engine.handle(now(), input),
-                Err(_) => break,
+            match self.inputs.next_now() {
+                Some(input) => self.engine.handle(now(), input),
+                None => break,
             }
         }
         // Verdicts that are due do not wait for a quiet moment.
@@ -115,18 +129,57 @@ impl Driver {
         }
     }
 
+    fn take_requests(&mut self, first: Request, waiting: &mut Waiting) {
+        self.take_request(first, waiting);
+        for _ in 1..INPUTS_AT_ONCE {
+            match self.requests.try_recv() {
+                Ok(request) => self.take_request(request, waiting),
+                Err(_) => break,
+            }
+        }
+    }
+
     fn take_request(&mut self, request: Request, waiting: &mut Waiting) {
         match request {
             Request::Command(command, answer) => {
-                waiting.last_command += 1;
-                let id = CommandId(waiting.last_command);
-                waiting.commands.insert(id, answer);
-                self.engine.handle(now(), Input::Command { id, command: *command });
+                let is_post = matches!(*command, Command::Send { .. });
+                let behind_others = is_post && !waiting.posts.is_empty();
+                if behind_others || self.engine.must_wait(&command, now()) {
+                    let until = now().plus_ms(SEND_WAIT_MS_MAX);
+                    return waiting.posts.push_back((command, answer, until));
+                }
+                self.take_command(*command, answer, waiting);
             }
             Request::Query(look) => {
                 let give = look(&self.engine);
                 waiting.looks.push_back((self.engine.last_batch(), give));
             }
+        }
+    }
+
+    fn take_command(
+        &mut self,
+        command: Command,
+        answer: oneshot::Sender<Result<Outcome, Failure>>,
+        waiting: &mut Waiting,
+    ) {
+        waiting.last_command += 1;
+        let id = CommandId(waiting.last_command);
+        waiting.commands.insert(id, answer);
+        self.engine.handle(now(), Input::Command { id, command });
+    }
+
+    /// Hands in the posts that need not wait any more, in their order.
+    fn release_posts(&mut self, waiting: &mut Waiting) {
+        while let Some((command, _, until)) = waiting.posts.front() {
+            let now = now();
+            // The wall clock may have been set back.
+            let patient = now < *until && until.ms_since(now) <= SEND_WAIT_MS_MAX;
+            if patient && self.engine.must_wait(command, now) {
+                break;
+            }
+            let Some((command, answer, _)) = waiting.posts.pop_front() else { break };
+            self.take_command(*command, answer, waiting);
         }
     }
 
@@ -155,7 +208,10 @@ impl Driver {
                 Effect::Publish { topic, id, bytes } => NetCommand::Publish { topic, id, bytes },
                 Effect::Send { peer, request, frame } => NetCommand::Send { peer, request, frame },
                 Effect::Respond { token, frame } => NetCommand::Respond { token, frame },
-                Effect::Policy(policy) => NetCommand::Policy(policy),
+                Effect::Policy(policy) => {
+                    self.inputs.set_members(policy.members.iter().copied());
+                    NetCommand::Policy(policy)
+                }
                 Effect::Addresses { peer, addresses } => NetCommand::Addresses { peer, addresses },
                 Effect::Referral { peer, addresses } => NetCommand::Referral { peer, addresses },
             };

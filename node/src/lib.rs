@@ -4,6 +4,7 @@
 //! decides anything lives in `conclave-protocol`.
 
 pub mod api;
+mod checks;
 mod driver;
 pub mod error;
 pub mod forge;

@@ -11,11 +11,13 @@ use conclave_protocol::engine::{Engine, EngineConfig, Event, JoinWish, Reader, T
 use conclave_protocol::found::{Founding, found as sign_foundation};
 use conclave_protocol::id::{CompanyId, DeviceId, ObjectId};
 use conclave_protocol::name::normalize_name;
+use conclave_protocol::signed::Checker;
 use conclave_protocol::view::{AgentRef, CompanyRef};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::checks::Checks;
 use crate::driver::{Driver, now};
 pub use crate::error::{StartError, StartErrorKind};
 use crate::handle::Handle;
@@ -145,7 +147,7 @@ impl Node {
         let driver = Driver {
             engine,
             home: home.clone(),
-            inputs: network.inputs,
+            inputs: Checks::new(network.inputs, Arc::new(Checker::default())),
             net: network.commands,
             writer,
             persisted,

@@ -5,6 +5,8 @@
 //! `"conclave v1 sig" ‖ type name ‖ company ‖ id`, with zeros for the company in `Genesis`.
 //! What is hashed and verified are the bytes that arrived, never an encoding of our own.
 
+mod checked;
+
 use ed25519_dalek::{Signature, VerifyingKey};
 use minicbor::{Decode, Encode};
 
@@ -16,6 +18,8 @@ use crate::keys::{DeviceKeys, device_statement};
 use crate::limits::OBJECT_BYTES_MAX;
 use crate::object::{ControlObject, Genesis, ObjectError, ObjectType, Payload, SignatureBytes};
 use crate::report::StateReport;
+
+pub use self::checked::{Checked, Checker, claimed_author};
 
 /// Most bytes that `[type, body, signature]` takes round a body of the largest size.
 pub const SIGNED_BYTES_MAX: usize = OBJECT_BYTES_MAX + 80;
@@ -198,6 +202,14 @@ fn verify<T>(
     Ok(Verified { id, value, bytes: bytes.to_vec() })
 }
 
+/// The company that an object names, if it is the one that is expected.
+fn of_company(expected: Option<CompanyId>, named: CompanyId) -> Result<CompanyId, VerifyError> {
+    match expected {
+        Some(expected) if expected != named => Err(VerifyError::WrongCompany),
+        _ => Ok(named),
+    }
+}
+
 impl Verified<Genesis> {
     /// Verifies a `Genesis`.
     ///
@@ -221,11 +233,18 @@ impl Verified<ControlObject> {
     /// # Errors
     /// [`VerifyError`].
     pub fn control(bytes: &[u8], company: CompanyId, trust: Trust) -> Result<Self, VerifyError> {
+        Self::control_of(bytes, Some(company), trust)
+    }
+
+    /// As [`Verified::control`], of any company if none is given.
+    fn control_of(
+        bytes: &[u8],
+        company: Option<CompanyId>,
+        trust: Trust,
+    ) -> Result<Self, VerifyError> {
         verify(bytes, trust, |object_type, body| {
             let object = ControlObject::decode(object_type, body)?;
-            if object.header.company != company {
-                return Err(VerifyError::WrongCompany);
-            }
+            let company = of_company(company, object.header.company)?;
             if let (Payload::DeviceCert(cert), Trust::Nothing) = (&object.payload, trust) {
                 let statement = device_statement(company, cert.agent, cert.device, cert.sealing);
                 let confirmed = cert
@@ -248,14 +267,21 @@ impl Verified<Envelope> {
     /// # Errors
     /// [`VerifyError`].
     pub fn envelope(bytes: &[u8], company: CompanyId, trust: Trust) -> Result<Self, VerifyError> {
+        Self::envelope_of(bytes, Some(company), trust)
+    }
+
+    /// As [`Verified::envelope`], of any company if none is given.
+    fn envelope_of(
+        bytes: &[u8],
+        company: Option<CompanyId>,
+        trust: Trust,
+    ) -> Result<Self, VerifyError> {
         verify(bytes, trust, |object_type, body| {
             if object_type != ObjectType::Envelope {
                 return Err(CodecError::Malformed.into());
             }
             let envelope = Envelope::decode(body)?;
-            if envelope.company != company {
-                return Err(VerifyError::WrongCompany);
-            }
+            let company = of_company(company, envelope.company)?;
             let author = envelope.device;
             Ok((envelope, company, author))
         })

@@ -249,11 +249,22 @@ impl Task {
             }
             gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
                 tracing::debug!(peer = %peer_id, ?failed_messages, "gossip to a slow peer is lost");
+                self.fell_behind(&peer_id);
             }
             gossipsub::Event::GossipsubNotSupported { peer_id } => {
                 // The other side does not know yet that we are a member; when it does, it
                 // ends this connection and the next one has gossip.
                 tracing::debug!(peer = %peer_id, "a member speaks no gossip with us yet");
+            }
+        }
+    }
+
+    /// Gossip to a peer was lost.
+    pub(super) fn fell_behind(&mut self, peer: &PeerId) {
+        if let Some(peer) = device_id_of_peer(peer) {
+            let known = |input: &Input| matches!(input, Input::Behind { peer: p } if *p == peer);
+            if !self.pending.iter().any(known) {
+                self.pending.push_back(Input::Behind { peer });
             }
         }
     }

@@ -145,7 +145,9 @@ impl Engine {
         if !accepted.is_some_and(crate::room::Entry::is_accepted) {
             return Err(broken("was not accepted here"));
         }
-        self.emit(Effect::Publish { topic: Topic::room(company, room), id, bytes });
+        let topic = Topic::room(company, room);
+        self.note_posted(room, topic, id);
+        self.emit(Effect::Publish { topic, id, bytes });
         Ok(id)
     }
 

@@ -114,6 +114,8 @@ impl Engine {
             in_flight: BTreeMap::new(),
             to_judge: VecDeque::new(),
             judging: false,
+            checked: VecDeque::new(),
+            windows: super::window::Windows::default(),
             writes: Vec::new(),
             staged: Vec::new(),
             batches: VecDeque::new(),

@@ -18,6 +18,8 @@ use crate::sync::{Blob, Items, Pull, PullStep, Request, Response, RoomSummary, S
 
 /// Receipts are gathered this long, in ms, so that a burst costs one frame.
 const RECEIPT_DELAY_MS: u64 = 50;
+/// So many are sent without delay: whoever posts fast waits for them.
+const RECEIPTS_AT_ONCE: usize = 128;
 /// Messages wanted by id of one peer in one room.
 const WANTED_MAX: usize = 4 * IDS_FRAME_MAX;
 
@@ -384,7 +386,7 @@ impl Engine {
         }
         let ids = self.receipts.entry(author).or_default().entry(room).or_default();
         ids.push(id);
-        let full = ids.len() >= IDS_FRAME_MAX;
+        let full = ids.len() >= RECEIPTS_AT_ONCE;
         if full {
             self.receipts_at = Some(self.now);
             self.send_receipts_if_due();
