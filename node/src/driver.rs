@@ -44,13 +44,21 @@ pub(crate) struct Driver {
     pub(crate) failed: watch::Sender<Option<String>>,
 }
 
+/// A post that has to wait.
+struct HeldPost {
+    command: Box<Command>,
+    answer: oneshot::Sender<Result<Outcome, Failure>>,
+    /// No longer than this.
+    until: Timestamp,
+}
+
 /// What waits inside the loop.
 #[derive(Default)]
 struct Waiting {
     commands: BTreeMap<CommandId, oneshot::Sender<Result<Outcome, Failure>>>,
     last_command: u64,
-    /// Posts that the readers of their room cannot keep up with, each until when.
-    posts: VecDeque<(Box<Command>, oneshot::Sender<Result<Outcome, Failure>>, Timestamp)>,
+    /// Posts that the readers of their room cannot keep up with, in their order.
+    posts: VecDeque<HeldPost>,
     /// Answers to queries, each with the batch that has to be durable before it is given out.
     looks: VecDeque<(BatchId, Box<dyn FnOnce() + Send>)>,
 }
@@ -59,7 +67,7 @@ impl Waiting {
     /// Tells whoever waits for a command why it will not be answered.
     fn give_up(self, failure: Option<&StoreError>) {
         let Some(error) = failure else { return };
-        let posts = self.posts.into_iter().map(|(_, answer, _)| answer);
+        let posts = self.posts.into_iter().map(|post| post.answer);
         for answer in self.commands.into_values().chain(posts) {
             let hint = "it was not acknowledged; make room on the disk, or repair it, and start \
                         the node again";
@@ -146,7 +154,7 @@ impl Driver {
                 let behind_others = is_post && !waiting.posts.is_empty();
                 if behind_others || self.engine.must_wait(&command, now()) {
                     let until = now().plus_ms(SEND_WAIT_MS_MAX);
-                    return waiting.posts.push_back((command, answer, until));
+                    return waiting.posts.push_back(HeldPost { command, answer, until });
                 }
                 self.take_command(*command, answer, waiting);
             }
@@ -171,15 +179,16 @@ impl Driver {
 
     /// Hands in the posts that need not wait any more, in their order.
     fn release_posts(&mut self, waiting: &mut Waiting) {
-        while let Some((command, _, until)) = waiting.posts.front() {
+        while let Some(HeldPost { command, until, .. }) = waiting.posts.front() {
             let now = now();
             // The wall clock may have been set back.
             let patient = now < *until && until.ms_since(now) <= SEND_WAIT_MS_MAX;
             if patient && self.engine.must_wait(command, now) {
                 break;
             }
-            let Some((command, answer, _)) = waiting.posts.pop_front() else { break };
-            self.take_command(*command, answer, waiting);
+            if let Some(post) = waiting.posts.pop_front() {
+                self.take_command(*post.command, post.answer, waiting);
+            }
         }
     }
 

@@ -113,6 +113,8 @@ pub const SEAL_DELAY_MS_MAX: u64 = 400;
 pub const REVOCATIONS_PUSHED_MAX: usize = 16;
 /// Of how many objects a node remembers that their signature fits, whatever way they come next.
 pub const CHECKED_KEPT_MAX: usize = 8192;
+/// Of how many authors a node keeps the key unpacked.
+pub const KEYS_KEPT_MAX: usize = 1024;
 /// How many messages of its own a device may be ahead of a reader that is there, before whoever
 /// posts more has to wait.
 pub const SEND_WINDOW: u64 = 500;

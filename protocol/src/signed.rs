@@ -124,7 +124,8 @@ pub fn object_id(object_type: ObjectType, body: &[u8]) -> ObjectId {
 /// What a signature covers.
 #[must_use]
 pub fn signed_statement(object_type: ObjectType, company: CompanyId, id: ObjectId) -> Vec<u8> {
-    let mut statement = b"conclave v1 sig".to_vec();
+    let mut statement = Vec::with_capacity(128);
+    statement.extend_from_slice(b"conclave v1 sig");
     statement.extend_from_slice(object_type.name().as_bytes());
     statement.extend_from_slice(&company.0);
     statement.extend_from_slice(&id.0);
@@ -159,20 +160,6 @@ pub(crate) fn signature_fits(key: DeviceId, statement: &[u8], signature: &Signat
     key.verify_strict(statement, &Signature::from_bytes(&signature.0)).is_ok()
 }
 
-fn check_signature(
-    object_type: ObjectType,
-    company: CompanyId,
-    author: DeviceId,
-    parts: &Parts<'_>,
-) -> Result<ObjectId, VerifyError> {
-    let id = object_id(object_type, parts.body);
-    let statement = signed_statement(object_type, company, id);
-    if !signature_fits(author, &statement, &parts.signature) {
-        return Err(VerifyError::BadSignature);
-    }
-    Ok(id)
-}
-
 /// How far bytes are to be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
@@ -189,16 +176,17 @@ fn verify<T>(
 ) -> Result<Verified<T>, VerifyError> {
     let (object_type, parts) = split(bytes)?;
     let (value, company, author) = read(object_type, parts.body)?;
-    let id = match trust {
-        Trust::Nothing => check_signature(object_type, company, author, &parts)?,
-        Trust::StoredAs(expected) => {
-            let id = object_id(object_type, parts.body);
-            if id != expected {
-                return Err(VerifyError::BadSignature);
-            }
-            id
+    let id = object_id(object_type, parts.body);
+    let fits = match trust {
+        Trust::Nothing => {
+            let statement = signed_statement(object_type, company, id);
+            signature_fits(author, &statement, &parts.signature)
         }
+        Trust::StoredAs(expected) => id == expected,
     };
+    if !fits {
+        return Err(VerifyError::BadSignature);
+    }
     Ok(Verified { id, value, bytes: bytes.to_vec() })
 }
 
@@ -267,21 +255,12 @@ impl Verified<Envelope> {
     /// # Errors
     /// [`VerifyError`].
     pub fn envelope(bytes: &[u8], company: CompanyId, trust: Trust) -> Result<Self, VerifyError> {
-        Self::envelope_of(bytes, Some(company), trust)
-    }
-
-    /// As [`Verified::envelope`], of any company if none is given.
-    fn envelope_of(
-        bytes: &[u8],
-        company: Option<CompanyId>,
-        trust: Trust,
-    ) -> Result<Self, VerifyError> {
         verify(bytes, trust, |object_type, body| {
             if object_type != ObjectType::Envelope {
                 return Err(CodecError::Malformed.into());
             }
             let envelope = Envelope::decode(body)?;
-            let company = of_company(company, envelope.company)?;
+            of_company(Some(company), envelope.company)?;
             let author = envelope.device;
             Ok((envelope, company, author))
         })

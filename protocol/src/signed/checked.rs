@@ -1,13 +1,15 @@
 //! Checks of signatures apart from the engine: on any thread, and once for each object.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::{Trust, Verified, VerifyError, object_id, split};
+use ed25519_dalek::{Signature, VerifyingKey};
+
+use super::{Parts, Trust, Verified, VerifyError, object_id, signed_statement, split};
 use crate::envelope::Envelope;
 use crate::id::{CompanyId, DeviceId, ObjectId};
-use crate::limits::CHECKED_KEPT_MAX;
+use crate::limits::{CHECKED_KEPT_MAX, KEYS_KEPT_MAX};
 use crate::object::{ControlObject, ObjectType};
 
 /// Bytes that arrived, with what a check of their signature gave.
@@ -85,11 +87,17 @@ pub struct Checker {
     checks: AtomicU64,
 }
 
-/// Hashes of all bytes, signature included, of objects that passed; the oldest go first.
+/// Of all bytes of an object: the id covers all but the signature.
+type Print = (ObjectId, [u8; 64]);
+
 #[derive(Debug, Default)]
 struct Recent {
-    known: BTreeSet<[u8; 32]>,
-    order: VecDeque<[u8; 32]>,
+    /// Objects that passed; the oldest go first.
+    known: BTreeSet<Print>,
+    order: VecDeque<Print>,
+    /// Keys of authors in the form that checks need; to unpack one takes as long as a tenth of
+    /// a check.
+    keys: BTreeMap<DeviceId, VerifyingKey>,
 }
 
 impl Checker {
@@ -105,13 +113,16 @@ impl Checker {
             _ => {}
         }
         let id = object_id(object_type, parts.body);
-        let print = blake3::derive_key("conclave v1 checked", bytes);
+        let print = (id, parts.signature.0);
         let known = self.lock().known.contains(&print);
-        let trust = if known { Trust::StoredAs(id) } else { Trust::Nothing };
-        let checked = if object_type == ObjectType::Envelope {
-            Verified::<Envelope>::envelope_of(bytes, None, trust).map(Outcome::Envelope)
-        } else {
-            Verified::<ControlObject>::control_of(bytes, None, trust).map(Outcome::Control)
+        let checked = match object_type {
+            ObjectType::Envelope => {
+                self.check_envelope(bytes, &parts, id, known).map(Outcome::Envelope)
+            }
+            _ => {
+                let trust = if known { Trust::StoredAs(id) } else { Trust::Nothing };
+                Verified::<ControlObject>::control_of(bytes, None, trust).map(Outcome::Control)
+            }
         };
         if !known {
             self.checks.fetch_add(1, Ordering::Relaxed);
@@ -128,13 +139,42 @@ impl Checker {
         Some(Checked { id, outcome })
     }
 
+    /// As [`Verified::envelope`], of any company.
+    fn check_envelope(
+        &self,
+        bytes: &[u8],
+        parts: &Parts<'_>,
+        id: ObjectId,
+        known: bool,
+    ) -> Result<Verified<Envelope>, VerifyError> {
+        let value = Envelope::decode(parts.body)?;
+        if !known {
+            let statement = signed_statement(ObjectType::Envelope, value.company, id);
+            let key = self.lock().keys.get(&value.device).copied();
+            let is_new = key.is_none();
+            let key = key.map_or_else(|| VerifyingKey::from_bytes(&value.device.0), Ok);
+            let key = key.map_err(|_| VerifyError::BadSignature)?;
+            let signature = Signature::from_bytes(&parts.signature.0);
+            // Alone: batch verification accepts another set.
+            key.verify_strict(&statement, &signature).map_err(|_| VerifyError::BadSignature)?;
+            if is_new {
+                let keys = &mut self.lock().keys;
+                if keys.len() >= KEYS_KEPT_MAX {
+                    keys.pop_first();
+                }
+                keys.insert(value.device, key);
+            }
+        }
+        Ok(Verified { id, value, bytes: bytes.to_vec() })
+    }
+
     /// How many objects have been checked, those that were known left out.
     #[must_use]
     pub fn checks(&self) -> u64 {
         self.checks.load(Ordering::Relaxed)
     }
 
-    fn remember(&self, print: [u8; 32]) {
+    fn remember(&self, print: Print) {
         let mut recent = self.lock();
         if !recent.known.insert(print) {
             return;
@@ -235,7 +275,7 @@ mod tests {
     #[test]
     fn the_memory_is_bounded_and_forgets_the_oldest() {
         let checker = Checker::default();
-        let print = |n: usize| *blake3::hash(&n.to_be_bytes()).as_bytes();
+        let print = |n: usize| (ObjectId(*blake3::hash(&n.to_be_bytes()).as_bytes()), [0; 64]);
         for n in 0..=CHECKED_KEPT_MAX {
             checker.remember(print(n));
         }
