@@ -138,9 +138,11 @@ async fn five_thousand_messages_at_once_reach_three_nodes_and_none_is_lost() {
     let company = Company::start(4).await;
     let before = resident_mb();
     post(company.nodes[0].handle(), "one", 5000, CALLS).await;
-    let texts = company.agree_on(5000).await;
+    // In the order in which the node took them, which calls made at once leave open.
+    let mut texts = company.agree_on(5000).await;
+    texts.sort_unstable();
     let expected: Vec<String> = (0..5000).map(|n| format!("one {n:05}")).collect();
-    assert!(texts == expected, "the order is that of the sender");
+    assert!(texts == expected, "each message once");
     // Four stores with their caches, and everything that was ever queued.
     let grown = resident_mb().saturating_sub(before);
     assert!(grown < 400, "{grown} MB more than before");
