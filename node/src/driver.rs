@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use conclave_protocol::engine::{
-    BatchId, CommandId, Effect, Engine, Event, Failure, FailureKind, Input, Outcome,
+    BatchId, Command, CommandId, Effect, Engine, Event, Failure, FailureKind, Input, Outcome,
 };
+use conclave_protocol::limits::SEND_WAIT_MS_MAX;
 use conclave_protocol::time::Timestamp;
 use conclave_protocol::view::JoinState;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver};
 use tokio::sync::{broadcast, oneshot, watch};
 
+use crate::checks::Checks;
 use crate::handle::Request;
 use crate::identity::Home;
 use crate::net::NetCommand;
@@ -22,6 +24,10 @@ const INPUTS_AT_ONCE: usize = 64;
 /// Batches on their way to the disk beyond which nothing new is taken in: whoever sends
 /// faster than the disk writes has to wait, in the end in its own TCP window.
 const BATCHES_AHEAD_MAX: u64 = 256;
+/// Posts held back at once; beyond that no request at all is taken.
+const POSTS_HELD_MAX: usize = 1024;
+/// How often posts that are held back are looked at when nothing happens.
+const POSTS_LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The longest sleep: a wall clock that steps must not stall the timers.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
@@ -30,7 +36,7 @@ pub(crate) struct Driver {
     pub(crate) engine: Engine,
     pub(crate) home: Home,
     pub(crate) store: Arc<Store>,
-    pub(crate) inputs: Receiver<Input>,
+    pub(crate) inputs: Checks,
     pub(crate) net: Sender<NetCommand>,
     pub(crate) writer: StoreWriter,
     pub(crate) persisted: UnboundedReceiver<StoreNews>,
@@ -40,11 +46,21 @@ pub(crate) struct Driver {
     pub(crate) failed: watch::Sender<Option<String>>,
 }
 
+/// A post that has to wait.
+struct HeldPost {
+    command: Box<Command>,
+    answer: oneshot::Sender<Result<Outcome, Failure>>,
+    /// No longer than this.
+    until: Timestamp,
+}
+
 /// What waits inside the loop.
 #[derive(Default)]
 struct Waiting {
     commands: BTreeMap<CommandId, oneshot::Sender<Result<Outcome, Failure>>>,
     last_command: u64,
+    /// Posts that the readers of their room cannot keep up with, in their order.
+    posts: VecDeque<HeldPost>,
     /// Answers to queries, each with the batch that has to be durable before it is given out.
     looks: VecDeque<(BatchId, Box<dyn FnOnce() + Send>)>,
     /// Why nothing can be made durable for now.
@@ -61,6 +77,10 @@ impl Waiting {
                         the disk, the node goes on by itself";
             let _ = answer.send(Err(no_room(&error, hint)));
         }
+        for post in self.posts.drain(..) {
+            let hint = "make room on the disk, the node goes on by itself; then try again";
+            let _ = post.answer.send(Err(no_room(&error, hint)));
+        }
         for (_, give) in self.looks.drain(..) {
             give();
         }
@@ -70,7 +90,8 @@ impl Waiting {
     /// Tells whoever waits for a command why it will not be answered.
     fn give_up(self, failure: Option<&StoreError>) {
         let Some(error) = failure else { return };
-        for (_, answer) in self.commands {
+        let posts = self.posts.into_iter().map(|post| post.answer);
+        for answer in self.commands.into_values().chain(posts) {
             let hint = "it was not acknowledged; make room on the disk, or repair it, and start \
                         the node again";
             // Nobody waits any more: the caller has gone away.
@@ -93,7 +114,9 @@ impl Driver {
             // Without room nothing is taken in: peers keep what they have for us.
             let open = ahead < BATCHES_AHEAD_MAX && !stalled;
             let due = self.engine.next_timeout().ms_since(now());
-            let sleep = tokio::time::sleep(Duration::from_millis(due).min(SLEEP_MAX));
+            let longest = if waiting.posts.is_empty() { SLEEP_MAX } else { POSTS_LOOK_EVERY };
+            let sleep = tokio::time::sleep(Duration::from_millis(due).min(longest));
+            let room = open && waiting.posts.len() < POSTS_HELD_MAX;
             tokio::select! {
                 _ = &mut self.stop => break None,
                 news = self.persisted.recv() => match news {
@@ -105,10 +128,13 @@ impl Driver {
                     Some(StoreNews::Failed(error)) => break Some(error),
                     None => break Some(StoreError::Stopped),
                 },
-                Some(input) = self.inputs.recv(), if open => self.take_inputs(input),
-                Some(request) = self.requests.recv(), if open || stalled => self.take_request(request, &mut waiting),
+                Some(input) = self.inputs.next(), if open => self.take_inputs(input),
+                Some(request) = self.requests.recv(), if room || stalled => {
+                    self.take_requests(request, &mut waiting);
+                }
                 () = sleep, if !stalled => self.engine.handle(now(), Input::Tick),
             }
+            self.release_posts(&mut waiting);
         };
         // Nobody hears "done" for what is not durable; what is will be there after a restart.
         waiting.give_up(failure.as_ref());
@@ -138,14 +164,24 @@ impl Driver {
     fn take_inputs(&mut self, first: Input) {
         self.engine.handle(now(), first);
         for _ in 1..INPUTS_AT_ONCE {
-            match self.inputs.try_recv() {
-                Ok(input) => self.engine.handle(now(), input),
-                Err(_) => break,
+            match self.inputs.next_now() {
+                Some(input) => self.engine.handle(now(), input),
+                None => break,
             }
         }
         // Verdicts that are due do not wait for a quiet moment.
         if self.engine.next_timeout() <= now() {
             self.engine.handle(now(), Input::Tick);
+        }
+    }
+
+    fn take_requests(&mut self, first: Request, waiting: &mut Waiting) {
+        self.take_request(first, waiting);
+        for _ in 1..INPUTS_AT_ONCE {
+            match self.requests.try_recv() {
+                Ok(request) => self.take_request(request, waiting),
+                Err(_) => break,
+            }
         }
     }
 
@@ -158,10 +194,13 @@ impl Driver {
                     let _ = answer.send(Err(no_room(error, hint)));
                     return;
                 }
-                waiting.last_command += 1;
-                let id = CommandId(waiting.last_command);
-                waiting.commands.insert(id, answer);
-                self.engine.handle(now(), Input::Command { id, command: *command });
+                let is_post = matches!(*command, Command::Send { .. });
+                let behind_others = is_post && !waiting.posts.is_empty();
+                if behind_others || self.engine.must_wait(&command, now()) {
+                    let until = now().plus_ms(SEND_WAIT_MS_MAX);
+                    return waiting.posts.push_back(HeldPost { command, answer, until });
+                }
+                self.take_command(*command, answer, waiting);
             }
             Request::Query(look) => {
                 let give = look(&self.engine);
@@ -170,6 +209,33 @@ impl Driver {
                     return;
                 }
                 waiting.looks.push_back((self.engine.last_batch(), give));
+            }
+        }
+    }
+
+    fn take_command(
+        &mut self,
+        command: Command,
+        answer: oneshot::Sender<Result<Outcome, Failure>>,
+        waiting: &mut Waiting,
+    ) {
+        waiting.last_command += 1;
+        let id = CommandId(waiting.last_command);
+        waiting.commands.insert(id, answer);
+        self.engine.handle(now(), Input::Command { id, command });
+    }
+
+    /// Hands in the posts that need not wait any more, in their order.
+    fn release_posts(&mut self, waiting: &mut Waiting) {
+        while let Some(HeldPost { command, until, .. }) = waiting.posts.front() {
+            let now = now();
+            // The wall clock may have been set back.
+            let patient = now < *until && until.ms_since(now) <= SEND_WAIT_MS_MAX;
+            if patient && self.engine.must_wait(command, now) {
+                break;
+            }
+            if let Some(post) = waiting.posts.pop_front() {
+                self.take_command(*post.command, post.answer, waiting);
             }
         }
     }
@@ -208,7 +274,10 @@ impl Driver {
                 Effect::Publish { topic, id, bytes } => NetCommand::Publish { topic, id, bytes },
                 Effect::Send { peer, request, frame } => NetCommand::Send { peer, request, frame },
                 Effect::Respond { token, frame } => NetCommand::Respond { token, frame },
-                Effect::Policy(policy) => NetCommand::Policy(policy),
+                Effect::Policy(policy) => {
+                    self.inputs.set_members(policy.members.iter().copied());
+                    NetCommand::Policy(policy)
+                }
                 Effect::Addresses { peer, addresses } => NetCommand::Addresses { peer, addresses },
                 Effect::Referral { peer, addresses } => NetCommand::Referral { peer, addresses },
             };

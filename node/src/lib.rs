@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod backup;
+mod checks;
 mod driver;
 pub mod error;
 pub mod forge;

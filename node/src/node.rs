@@ -11,11 +11,13 @@ use conclave_protocol::engine::{Engine, EngineConfig, Event, JoinWish, Reader, T
 use conclave_protocol::found::{Founding, found as sign_foundation};
 use conclave_protocol::id::{CompanyId, DeviceId, ObjectId};
 use conclave_protocol::name::normalize_name;
+use conclave_protocol::signed::Checker;
 use conclave_protocol::view::{AgentRef, CompanyRef};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::checks::Checks;
 use crate::driver::{Driver, now};
 pub use crate::error::{StartError, StartErrorKind};
 use crate::handle::Handle;
@@ -152,7 +154,7 @@ impl Node {
             engine,
             home: home.clone(),
             store: store.clone(),
-            inputs: network.inputs,
+            inputs: Checks::new(network.inputs, Arc::new(Checker::default())),
             net: network.commands,
             writer,
             persisted,

@@ -67,10 +67,27 @@ pub fn decode<'b, T: Decode<'b, ()> + Encode<()>>(
         return Err(CodecError::TooLarge { size: bytes.len(), max });
     }
     let value: T = minicbor::decode(bytes).map_err(|_| CodecError::Malformed)?;
-    if encode(&value) != bytes {
+    let mut rest = Expected(bytes);
+    if minicbor::encode(&value, &mut rest).is_err() || !rest.0.is_empty() {
         return Err(CodecError::NotCanonical);
     }
     Ok(value)
+}
+
+/// Takes an encoding and compares it with the bytes that are expected, instead of keeping it.
+struct Expected<'b>(&'b [u8]);
+
+/// The encoding is not what was expected.
+#[derive(Debug)]
+struct Differs;
+
+impl minicbor::encode::Write for Expected<'_> {
+    type Error = Differs;
+
+    fn write_all(&mut self, part: &[u8]) -> Result<(), Differs> {
+        self.0 = self.0.strip_prefix(part).ok_or(Differs)?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -136,6 +136,17 @@ pub const REQUEST_MS_MAX: u64 = 10_000;
 pub const SEAL_DELAY_MS_MAX: u64 = 400;
 /// Most recent revocations pushed to a forwarder that seems not to know them.
 pub const REVOCATIONS_PUSHED_MAX: usize = 16;
+/// Of how many objects a node remembers that their signature fits, whatever way they come next.
+pub const CHECKED_KEPT_MAX: usize = 8192;
+/// Of how many authors a node keeps the key unpacked.
+pub const KEYS_KEPT_MAX: usize = 1024;
+/// How many messages of its own a device may be ahead of a reader that is there, before whoever
+/// posts more has to wait.
+pub const SEND_WINDOW: u64 = 500;
+/// How long a reader that says nothing of our messages is waited for, in ms.
+pub const SEND_PATIENCE_MS: u64 = 1_000;
+/// How long one message of ours may be made to wait for readers, in ms.
+pub const SEND_WAIT_MS_MAX: u64 = 2_000;
 /// Largest page of history in one API answer; longer reads take several.
 pub const HISTORY_PAGE_MAX: usize = 1000;
 

@@ -5,6 +5,8 @@
 //! `"conclave v1 sig" ‖ type name ‖ company ‖ id`, with zeros for the company in `Genesis`.
 //! What is hashed and verified are the bytes that arrived, never an encoding of our own.
 
+mod checked;
+
 use ed25519_dalek::{Signature, VerifyingKey};
 use minicbor::{Decode, Encode};
 
@@ -16,6 +18,8 @@ use crate::keys::{DeviceKeys, device_statement};
 use crate::limits::OBJECT_BYTES_MAX;
 use crate::object::{ControlObject, Genesis, ObjectError, ObjectType, Payload, SignatureBytes};
 use crate::report::StateReport;
+
+pub use self::checked::{Checked, Checker, claimed_author};
 
 /// Most bytes that `[type, body, signature]` takes round a body of the largest size.
 pub const SIGNED_BYTES_MAX: usize = OBJECT_BYTES_MAX + 80;
@@ -120,7 +124,8 @@ pub fn object_id(object_type: ObjectType, body: &[u8]) -> ObjectId {
 /// What a signature covers.
 #[must_use]
 pub fn signed_statement(object_type: ObjectType, company: CompanyId, id: ObjectId) -> Vec<u8> {
-    let mut statement = b"conclave v1 sig".to_vec();
+    let mut statement = Vec::with_capacity(128);
+    statement.extend_from_slice(b"conclave v1 sig");
     statement.extend_from_slice(object_type.name().as_bytes());
     statement.extend_from_slice(&company.0);
     statement.extend_from_slice(&id.0);
@@ -155,20 +160,6 @@ pub(crate) fn signature_fits(key: DeviceId, statement: &[u8], signature: &Signat
     key.verify_strict(statement, &Signature::from_bytes(&signature.0)).is_ok()
 }
 
-fn check_signature(
-    object_type: ObjectType,
-    company: CompanyId,
-    author: DeviceId,
-    parts: &Parts<'_>,
-) -> Result<ObjectId, VerifyError> {
-    let id = object_id(object_type, parts.body);
-    let statement = signed_statement(object_type, company, id);
-    if !signature_fits(author, &statement, &parts.signature) {
-        return Err(VerifyError::BadSignature);
-    }
-    Ok(id)
-}
-
 /// How far bytes are to be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
@@ -185,17 +176,26 @@ fn verify<T>(
 ) -> Result<Verified<T>, VerifyError> {
     let (object_type, parts) = split(bytes)?;
     let (value, company, author) = read(object_type, parts.body)?;
-    let id = match trust {
-        Trust::Nothing => check_signature(object_type, company, author, &parts)?,
-        Trust::StoredAs(expected) => {
-            let id = object_id(object_type, parts.body);
-            if id != expected {
-                return Err(VerifyError::BadSignature);
-            }
-            id
+    let id = object_id(object_type, parts.body);
+    let fits = match trust {
+        Trust::Nothing => {
+            let statement = signed_statement(object_type, company, id);
+            signature_fits(author, &statement, &parts.signature)
         }
+        Trust::StoredAs(expected) => id == expected,
     };
+    if !fits {
+        return Err(VerifyError::BadSignature);
+    }
     Ok(Verified { id, value, bytes: bytes.to_vec() })
+}
+
+/// The company that an object names, if it is the one that is expected.
+fn of_company(expected: Option<CompanyId>, named: CompanyId) -> Result<CompanyId, VerifyError> {
+    match expected {
+        Some(expected) if expected != named => Err(VerifyError::WrongCompany),
+        _ => Ok(named),
+    }
 }
 
 impl Verified<Genesis> {
@@ -221,11 +221,18 @@ impl Verified<ControlObject> {
     /// # Errors
     /// [`VerifyError`].
     pub fn control(bytes: &[u8], company: CompanyId, trust: Trust) -> Result<Self, VerifyError> {
+        Self::control_of(bytes, Some(company), trust)
+    }
+
+    /// As [`Verified::control`], of any company if none is given.
+    fn control_of(
+        bytes: &[u8],
+        company: Option<CompanyId>,
+        trust: Trust,
+    ) -> Result<Self, VerifyError> {
         verify(bytes, trust, |object_type, body| {
             let object = ControlObject::decode(object_type, body)?;
-            if object.header.company != company {
-                return Err(VerifyError::WrongCompany);
-            }
+            let company = of_company(company, object.header.company)?;
             if let (Payload::DeviceCert(cert), Trust::Nothing) = (&object.payload, trust) {
                 let statement = device_statement(company, cert.agent, cert.device, cert.sealing);
                 let confirmed = cert
@@ -253,9 +260,7 @@ impl Verified<Envelope> {
                 return Err(CodecError::Malformed.into());
             }
             let envelope = Envelope::decode(body)?;
-            if envelope.company != company {
-                return Err(VerifyError::WrongCompany);
-            }
+            of_company(Some(company), envelope.company)?;
             let author = envelope.device;
             Ok((envelope, company, author))
         })

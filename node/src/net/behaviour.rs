@@ -22,7 +22,7 @@ use super::subscriptions::{Gossip, TOPICS_MAX};
 
 /// How often the task polls the swarm at least. Gossipsub re-arms its heartbeat only when it
 /// is polled again, so an idle swarm would stop beating.
-pub(super) const TICK: Duration = Duration::from_millis(250);
+pub(super) const TICK: Duration = Duration::from_millis(500);
 
 const CONNECTIONS_MAX: u32 = 256;
 const CONNECTIONS_PENDING_MAX: u32 = 256;

@@ -32,7 +32,7 @@ use super::subscriptions::{FromHandler, Gossip, Subscriptions};
 const STRANGERS_MAX: usize = 32;
 /// For how many ticks a connection may bring nothing, not even an answer to a ping. Ticks and
 /// not time: after this process has been stopped for a minute, its peers have done no wrong.
-const SILENT_TICKS_MAX: u32 = 15 * 4;
+const SILENT_TICKS_MAX: u32 = 15 * 2;
 /// A stranger that has asked nothing for this long is disconnected.
 const STRANGER_IDLE_MAX: Duration = Duration::from_secs(60);
 

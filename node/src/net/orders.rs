@@ -62,6 +62,16 @@ impl Task {
         let gossip = self.swarm.behaviour_mut().gate.gossip();
         match gossip.publish(gossip_topic(topic), bytes) {
             Ok(_) => {}
+            // Publishing again would only be called a duplicate: they get it by reconciliation.
+            Err(error @ PublishError::AllQueuesFull(_)) => {
+                tracing::debug!(?id, %error, "not published");
+                let hash = gossip_topic(topic).hash();
+                let present = gossip.all_peers().filter(|(_, topics)| topics.contains(&&hash));
+                let present: Vec<PeerId> = present.map(|(peer, _)| *peer).collect();
+                for peer in present {
+                    self.fell_behind(&peer);
+                }
+            }
             // Gossip is a hint; whoever is not there now gets it by reconciliation.
             Err(error @ (PublishError::Duplicate | PublishError::NoPeersSubscribedToTopic)) => {
                 tracing::debug!(?id, %error, "not published");

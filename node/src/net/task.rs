@@ -26,6 +26,9 @@ use crate::handle::NetInfo;
 /// Most gossip messages that wait for their verdict. Older ones have expired in gossipsub.
 const VERDICTS_MAX: usize = 10_000;
 
+/// Commands that are carried out before the swarm is polled again.
+const COMMANDS_AT_ONCE: usize = 32;
+
 type RequestEvent = request_response::Event<Vec<u8>, Vec<u8>>;
 
 /// See the module.
@@ -117,15 +120,44 @@ impl Task {
                 }
                 event = self.swarm.select_next_some(), if self.pending.is_empty() => {
                     self.on_swarm_event(event);
+                    self.hand_over();
                 }
-                command = self.commands.recv() => match command {
-                    None | Some(NetCommand::Stop) => return,
-                    Some(command) => self.on_command(command),
-                },
+                command = self.commands.recv() => {
+                    if !self.on_commands(command) {
+                        return;
+                    }
+                }
                 () = inputs.closed() => return,
                 _ = tick.tick() => self.on_tick(),
             }
         }
+    }
+
+    /// Hands over what happened, as far as there is room; the rest waits for its turn.
+    fn hand_over(&mut self) {
+        while let Some(input) = self.pending.pop_front() {
+            if let Err(error) = self.inputs.try_send(input) {
+                self.pending.push_front(error.into_inner());
+                return;
+            }
+        }
+    }
+
+    /// Carries out a command and some that wait behind it; false if the task is to end.
+    fn on_commands(&mut self, first: Option<NetCommand>) -> bool {
+        let mut next = first;
+        for left in (0..COMMANDS_AT_ONCE).rev() {
+            match next {
+                None | Some(NetCommand::Stop) => return false,
+                Some(command) => self.on_command(command),
+            }
+            // The end of the channel shows when it is waited for.
+            next = if left > 0 { self.commands.try_recv().ok() } else { None };
+            if next.is_none() {
+                break;
+            }
+        }
+        true
     }
 
     fn on_tick(&mut self) {
@@ -249,11 +281,22 @@ impl Task {
             }
             gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
                 tracing::debug!(peer = %peer_id, ?failed_messages, "gossip to a slow peer is lost");
+                self.fell_behind(&peer_id);
             }
             gossipsub::Event::GossipsubNotSupported { peer_id } => {
                 // The other side does not know yet that we are a member; when it does, it
                 // ends this connection and the next one has gossip.
                 tracing::debug!(peer = %peer_id, "a member speaks no gossip with us yet");
+            }
+        }
+    }
+
+    /// Gossip to a peer was lost.
+    pub(super) fn fell_behind(&mut self, peer: &PeerId) {
+        if let Some(peer) = device_id_of_peer(peer) {
+            let known = |input: &Input| matches!(input, Input::Behind { peer: p } if *p == peer);
+            if !self.pending.iter().any(known) {
+                self.pending.push_back(Input::Behind { peer });
             }
         }
     }

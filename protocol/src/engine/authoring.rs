@@ -154,7 +154,9 @@ impl Engine {
         if let Some(state) = self.rooms.get_mut(&room) {
             state.leaves_numbers_out = false;
         }
-        self.emit(Effect::Publish { topic: Topic::room(company, room), id, bytes });
+        let topic = Topic::room(company, room);
+        self.note_posted(room, topic, id);
+        self.emit(Effect::Publish { topic, id, bytes });
         Ok(id)
     }
 

@@ -9,7 +9,7 @@ use crate::control::{Added, Changes, ControlLog, Standing};
 use crate::id::{CompanyId, DeviceId, ObjectId, RoomId, Topic};
 use crate::limits::{HOLD_MS_MAX, SEAL_DELAY_MS_MAX, VOID_CONTROL_BROUGHT_MAX};
 use crate::object::{ControlObject, Genesis, ObjectError, ObjectType};
-use crate::signed::{Trust, Verified, VerifyError, peek_type};
+use crate::signed::{Checked, Trust, Verified, VerifyError, peek_type};
 use crate::sync::Scope;
 
 /// What became of control bytes, for gossip.
@@ -84,6 +84,7 @@ impl Engine {
     }
 
     fn take_control(&mut self, bytes: &[u8], pulled_from: Option<DeviceId>) -> Taken {
+        let checked = self.take_check(bytes);
         let generous = pulled_from.filter(|peer| self.may_bring_void(*peer));
         let Some(control) = self.control.as_mut() else {
             return Taken::Dropped(GossipVerdict::Ignore);
@@ -99,19 +100,22 @@ impl Engine {
             })
         } else {
             // What is here already needs no second look at its signature.
-            match crate::signed::peek_id(bytes) {
+            let id = checked.as_ref().map(Checked::id).or_else(|| crate::signed::peek_id(bytes));
+            let verify = || match checked {
+                Some(checked) => checked.into_control(company),
+                None => Verified::<ControlObject>::control(bytes, company, Trust::Nothing),
+            };
+            match id {
                 Some(id) if control.holds(id) => Ok((id, Added::Duplicate)),
-                _ => Verified::<ControlObject>::control(bytes, company, Trust::Nothing).map(
-                    |object| {
-                        let id = object.id();
-                        let Some(peer) = generous else { return (id, control.add(object)) };
-                        let added = control.add_beyond_share(object);
-                        if control.is_idle(id) {
-                            self.void_brought.entry(id).or_default().insert(peer);
-                        }
-                        (id, added)
-                    },
-                ),
+                _ => verify().map(|object| {
+                    let id = object.id();
+                    let Some(peer) = generous else { return (id, control.add(object)) };
+                    let added = control.add_beyond_share(object);
+                    if control.is_idle(id) {
+                        self.void_brought.entry(id).or_default().insert(peer);
+                    }
+                    (id, added)
+                }),
             }
         };
         match added {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::command::{Command, Failure, Outcome};
 use crate::id::{DeviceId, ObjectId, RoomId, Topic};
+use crate::signed::Checked;
+use crate::sync::{Request, Response};
 use crate::view::{JoinView, MessageView};
 
 /// Names a command until it is answered; chosen by the caller.
@@ -92,8 +94,49 @@ pub enum Input {
         /// Which.
         batch: BatchId,
     },
+    /// Gossip to a peer was lost: it has to be compared with.
+    Behind {
+        /// Its device.
+        peer: DeviceId,
+    },
+    /// Another input, whose objects, or some of them, the caller has checked; see
+    /// [`Input::objects`].
+    Checked {
+        /// In the order in which they are in the input.
+        objects: Vec<Checked>,
+        /// Not another one of this kind.
+        input: Box<Input>,
+    },
     /// Time has passed; see [`super::Engine::next_timeout`].
     Tick,
+}
+
+impl Input {
+    /// The signed objects in it that can be checked before it is handed in, wherever and by
+    /// whatever thread. What is not checked before, the engine checks itself.
+    #[must_use]
+    pub fn objects(&self) -> Vec<Vec<u8>> {
+        // The second byte tells the kind of a frame; most hold no objects.
+        const PUSH: &[u8] = &[0x82, 4];
+        const OBJECTS: &[u8] = &[0x82, 4];
+        let blobs = match self {
+            Self::Gossip { bytes, .. } => return vec![bytes.clone()],
+            Self::Request { frame, .. } if frame.starts_with(PUSH) => {
+                match Request::decode(frame) {
+                    Ok(Request::Push { objects, .. }) => objects,
+                    _ => Vec::new(),
+                }
+            }
+            Self::Response { frame: Some(frame), .. } if frame.starts_with(OBJECTS) => {
+                match Response::decode(frame) {
+                    Ok(Response::Objects { objects, .. }) => objects,
+                    _ => Vec::new(),
+                }
+            }
+            _ => Vec::new(),
+        };
+        blobs.into_iter().map(|blob| blob.0).collect()
+    }
 }
 
 /// A table of the store.

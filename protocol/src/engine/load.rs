@@ -92,6 +92,8 @@ impl Engine {
             judging: false,
             incomplete: BTreeSet::new(),
             incomplete_at: None,
+            checked: VecDeque::new(),
+            windows: super::window::Windows::default(),
             writes: Vec::new(),
             staged: Vec::new(),
             batches: VecDeque::new(),

@@ -12,7 +12,7 @@ use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic, UnitId};
 use crate::limits::{HOLD_MS_MAX, REVOCATIONS_PUSHED_MAX, UNACKNOWLEDGED_PER_ROOM_MAX};
 use crate::object::{Payload, Principal};
 use crate::room::{WaitFor, Waiting};
-use crate::signed::{Trust, Verified};
+use crate::signed::{Checked, Trust, Verified};
 use crate::sync::{Request, Scope};
 use crate::time::Timestamp;
 
@@ -57,8 +57,10 @@ impl Engine {
     /// Judges bytes that claim to be a message of `room`.
     pub(super) fn take_message(&mut self, room: RoomId, bytes: &[u8], origin: Origin) {
         let Some(company) = self.company() else { return };
+        let checked = self.take_check(bytes);
+        let id = checked.as_ref().map(Checked::id).or_else(|| crate::signed::peek_id(bytes));
         // What is here already needs no second look at its signature.
-        if let Some(id) = crate::signed::peek_id(bytes)
+        if let Some(id) = id
             && self.holds_or_waits(room, id)
         {
             if self.is_damaged(room, id) {
@@ -68,10 +70,14 @@ impl Engine {
             return self.refuse(origin, GossipVerdict::Ignore, "duplicate");
         }
         let trust = match origin {
-            Origin::Own => crate::signed::peek_id(bytes).map_or(Trust::Nothing, Trust::StoredAs),
+            Origin::Own => id.map_or(Trust::Nothing, Trust::StoredAs),
             Origin::Gossip { .. } | Origin::Sync { .. } => Trust::Nothing,
         };
-        let envelope = match Verified::<Envelope>::envelope(bytes, company, trust) {
+        let verified = match checked {
+            Some(checked) => checked.into_envelope(company),
+            None => Verified::<Envelope>::envelope(bytes, company, trust),
+        };
+        let envelope = match verified {
             Ok(envelope) => envelope,
             Err(error) => return self.refuse(origin, refusal_of(error), verify_word(error)),
         };
@@ -328,13 +334,13 @@ impl Engine {
 
     /// Stores a counting message, shows what it makes visible, and judges what waited for it.
     fn store_message(&mut self, room: RoomId, envelope: Verified<Envelope>, origin: Origin) {
-        let (id, message) = (envelope.id(), envelope.value().clone());
+        let (id, message) = (envelope.id(), envelope.value());
         let standing = self.standing_of(message.device, room);
         let proved = standing.proved();
         let ours = message.device == self.keys.device();
         let Some(state) = self.rooms.get_mut(&room) else { return };
         let arrival = state.log.next_arrival();
-        let accepted = state.log.insert(id, &message, standing, arrival);
+        let accepted = state.log.insert(id, message, standing, arrival);
         self.write_message(room, arrival, &envelope);
         self.write_mark(room, id);
         for accepted in accepted {
@@ -349,6 +355,14 @@ impl Engine {
                 continue;
             }
             self.write_mark(room, accepted);
+            if accepted == id && !self.incomplete.contains(&id) {
+                // Its text is at hand: nothing needs to be read back.
+                let text = message.text().map(str::to_owned);
+                if let Some(view) = text.and_then(|text| self.view_of(room, id, text)) {
+                    self.emit(Effect::Event(Event::Message(view)));
+                }
+                continue;
+            }
             self.show(room, accepted);
         }
         self.write_index(room);
@@ -362,7 +376,7 @@ impl Engine {
             let place = [&message.seq.to_be_bytes()[..], &id.0].concat();
             self.write(Table::State, [TAIL, &room.0].concat(), place);
         } else {
-            self.acknowledged_by(room, &message);
+            self.acknowledged_by(room, message);
             if origin != Origin::Own && proved {
                 self.owe_receipt(message.device, room, id);
             }

@@ -37,6 +37,7 @@ mod rows;
 mod serving;
 mod syncing;
 mod targets;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -57,6 +58,7 @@ use crate::join::JoinDesk;
 use crate::keys::DeviceKeys;
 use crate::limits::RECONCILE_EVERY_MS;
 use crate::room::{RoomLog, Waiting};
+use crate::signed::Checked;
 use crate::time::Timestamp;
 
 /// What an engine is started with.
@@ -164,6 +166,9 @@ pub struct Engine {
     incomplete: BTreeSet<MessageId>,
     /// When to look for more that should be.
     incomplete_at: Option<Timestamp>,
+    /// Checked objects of the input that is being taken, in order.
+    checked: VecDeque<Checked>,
+    windows: window::Windows,
     writes: Vec<Write>,
     staged: Vec<Effect>,
     batches: VecDeque<Batch>,
@@ -182,6 +187,12 @@ impl Engine {
             self.clock_went_back(self.now.ms_since(now));
         }
         self.now = now;
+        self.take(input);
+        self.go_on_after_copy();
+        self.commit();
+    }
+
+    fn take(&mut self, input: Input) {
         match input {
             Input::Connected { peer } => self.connected(peer),
             Input::Disconnected { peer } => self.disconnected(peer),
@@ -192,10 +203,23 @@ impl Engine {
             Input::Listening { addresses } => self.listening_on(addresses),
             Input::Command { id, command } => self.command(id, command),
             Input::Persisted { batch } => self.batch_persisted(batch),
+            Input::Behind { peer } => self.fell_behind(peer),
+            Input::Checked { objects, input } => {
+                // One in another would let the stack grow with what arrives.
+                if !matches!(*input, Input::Checked { .. }) {
+                    self.checked = objects.into();
+                    self.take(*input);
+                    self.checked.clear();
+                }
+            }
             Input::Tick => self.tick(),
         }
-        self.go_on_after_copy();
-        self.commit();
+    }
+
+    /// What the caller has found out about an object of the input that is being taken.
+    fn take_check(&mut self, bytes: &[u8]) -> Option<Checked> {
+        let place = self.checked.iter().position(|checked| checked.is_of(bytes))?;
+        self.checked.drain(..=place).next_back()
     }
 
     /// The next thing to do outside, if there is one.

@@ -258,8 +258,12 @@ impl Engine {
         if let Some(message) = self.incomplete_message(room, id) {
             return self.incomplete_view(room, id, message);
         }
+        self.view_of(room, id, self.read_message(room, id)?.value().text()?.to_owned())
+    }
+
+    /// A visible message with its text, which the caller has at hand.
+    pub(super) fn view_of(&self, room: RoomId, id: MessageId, text: String) -> Option<MessageView> {
         let entry = self.rooms.get(&room)?.log.get(id)?;
-        let text = self.read_message(room, id)?.value().text()?.to_owned();
         let access = self.control.as_ref()?.access();
         let author = self.author_of(room, entry.device, id).map(|id| self.agent_ref(id))?;
         // Of a device, not of an agent: what a stolen laptop wrote stands by others' word only.

@@ -76,6 +76,7 @@ impl Engine {
             Request::Held { room, ids } => {
                 // Also from or to someone who has lost access meanwhile: what is held is held.
                 if self.standing_of(peer, room).proved() {
+                    self.note_held(peer, room, &ids);
                     for id in ids {
                         self.held_elsewhere(room, id);
                     }

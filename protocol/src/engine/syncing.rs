@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::io::{Effect, RequestId};
 use super::{Engine, io};
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic};
-use crate::limits::{ADDRESS_RECORDS_FRAME_MAX, IDS_FRAME_MAX, OBJECTS_FRAME_BYTES_MAX};
+use crate::limits::{ADDRESS_RECORDS_FRAME_MAX, OBJECTS_FRAME_BYTES_MAX};
 use crate::sync::{Blob, Items, Pull, Request, Response, RoomSummary, Scope};
 use crate::time::Timestamp;
 
 /// Receipts are gathered this long, in ms, so that a burst costs one frame.
 const RECEIPT_DELAY_MS: u64 = 50;
+/// So many are sent without delay: whoever posts fast waits for them.
+const RECEIPTS_AT_ONCE: usize = 128;
 
 /// A connected peer.
 #[derive(Debug, Default)]
@@ -286,7 +288,7 @@ impl Engine {
         }
         let ids = self.receipts.entry(author).or_default().entry(room).or_default();
         ids.push(id);
-        let full = ids.len() >= IDS_FRAME_MAX;
+        let full = ids.len() >= RECEIPTS_AT_ONCE;
         if full {
             self.receipts_at = Some(self.now);
             self.send_receipts_if_due();

@@ -1,4 +1,4 @@
-//! Bare gossipsub with libp2p's defaults: what the transport itself costs.
+//! Bare gossipsub: what the transport itself costs, signed as by default, and without signatures.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,26 @@ use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, Swarm, noise, tcp, yamux};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Figures, PACED_PER_SECOND, PACED_SECONDS, PATIENCE, age_ms, cpu, text};
+use crate::{Figures, PACED_PER_SECOND, PATIENCE, Plan, age_ms, cpu, text};
+
+/// A way to run gossipsub.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    /// All of libp2p's defaults: every message signed, a mesh of 6.
+    Signed,
+    /// Nothing signed or verified, a mesh of so many.
+    Anonymous(usize),
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Signed => "gossipsub, signed, defaults",
+            Self::Anonymous(3) => "gossipsub, anonymous, mesh 3",
+            Self::Anonymous(_) => "gossipsub, anonymous, mesh 6",
+        }
+    }
+}
 
 struct Peer {
     publish: mpsc::Sender<String>,
@@ -20,11 +39,12 @@ struct Peer {
     latencies: mpsc::UnboundedReceiver<f64>,
 }
 
-pub(crate) async fn run(nodes: usize, messages: u64, signed: bool) -> Figures {
+pub(crate) async fn run(kind: Kind, plan: &Plan) -> Figures {
+    let Plan { nodes, messages, paced_seconds } = *plan;
     let mut peers = Vec::new();
     let mut addresses: Vec<Multiaddr> = Vec::new();
     for _ in 0..nodes {
-        let (peer, address) = start(&addresses, signed).await;
+        let (peer, address) = start(&addresses, kind).await;
         peers.push(peer);
         addresses.push(address);
     }
@@ -47,7 +67,7 @@ pub(crate) async fn run(nodes: usize, messages: u64, signed: bool) -> Figures {
     }
     let base = counts(&peers);
     let mut tick = tokio::time::interval(Duration::from_micros(1_000_000 / PACED_PER_SECOND));
-    let paced = PACED_PER_SECOND * PACED_SECONDS;
+    let paced = PACED_PER_SECOND * paced_seconds;
     for number in 0..paced {
         tick.tick().await;
         peers[0].publish.send(text(number)).await.expect("the publisher runs");
@@ -61,7 +81,7 @@ pub(crate) async fn run(nodes: usize, messages: u64, signed: bool) -> Figures {
     }
     latencies_ms.sort_by(f64::total_cmp);
     Figures {
-        name: if signed { "gossipsub, signed, defaults" } else { "gossipsub, anonymous" },
+        name: kind.name(),
         sent: messages,
         expected,
         delivered: delivered.0,
@@ -106,8 +126,8 @@ async fn wait_for_mesh(peers: &mut [Peer]) {
     }
 }
 
-async fn start(known: &[Multiaddr], signed: bool) -> (Peer, Multiaddr) {
-    let mut swarm = swarm(signed);
+async fn start(known: &[Multiaddr], kind: Kind) -> (Peer, Multiaddr) {
+    let mut swarm = swarm(kind);
     swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse().expect("an address")).expect("listens");
     for address in known {
         swarm.dial(address.clone()).expect("dials");
@@ -152,23 +172,30 @@ async fn start(known: &[Multiaddr], signed: bool) -> (Peer, Multiaddr) {
     (Peer { publish, received, latencies }, address)
 }
 
-fn swarm(signed: bool) -> Swarm<Behaviour> {
+fn swarm(kind: Kind) -> Swarm<Behaviour> {
     libp2p::SwarmBuilder::with_new_identity()
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
         .expect("a transport")
         .with_behaviour(|key| {
             let mut config = ConfigBuilder::default();
-            let authenticity = if signed {
-                config.validation_mode(ValidationMode::Strict);
-                MessageAuthenticity::Signed(key.clone())
-            } else {
-                config.validation_mode(ValidationMode::Anonymous);
-                // Without a source all ids would be equal.
-                config.message_id_fn(|message| {
-                    MessageId::from(message.data.iter().take(40).copied().collect::<Vec<u8>>())
-                });
-                MessageAuthenticity::Anonymous
+            let authenticity = match kind {
+                Kind::Signed => {
+                    config.validation_mode(ValidationMode::Strict);
+                    MessageAuthenticity::Signed(key.clone())
+                }
+                Kind::Anonymous(mesh) => {
+                    config.validation_mode(ValidationMode::Anonymous);
+                    // Without a source all ids would be equal.
+                    config.message_id_fn(|message| {
+                        MessageId::from(message.data.iter().take(40).copied().collect::<Vec<u8>>())
+                    });
+                    if mesh < 6 {
+                        config.mesh_n(mesh).mesh_n_low(mesh - 1).mesh_n_high(8);
+                        config.mesh_outbound_min(1);
+                    }
+                    MessageAuthenticity::Anonymous
+                }
             };
             let config = config.build().expect("a configuration");
             Behaviour::new(authenticity, config).expect("a behaviour")

@@ -11,7 +11,7 @@ use conclave_protocol::object::HistoryPolicy;
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::{Figures, PACED_PER_SECOND, PACED_SECONDS, PATIENCE, age_ms, cpu, text};
+use crate::{Figures, PACED_PER_SECOND, PATIENCE, Plan, age_ms, cpu, text};
 
 /// Messages that are not durable yet, at most: as a program that posts many would do.
 const WINDOW: usize = 256;
@@ -26,7 +26,8 @@ struct Receiver {
     latencies: mpsc::UnboundedReceiver<f64>,
 }
 
-pub(crate) async fn run(nodes: usize, messages: u64) -> Figures {
+pub(crate) async fn run(plan: &Plan) -> Figures {
+    let Plan { nodes, messages, paced_seconds } = *plan;
     let company = start(nodes).await;
     let mut receivers: Vec<Receiver> =
         company.nodes[1..].iter().map(|node| listen(&node.handle())).collect();
@@ -38,15 +39,7 @@ pub(crate) async fn run(nodes: usize, messages: u64) -> Figures {
 
     let base = total(&receivers);
     let (started, cpu_before) = (Instant::now(), cpu::seconds());
-    let window = Arc::new(Semaphore::new(WINDOW));
-    for number in 0..messages {
-        let permit = window.clone().acquire_owned().await.expect("the window is open");
-        let sender = sender.clone();
-        tokio::spawn(async move {
-            send(&sender, text(number)).await;
-            drop(permit);
-        });
-    }
+    send_many(&sender, messages).await;
     let expected = messages * expected_each;
     let (delivered, last) = wait_for(&receivers, base, expected).await;
     let seconds = last.duration_since(started).as_secs_f64();
@@ -57,7 +50,7 @@ pub(crate) async fn run(nodes: usize, messages: u64) -> Figures {
     }
     let base = total(&receivers);
     let mut tick = tokio::time::interval(Duration::from_micros(1_000_000 / PACED_PER_SECOND));
-    let paced = PACED_PER_SECOND * PACED_SECONDS;
+    let paced = PACED_PER_SECOND * paced_seconds;
     for number in 0..paced {
         tick.tick().await;
         let sender = sender.clone();
@@ -83,6 +76,19 @@ pub(crate) async fn run(nodes: usize, messages: u64) -> Figures {
         cpu_seconds,
         latencies_ms,
         paced_lost: paced * expected_each - paced_delivered,
+    }
+}
+
+/// Sends as fast as the node takes messages; returns when the last has been handed in.
+pub(crate) async fn send_many(sender: &Handle, messages: u64) {
+    let window = Arc::new(Semaphore::new(WINDOW));
+    for number in 0..messages {
+        let permit = window.clone().acquire_owned().await.expect("the window is open");
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            send(&sender, text(number)).await;
+            drop(permit);
+        });
     }
 }
 
@@ -126,7 +132,9 @@ fn listen(handle: &Handle) -> Receiver {
                 }
                 Ok(_) => {}
                 Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
-                    panic!("the benchmark's reader missed {missed} events");
+                    // Shows as loss, which it is not: better to end here.
+                    eprintln!("the benchmark's reader missed {missed} events");
+                    std::process::exit(1);
                 }
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
             }
@@ -147,33 +155,45 @@ async fn start(count: usize) -> Company {
         let peers = [address.clone()];
         request_join(&path(n), &format!("agent {n}"), None, &peers).expect("asks to join");
         nodes.push(up(path(n), Vec::new()).await);
-        let request = until(async || {
-            let requests = admin.query(conclave_protocol::engine::Engine::join_requests).await;
-            requests.ok()?.ok()?.into_iter().next()
-        })
-        .await;
-        let units = Vec::new();
-        let approve = Command::Approve { name: request.name, code: request.code, units };
-        admin.command(approve).await.expect("approves");
+        approve_one(&admin).await;
     }
+    make_room(&admin).await;
+    for node in &nodes {
+        wait_for_all(&node.handle(), count).await;
+    }
+    Company { nodes, _homes: homes }
+}
+
+pub(crate) async fn approve_one(admin: &Handle) {
+    let request = until(async || {
+        let requests = admin.query(conclave_protocol::engine::Engine::join_requests).await;
+        requests.ok()?.ok()?.into_iter().next()
+    })
+    .await;
+    let units = Vec::new();
+    let approve = Command::Approve { name: request.name, code: request.code, units };
+    admin.command(approve).await.expect("approves");
+}
+
+pub(crate) async fn make_room(admin: &Handle) {
     let room = Command::NewRoom {
         name: "Bench".to_owned(),
         permits: vec!["role:Agent".to_owned()],
         history: HistoryPolicy::Full,
     };
     admin.command(room).await.expect("makes the room");
-    for node in &nodes {
-        let handle = node.handle();
-        until(async || {
-            let present = handle.query(|engine| engine.participants("Bench")).await;
-            present.ok()?.ok().filter(|(_, agents)| agents.len() == count)
-        })
-        .await;
-    }
-    Company { nodes, _homes: homes }
 }
 
-async fn up(home: std::path::PathBuf, peers: Vec<String>) -> Node {
+/// Waits until a node sees all nodes in the room.
+pub(crate) async fn wait_for_all(handle: &Handle, count: usize) {
+    until(async || {
+        let present = handle.query(|engine| engine.participants("Bench")).await;
+        present.ok()?.ok().filter(|(_, agents)| agents.len() == count)
+    })
+    .await;
+}
+
+pub(crate) async fn up(home: std::path::PathBuf, peers: Vec<String>) -> Node {
     let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
     let config = NodeConfig { home, listen, peers, mdns: false, api: None };
     Node::start(config).await.expect("starts")
