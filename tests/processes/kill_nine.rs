@@ -189,4 +189,11 @@ fn kill_at_any_instant(kills: u64) {
     println!("{kills} kills, {} acknowledged in {:?}", acknowledged.len(), begin.elapsed());
     assert!(acknowledged.len() as u64 > kills, "hardly anything was written");
     all_have(&nodes, ROOM, &acknowledged, PATIENCE);
+    // Each has it on its own disk, not from the others.
+    nodes.iter_mut().for_each(Node::stop);
+    for node in &mut nodes {
+        node.up();
+        all_have([&*node], ROOM, &acknowledged, PATIENCE);
+        node.stop();
+    }
 }

@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use conclave_tests::found::assert_no_number_twice;
 use conclave_tests::process::{
     Acknowledged, Company, Node, Ran, all_have, burst, run, text, wait_until,
 };
@@ -42,6 +43,7 @@ fn no_alarm(nodes: [&Node; 2]) {
 }
 
 #[test]
+#[ignore = "needs old copies of a home to be detected"]
 fn a_node_learns_its_own_tail_before_it_posts_again() {
     let Company { mut alice, mut bob, carol, lab: _lab } = {
         let company = company();
@@ -79,9 +81,14 @@ fn a_node_learns_its_own_tail_before_it_posts_again() {
     sent.insert(post(&bob, "now"), "now".to_owned());
     all_have([&alice, &bob], ROOM, &sent, PATIENCE);
     no_alarm([&alice, &bob]);
+    for node in [&alice, &bob] {
+        let found = assert_no_number_twice(node);
+        assert!(found >= sent.len(), "{found} messages were found on {}", node.name());
+    }
 }
 
 #[test]
+#[ignore = "needs old copies of a home to be detected"]
 fn an_admin_learns_the_end_of_its_own_chain_before_it_signs_again() {
     let Company { mut alice, mut bob, carol, lab: _lab } = {
         let company = company();

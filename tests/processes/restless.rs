@@ -1,6 +1,6 @@
 //! Peers that are killed and start again once a second while everybody writes.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 

@@ -89,7 +89,10 @@ pub fn all_have<'a>(
             break;
         }
         let states: Vec<_> = nodes.clone().into_iter().map(Node::status).collect();
-        assert!(Instant::now() < deadline, "not in {patience:?}: {lacks:?}, {digests:?}, {states:?}");
+        assert!(
+            Instant::now() < deadline,
+            "not in {patience:?}: {lacks:?}, {digests:?}, {states:?}"
+        );
         thread::sleep(super::LOOK_EVERY);
     }
     let mut orders = nodes.into_iter().map(|node| {
@@ -97,7 +100,8 @@ pub fn all_have<'a>(
         let ids: Vec<String> = history.iter().map(|message| text(&message["id"])).collect();
         let distinct: BTreeSet<&String> = ids.iter().collect();
         assert_eq!(distinct.len(), ids.len(), "an id twice on {}", node.name());
-        let texts: BTreeSet<String> = history.iter().map(|message| text(&message["text"])).collect();
+        let texts: BTreeSet<String> =
+            history.iter().map(|message| text(&message["text"])).collect();
         assert_eq!(texts.len(), ids.len(), "a text twice on {}", node.name());
         for message in &history {
             let Some(words) = acknowledged.get(&text(&message["id"])) else { continue };
