@@ -80,7 +80,7 @@ impl Lan {
             .expect("`ip` and `python3` run");
         let answers = BufReader::new(process.stdout.take().expect("a pipe"));
         let mut rough = Rough { process, answers };
-        rough.expect_ok("start");
+        rough.answer("start");
         rough
     }
 
@@ -120,24 +120,24 @@ impl Rough {
         self.order(&format!("{how} {}", ports.join(" ")));
     }
 
-    /// From now on all is well.
+    /// From now on all is well; gives how many frames were lost until now.
     #[track_caller]
-    pub(crate) fn heal(&mut self) {
-        self.order("well");
+    pub(crate) fn heal(&mut self) -> u64 {
+        self.order("well")
     }
 
     #[track_caller]
-    fn order(&mut self, line: &str) {
+    fn order(&mut self, line: &str) -> u64 {
         let orders = self.process.stdin.as_mut().expect("a pipe");
         writeln!(orders, "{line}").expect("the switch runs");
-        self.expect_ok(line);
+        self.answer(line)
     }
 
     #[track_caller]
-    fn expect_ok(&mut self, order: &str) {
+    fn answer(&mut self, order: &str) -> u64 {
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("the switch answers");
-        assert_eq!(answer, "ok\n", "{order}");
+        answer.trim().parse().unwrap_or_else(|_| panic!("{order}: {answer}"))
     }
 }
 

@@ -72,6 +72,9 @@ fn loss_delay_reordering_and_duplicates_cost_nothing() {
     office.nodes[0].ok(&["role", "new", "Auditor"]);
     // While it goes on: nothing here has to wait for better times.
     office.all_agree();
+    let lost = office.rough.heal();
+    println!("{lost} frames were lost");
+    assert!(lost > 50, "the weather was not bad: {lost}");
 }
 
 #[test]

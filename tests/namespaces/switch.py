@@ -3,7 +3,7 @@
     python3 switch.py PORT...
 
 forwards Ethernet frames between the named links until standard input ends. Each line there says how
-from now on, and is answered by `ok`:
+from now on, and is answered by the number of frames that were lost by order so far:
 
     rough LOSS DELAY_MS REORDER DUPLICATE   shares in percent of the frames that are lost, held back
                                             until later ones have passed, and delivered twice
@@ -40,6 +40,7 @@ class Switch:
         self.learned = {}
         self.waiting = []
         self.number = 0
+        self.lost = 0
         self.well()
 
     def well(self):
@@ -75,6 +76,7 @@ class Switch:
     def pass_on(self, source, target, frame):
         cut = (source in self.apart) != (target in self.apart)
         if cut or source in self.mute or target in self.deaf or chance(self.loss):
+            self.lost += 1
             return
         for _ in range(2 if chance(self.duplicate) else 1):
             held = HELD_BACK if chance(self.reorder) else 1
@@ -109,7 +111,7 @@ class Switch:
                 if not line:
                     return
                 self.order(line)
-                print("ok", flush=True)
+                print(self.lost, flush=True)
             self.send_due()
 
 
@@ -127,5 +129,5 @@ def chance(percent):
 
 if __name__ == "__main__":
     switch = Switch(sys.argv[1:])
-    print("ok", flush=True)
+    print(switch.lost, flush=True)
     switch.run()

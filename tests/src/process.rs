@@ -335,6 +335,13 @@ impl Node {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Leaves out of account what its processes have written there until now.
+    #[track_caller]
+    pub fn forget_log(&self) {
+        assert!(!self.is_up(), "its process still writes");
+        fs::write(self.log_path(), "").expect("the log can be emptied");
+    }
+
     fn log_path(&self) -> PathBuf {
         self.lab.path().join(format!("{}.log", self.name))
     }
