@@ -2,7 +2,9 @@
 //! namespace of its own, so that nothing is changed in this machine's own network.
 
 use std::cell::RefCell;
-use std::process::Command;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A switch and its computers. Dropping it removes them, also after a failure.
@@ -59,6 +61,29 @@ impl Lan {
         self.ip_in("switch", &["link", "set", &port(name), "master", "lan0"]);
     }
 
+    /// Puts a switch that obeys orders in place of the bridge; all computers are there already.
+    #[track_caller]
+    pub(crate) fn rough(&self) -> Rough {
+        let names = self.names.borrow();
+        let names = names.iter().filter_map(|name| name.strip_prefix(&self.prefix));
+        let ports: Vec<String> = names.filter(|name| *name != "switch").map(port).collect();
+        for port in &ports {
+            self.ip_in("switch", &["link", "set", port, "nomaster"]);
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/namespaces/switch.py");
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.full("switch"), "python3"]).arg(script).args(ports);
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("`ip` and `python3` run");
+        let answers = BufReader::new(process.stdout.take().expect("a pipe"));
+        let mut rough = Rough { process, answers };
+        rough.answer("start");
+        rough
+    }
+
     fn full(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
@@ -72,6 +97,55 @@ impl Lan {
     #[track_caller]
     fn ip_in(&self, name: &str, args: &[&str]) {
         ip(&[&["-n", &self.full(name)][..], args].concat());
+    }
+}
+
+/// The switch of `switch.py`; it ends when this is dropped.
+pub(crate) struct Rough {
+    process: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Rough {
+    /// Share of frames lost, delay, shares reordered and doubled; shares in percent.
+    #[track_caller]
+    pub(crate) fn disturb(&mut self, loss: u32, delay_ms: u32, reorder: u32, duplicate: u32) {
+        self.order(&format!("rough {loss} {delay_ms} {reorder} {duplicate}"));
+    }
+
+    /// `mute`, `deaf` or `apart` for these computers, and no longer for others.
+    #[track_caller]
+    pub(crate) fn cut(&mut self, how: &str, computers: &[&str]) {
+        let ports: Vec<String> = computers.iter().map(|name| port(name)).collect();
+        self.order(&format!("{how} {}", ports.join(" ")));
+    }
+
+    /// From now on all is well; gives how many frames were lost until now.
+    #[track_caller]
+    pub(crate) fn heal(&mut self) -> u64 {
+        self.order("well")
+    }
+
+    #[track_caller]
+    fn order(&mut self, line: &str) -> u64 {
+        let orders = self.process.stdin.as_mut().expect("a pipe");
+        writeln!(orders, "{line}").expect("the switch runs");
+        self.answer(line)
+    }
+
+    #[track_caller]
+    fn answer(&mut self, order: &str) -> u64 {
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).expect("the switch answers");
+        answer.trim().parse().unwrap_or_else(|_| panic!("{order}: {answer}"))
+    }
+}
+
+impl Drop for Rough {
+    fn drop(&mut self) {
+        // Fails only if it has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

@@ -6,8 +6,11 @@
     reason = "a test says what it expected, and prints what it measured"
 )]
 
+mod clock;
+mod disks;
 mod duel;
 mod lan;
+mod rough;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -20,6 +23,9 @@ use crate::lan::Lan;
 const BINARY: &str = env!("CARGO_BIN_EXE_conclave");
 const ROOM: &str = Company::SUPPORT;
 const UNIT: &str = "group:Support/Front Line";
+
+/// How long nodes may take to agree after the fault is over; a busy machine is slow.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A node on its own computer, which listens everywhere and is told no address.
 fn on(lan: &Lan, lab: &Lab, name: &str) -> Node {

@@ -7,10 +7,13 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use conclave_tests::process::{Company, Node, TIME_MAX, run, text, wait_until};
+use conclave_tests::process::{
+    Acknowledged, Company, Node, TIME_MAX, all_have, crowd, run, text, wait_until, write_until,
+};
 
-use crate::company;
+use crate::{PATIENCE, Stopper, company, lab};
 
 const ROOM: &str = Company::EVERYONE;
 /// Messages that must be acknowledged by everyone between two kills.
@@ -107,15 +110,6 @@ fn nothing_acknowledged_is_lost_or_doubled() {
     assert!(orders.iter().all(|order| *order == orders[0]), "the same order everywhere");
 }
 
-/// Tells the writers to stop when it is dropped.
-struct Stopper<'a>(&'a AtomicBool);
-
-impl Drop for Stopper<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 fn ids(node: &Node) -> BTreeSet<String> {
     node.history(ROOM).iter().map(|message| text(&message["id"])).collect()
 }
@@ -146,4 +140,60 @@ fn write(
         }
     }
     acknowledged
+}
+
+#[test]
+fn nothing_is_lost_when_killed_30_times_at_any_instant() {
+    kill_at_any_instant(30);
+}
+
+#[test]
+#[ignore = "takes minutes: cargo test -p conclave --test processes -- --ignored 200_times"]
+fn nothing_is_lost_when_killed_200_times_at_any_instant() {
+    kill_at_any_instant(200);
+}
+
+/// Kills the one who writes most and the one who mostly receives in turn, at instants that
+/// have nothing to do with what they are doing.
+fn kill_at_any_instant(kills: u64) {
+    let lab = lab();
+    let mut nodes = crowd(&lab, 3);
+    nodes.iter_mut().for_each(Node::keep_port);
+    let stop = AtomicBool::new(false);
+    let begin = Instant::now();
+    let acknowledged = thread::scope(|scope| {
+        let stopper = Stopper(&stop);
+        let (sender, counted) = mpsc::channel();
+        let writers: Vec<_> = nodes[..2]
+            .iter()
+            .map(|node| {
+                let name = node.name().to_owned();
+                let (command, stop, sender) = (node.maker(), &stop, sender.clone());
+                let tell = move |count| sender.send(count).expect("the test counts");
+                scope.spawn(move || write_until(stop, &name, ROOM, command, tell))
+            })
+            .collect();
+        for number in 0..kills {
+            // Under load: something was acknowledged since the last time.
+            while counted.recv_timeout(TIME_MAX).expect("somebody can write") == 0 {}
+            // Spread over a quarter of a second without a pattern.
+            thread::sleep(Duration::from_millis(number * 7919 % 251));
+            let node = &mut nodes[usize::try_from(number % 3).expect("small")];
+            node.kill_nine();
+            node.up();
+        }
+        drop(stopper);
+        let acknowledged = writers.into_iter().map(|writer| writer.join().expect("a writer"));
+        acknowledged.flatten().collect::<Acknowledged>()
+    });
+    println!("{kills} kills, {} acknowledged in {:?}", acknowledged.len(), begin.elapsed());
+    assert!(acknowledged.len() as u64 > kills, "hardly anything was written");
+    all_have(&nodes, ROOM, &acknowledged, PATIENCE);
+    // Each has it on its own disk, not from the others.
+    nodes.iter_mut().for_each(Node::stop);
+    for node in &mut nodes {
+        node.up();
+        all_have([&*node], ROOM, &acknowledged, PATIENCE);
+        node.stop();
+    }
 }

@@ -9,24 +9,38 @@ mod admins;
 mod audit;
 mod away;
 mod bad_input;
+mod crowds;
+mod damage;
 mod devnet;
+mod formats;
 mod four_homes;
+mod frozen;
 mod garbage;
 mod joining;
 mod json_shapes;
 mod kill_nine;
 mod leavers;
+mod old_copy;
+mod once;
 mod permissions;
 mod refused_starts;
 mod removal;
+mod restless;
 mod root;
 mod scarce;
 mod stranger;
+mod traps;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use conclave_tests::process::{Company, Lab};
 
 /// The binary that was built with these tests.
 const BINARY: &str = env!("CARGO_BIN_EXE_conclave");
+
+/// How long nodes may take to agree after the fault is over; a busy machine is slow.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn lab() -> Lab {
     Lab::new(BINARY)
@@ -34,4 +48,13 @@ fn lab() -> Lab {
 
 fn company() -> Company {
     Company::new(BINARY)
+}
+
+/// Sets what it holds when it is dropped: what runs beside a test ends, also after a failure.
+struct Stopper<'a>(&'a AtomicBool);
+
+impl Drop for Stopper<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

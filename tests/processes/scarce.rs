@@ -3,9 +3,9 @@
 use std::fs;
 use std::net::TcpStream;
 
-use conclave_tests::process::{Company, Node, wait_until};
+use conclave_tests::process::{Acknowledged, Company, Node, all_have, burst, wait_until};
 
-use crate::{company, lab};
+use crate::{PATIENCE, company, lab};
 
 const ROOM: &str = Company::SUPPORT;
 
@@ -51,6 +51,73 @@ fn silent_connections_to_the_network_end_nothing() {
     post(&alice, "while they sit there");
     drop(held);
     post(&alice, "and after");
+}
+
+#[test]
+fn with_64_file_descriptors_it_works_and_sheds_load() {
+    let alice = frugal(64);
+    post(&alice, "before");
+    // More than it may have open, on both doors at once.
+    let doors = [alice.port(), api_port(&alice)].map(|port| idle(port, 200));
+    post(&alice, "while they sit there");
+    drop(doors);
+    post(&alice, "and after");
+    let mut alice = alice;
+    alice.stop();
+    alice.up();
+    assert_eq!(alice.texts(ROOM), ["before", "while they sit there", "and after"]);
+}
+
+#[test]
+fn with_64_file_descriptors_among_others_messages_pass() {
+    let Company { alice, mut bob, carol, lab: _lab } = {
+        let company = company();
+        company.open_everyone();
+        company
+    };
+    bob.stop();
+    bob.set_launcher(&["sh", "-c", "ulimit -n 64; exec \"$@\"", "sh"]);
+    bob.up();
+    let mut sent = Acknowledged::new();
+    let held = idle(bob.port(), 200);
+    for node in [&alice, &bob, &carol] {
+        let command = node.command(&["--json", "send", Company::EVERYONE, "-"]);
+        let (more, code) = burst(command, node.name(), 0..50);
+        assert_eq!(code, 0);
+        sent.extend(more);
+    }
+    all_have([&alice, &bob, &carol], Company::EVERYONE, &sent, PATIENCE);
+    drop(held);
+}
+
+#[test]
+fn in_256_mb_of_memory_it_takes_in_what_it_missed() {
+    let Company { alice, mut bob, carol, lab: _lab } = {
+        let company = company();
+        company.open_everyone();
+        company
+    };
+    bob.stop();
+    // 32 MB of text, were it all held at once.
+    let long = "x".repeat(16_000);
+    let mut sent = Acknowledged::new();
+    for round in 0..4 {
+        let command = alice.command(&["--json", "send", Company::EVERYONE, "-"]);
+        let (more, code) = burst(command, &format!("{round} {long}"), 0..500);
+        assert_eq!(code, 0);
+        sent.extend(more);
+    }
+    // What a program may have of its own, stacks included.
+    bob.set_launcher(&["sh", "-c", "ulimit -d 262144; exec \"$@\"", "sh"]);
+    bob.up();
+    let held = idle(bob.port(), 200);
+    wait_until("he has it all", || {
+        let status = bob.room_status(Company::EVERYONE)?;
+        (status["digest"] == alice.room_status(Company::EVERYONE)?["digest"]).then_some(())
+    });
+    drop(held);
+    bob.set_launcher(&[]);
+    all_have([&alice, &bob, &carol], Company::EVERYONE, &sent, PATIENCE);
 }
 
 #[test]

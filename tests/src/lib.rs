@@ -3,6 +3,7 @@
 //!
 //! - [`world`]: several engines in one process, with simulated network, disk and clock.
 //! - [`forge`]: signed objects made by hand, honest and not.
+//! - [`found`]: signed messages in the files of a home.
 //! - [`fuzzing`]: what the fuzz targets in `tests/fuzz` run.
 //! - [`reference`](mod@reference): what a control log means as the document says it, in sets and
 //!   fixpoints; slow and plain.
@@ -11,6 +12,7 @@
 //! - [`vectors`]: the golden vectors, from fixed seeds.
 
 pub mod forge;
+pub mod found;
 pub mod fuzzing;
 pub mod process;
 pub mod random_log;

@@ -6,7 +6,9 @@
 //! a broken node reaches.
 
 mod company;
+mod crowd;
 mod follow;
+mod homes;
 mod look;
 mod ran;
 
@@ -22,6 +24,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use self::company::{Company, admit, ask_to_join, same_code};
+pub use self::crowd::{Acknowledged, all_have, burst, crowd, digest, write_until};
 pub use self::follow::Follow;
 pub use self::look::text;
 pub use self::ran::{Ran, run};
@@ -88,6 +91,14 @@ impl Lab {
         }
     }
 
+    /// A home in another folder.
+    #[must_use]
+    pub fn node_in(&self, folder: &Path, name: &str) -> Node {
+        let mut node = self.node(name);
+        node.home = folder.join(name);
+        node
+    }
+
     /// The binary with these arguments, in a clean environment.
     #[must_use]
     pub fn command<S: AsRef<OsStr>>(&self, launcher: &[OsString], args: &[S]) -> Command {
@@ -143,6 +154,11 @@ impl Node {
     /// Replaces how it listens and finds others, which is loopback and by address only.
     pub fn set_listen(&mut self, args: &[&str]) {
         self.listen = args.iter().map(|arg| (*arg).to_owned()).collect();
+    }
+
+    /// Replaces what its programs are started by.
+    pub fn set_launcher(&mut self, launcher: &[&str]) {
+        self.launcher = launcher.iter().map(Into::into).collect();
     }
 
     /// From its next start on it listens where it does now.
@@ -299,6 +315,12 @@ impl Node {
         assert_eq!((code, rest.len()), (0, 0), "{}: {rest:?}: {}", self.name, self.log());
     }
 
+    /// Sends its process a signal by its name, such as `STOP`.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        self.up.as_ref().expect("the node is up").process.signal(name);
+    }
+
     /// SIGKILL.
     #[track_caller]
     pub fn kill_nine(&mut self) {
@@ -311,6 +333,13 @@ impl Node {
     pub fn log(&self) -> String {
         let bytes = fs::read(self.log_path()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Leaves out of account what its processes have written there until now.
+    #[track_caller]
+    pub fn forget_log(&self) {
+        assert!(!self.is_up(), "its process still writes");
+        fs::write(self.log_path(), "").expect("the log can be emptied");
     }
 
     fn log_path(&self) -> PathBuf {
