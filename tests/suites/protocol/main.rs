@@ -23,6 +23,7 @@ mod review;
 mod rooms;
 mod scene;
 mod shuffle;
+mod simulation;
 mod storm;
 mod strangers;
 mod summaries;
