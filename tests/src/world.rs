@@ -77,12 +77,36 @@ impl Options {
 /// What is under way.
 #[derive(Clone, Debug)]
 pub(crate) enum Due {
-    Persisted { node: NodeId, life: u32, batch: BatchId },
-    Gossip { from: DeviceId, to: NodeId, topic: Topic, id: ObjectId, bytes: Vec<u8> },
-    Request { from: DeviceId, to: DeviceId, request: RequestId, frame: Vec<u8> },
-    Response { to: NodeId, life: u32, request: RequestId, frame: Option<Vec<u8>> },
+    Persisted {
+        node: NodeId,
+        life: u32,
+        batch: BatchId,
+    },
+    Gossip {
+        from: DeviceId,
+        to: NodeId,
+        topic: Topic,
+        id: ObjectId,
+        bytes: Vec<u8>,
+    },
+    Request {
+        from: DeviceId,
+        to: DeviceId,
+        request: RequestId,
+        frame: Vec<u8>,
+    },
+    Response {
+        to: NodeId,
+        life: u32,
+        request: RequestId,
+        frame: Option<Vec<u8>>,
+    },
     /// Nothing came in time.
-    GiveUp { to: NodeId, life: u32, request: RequestId },
+    GiveUp {
+        to: NodeId,
+        life: u32,
+        request: RequestId,
+    },
 }
 
 /// See the module's documentation.
@@ -282,7 +306,11 @@ impl World {
         self.now = at;
         self.input(id, Input::Tick);
         let next = self.engine(id).next_timeout();
-        assert!(next > self.clock_of(id), "{}'s timer stands still at {next:?}", self.node(id).name);
+        assert!(
+            next > self.clock_of(id),
+            "{}'s timer stands still at {next:?}",
+            self.node(id).name
+        );
         true
     }
 

@@ -127,7 +127,8 @@ impl Sighted<'_> {
     /// Whether the device signed it, for this company.
     #[must_use]
     pub fn is_signed(&self, company: CompanyId) -> bool {
-        let Some(Ok(signature)) = self.bytes.last_chunk::<64>().map(|s| Signature::try_from(s.as_slice()))
+        let Some(Ok(signature)) =
+            self.bytes.last_chunk::<64>().map(|s| Signature::try_from(s.as_slice()))
         else {
             return false;
         };

@@ -17,23 +17,32 @@ impl World {
         self.with_checker(|checker, world| checker.judge_end(world, &live));
     }
 
-    /// Whether these nodes hold the same control log, and the same of every room that they share.
+    /// Whether these nodes hold the same control log, and the same of every room that they share,
+    /// and have nothing left to fetch. What liars built on nothing may wait for its parents until
+    /// it is given up.
     #[must_use]
-    pub fn agree_among(&self, ids: &[NodeId]) -> bool {
+    pub fn agree_among(&self, ids: &[NodeId], liars: bool) -> bool {
+        let done = |sync: &str| sync.starts_with("complete") || (liars && is_waiting(sync));
         let mut rooms = BTreeMap::new();
         let mut control = BTreeSet::new();
         for id in ids {
             let status = self.engine(*id).status();
             control.insert(status.control_digest);
             for room in status.rooms {
-                let place = (room.digest, room.sync.starts_with("complete"));
-                if !place.1 || *rooms.entry(room.room.id).or_insert(place) != place {
+                if !done(&room.sync)
+                    || *rooms.entry(room.room.id).or_insert(room.digest) != room.digest
+                {
                     return false;
                 }
             }
         }
         control.len() <= 1
     }
+}
+
+/// Nothing is being fetched, and something is held that lacks its parents.
+fn is_waiting(sync: &str) -> bool {
+    sync.ends_with("waiting for what they refer to")
 }
 
 impl Checker {
@@ -97,10 +106,15 @@ impl Checker {
             let digests = status.map(|status| status.digest);
             assert_eq!(digests, Some(digest), "equal: {name} accepts something else of {room:?}");
             let sync = status.map(|status| status.sync.as_str()).unwrap_or_default();
-            assert!(sync.starts_with("complete"), "{name} is not done with {room:?}: {sync}");
+            let waits = !self.liars.is_empty() && is_waiting(sync);
+            assert!(
+                waits || sync.starts_with("complete"),
+                "{name} is not done with {room:?}: {sync}"
+            );
             // What its user was told is there, or says why it is not.
             let seen = &self.nodes[id];
-            let of_room = |id: &&MessageId| self.made.get(*id).is_some_and(|m| m.envelope.room == room);
+            let of_room =
+                |id: &&MessageId| self.made.get(*id).is_some_and(|m| m.envelope.room == room);
             for message in seen.acknowledged.iter().filter(of_room) {
                 assert!(
                     judged.accepted.contains(message),
@@ -139,5 +153,50 @@ impl Checker {
         let honest = self.made.values().filter(|made| !made.by_liar).count();
         let most = honest + UNACKNOWLEDGED_PER_ROOM_MAX;
         assert!(messages <= most, "bounded: {name} stores {messages} messages");
+    }
+}
+
+impl World {
+    /// In which rooms and envelopes these nodes differ, as far as each may read.
+    pub fn differences(&mut self, ids: &[NodeId]) -> String {
+        let mut lines = String::new();
+        let ids = ids.to_vec();
+        self.with_checker(|checker, world| {
+            for id in &ids {
+                let node = world.node(*id);
+                let open = (node.asked.len(), node.serving.len());
+                let peers = world.peers_of(node.device()).len();
+                lines += &format!(
+                    "\n{}: {peers} peers, {open:?} requests open, asked and to answer; {:?}",
+                    node.name,
+                    world.engine(*id).status().verdicts
+                );
+                for room in world.engine(*id).status().rooms {
+                    let room = room.room.id;
+                    let held = checker.held(world, *id, room);
+                    let known = &checker.nodes[id].known;
+                    let accepted = checker.judge(room, &held, known).accepted;
+                    for (envelope, made) in
+                        checker.made.iter().filter(|(_, m)| m.envelope.room == room)
+                    {
+                        let by = world.by_device(made.envelope.device);
+                        let by = by.map_or("nobody", |by| &world.node(by).name);
+                        let (held, accepted) =
+                            (held.contains(envelope), accepted.contains(envelope));
+                        if !held || !accepted {
+                            lines += &format!(
+                                "\n{}: {envelope:?} of {room:?} at height {} by {by}: held {held}, \
+                                 to be accepted {accepted}, live {}, on {:?}",
+                                world.node(*id).name,
+                                made.envelope.height,
+                                known.standing(made.envelope.device, room).live,
+                                made.envelope.parents
+                            );
+                        }
+                    }
+                }
+            }
+        });
+        lines
     }
 }

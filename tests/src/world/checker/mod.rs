@@ -218,7 +218,11 @@ impl Checker {
         let Some(made) = self.made.get(&sighted.id) else {
             panic!("forged: {name} {how} {:?}, which nobody made", sighted.id);
         };
-        assert!(made.bytes == sighted.bytes, "forged: {name} {how} other bytes of {:?}", sighted.id);
+        assert!(
+            made.bytes == sighted.bytes,
+            "forged: {name} {how} other bytes of {:?}",
+            sighted.id
+        );
         if let Some(reason) = made.never {
             panic!("forged: {name} {how} {:?}: {reason}", sighted.id);
         }
@@ -296,7 +300,10 @@ impl Checker {
             for (what, objects) in [("acknowledged", &seen.acknowledged), ("shown", &seen.shown)] {
                 for object in objects {
                     let name = &world.node(id).name;
-                    assert!(disk.holds(*object), "durable: {name} lost {object:?}, which it had {what}");
+                    assert!(
+                        disk.holds(*object),
+                        "durable: {name} lost {object:?}, which it had {what}"
+                    );
                 }
             }
         }

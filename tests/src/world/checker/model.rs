@@ -24,12 +24,7 @@ pub struct Judged {
 
 impl Checker {
     /// Judges the envelopes of a room that are in `held`, as of a node's control log.
-    pub(super) fn judge(
-        &self,
-        room: RoomId,
-        held: &BTreeSet<MessageId>,
-        known: &Known,
-    ) -> Judged {
+    pub(super) fn judge(&self, room: RoomId, held: &BTreeSet<MessageId>, known: &Known) -> Judged {
         let parents = |id: &MessageId| self.made[id].envelope.parents.clone();
         let height = |id: &MessageId| self.made[id].envelope.height;
         let mut by_height: Vec<&MessageId> = held
@@ -66,9 +61,10 @@ impl Checker {
         let stands = |id: &MessageId, acknowledged: bool| {
             of(id).ways.iter().any(|way| {
                 way.iter().all(|ended| {
-                    let mut keeps = ended.keeps.iter().map(|heads| {
-                        with_ancestors(heads.iter().copied().collect()).contains(id)
-                    });
+                    let mut keeps = ended
+                        .keeps
+                        .iter()
+                        .map(|heads| with_ancestors(heads.iter().copied().collect()).contains(id));
                     if ended.acknowledged_stays {
                         acknowledged || keeps.any(|kept| kept)
                     } else {

@@ -67,7 +67,7 @@ impl Scenario {
                 self.w.connect(id, other);
             }
         }
-        for liar in self.liars.clone() {
+        for liar in self.liars.clone().into_iter().filter(|_| !self.liars_gone) {
             self.w.connect_device(liar.device, id);
         }
     }

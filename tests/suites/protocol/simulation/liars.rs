@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use conclave_protocol::engine::Table;
 use conclave_protocol::id::{DeviceId, MessageId, RoomId, Topic};
 use conclave_protocol::keys::DeviceKeys;
-use conclave_protocol::object::{AdminGrant, Capabilities, MemberGrant, Payload, UnitCreate, UnitKind};
+use conclave_protocol::object::{
+    AdminGrant, Capabilities, MemberGrant, Payload, UnitCreate, UnitKind,
+};
 use conclave_protocol::signed::peek_id;
 use conclave_protocol::sync::{Blob, Request, Scope};
 use conclave_tests::forge::Forged;
@@ -58,8 +60,7 @@ impl Scenario {
 
     /// A member's node is replaced by a puppet that has all that it had.
     fn turn(&mut self) {
-        let others: Vec<NodeId> =
-            self.up().into_iter().filter(|id| *id != self.alice).collect();
+        let others: Vec<NodeId> = self.up().into_iter().filter(|id| *id != self.alice).collect();
         let Some(node) = self.one_of(&others) else { return };
         if !self.w.engine(node).status().member {
             return;
@@ -73,11 +74,12 @@ impl Scenario {
         let mut puppet = self.w.empty_puppet(node);
         let (keys, device) = (puppet.keys.clone(), puppet.keys.device());
         let mut tails: BTreeMap<RoomId, (u64, MessageId)> = BTreeMap::new();
+        let log = Pen::of(&self.w, node).log;
         for ((table, _), value) in self.w.disk(node).durable() {
             if table == Table::Control {
-                let height = self.w.engine(self.alice).control_log();
-                let height = height.iter().find(|entry| Some(entry.id) == peek_id(&value));
-                puppet.hold(Scope::Control, height.map_or(1, |entry| entry.height), &value);
+                let object = peek_id(&value).and_then(|id| log.get(id));
+                let height = object.map_or(1, |object| object.header.height);
+                puppet.hold(Scope::Control, height, &value);
             }
             for sighted in envelopes_in(&value).into_iter().filter(|_| table == Table::Messages) {
                 let Some(made) = self.w.checker().made(sighted.id) else { continue };
@@ -103,7 +105,8 @@ impl Scenario {
         let old = self.draw(3) == 0;
         let mut parents = Vec::new();
         for _ in 0..self.draw(3) + 1 {
-            let at = if old { self.draw(held.len()) } else { held.len() - self.draw(held.len().min(3)) };
+            let at =
+                if old { self.draw(held.len()) } else { held.len() - self.draw(held.len().min(3)) };
             parents.extend(held.get(at.min(held.len().saturating_sub(1))));
         }
         parents.sort_unstable();

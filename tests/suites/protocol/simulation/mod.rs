@@ -116,6 +116,8 @@ fn covers(counts: &Counts) {
         "member removed",
         "agent dismissed strictly",
         "agent returned",
+        "unit returned",
+        "room returned",
         "seals",
         "liar: posts",
         "liar: equivocates",

@@ -46,22 +46,35 @@ impl Scenario {
                 return self.new_room(by);
             }
             27 => ("unit made", self.new_unit()),
-            28 => ("room deleted", Command::DeleteRoom { room }),
-            29 => ("room returned", Command::Ratify { target: format!("room:{room}"), root: None }),
-            30 => ("unit deleted", Command::DeleteUnit { unit }),
-            31 => ("unit returned", Command::Ratify { target: unit, root: None }),
-            32 => {
+            28 => {
+                self.ended.push(room.clone());
+                ("room deleted", Command::DeleteRoom { room })
+            }
+            29 => {
+                self.ended.push(unit.clone());
+                ("unit deleted", Command::DeleteUnit { unit })
+            }
+            30 => {
                 let active = self.draw(2) == 0;
                 ("room put out of or into use", Command::SetRoomActive { room, active })
             }
-            33 | 34 => {
+            31..34 => {
                 let Some(command) = self.dismissal(by, agent) else { return };
+                if let Command::RevokeAgent { agent, .. } = &command {
+                    self.ended.push(format!("agent:{agent}"));
+                }
                 let strict = matches!(command, Command::RevokeAgent { strict: true, .. });
                 (if strict { "agent dismissed strictly" } else { "agent dismissed" }, command)
             }
-            35..38 => {
-                let target = format!("agent:{agent}");
-                ("agent returned", Command::Ratify { target, root: None })
+            34..38 => {
+                let ended = self.ended.clone();
+                let Some(target) = self.one_of(&ended) else { return };
+                let what = match target.split_once(':') {
+                    Some(("agent", _)) => "agent returned",
+                    Some(_) => "unit returned",
+                    None => "room returned",
+                };
+                (what, Command::Ratify { target, root: None })
             }
             38 => ("admin appointed", appoint(agent)),
             _ => {
@@ -138,14 +151,16 @@ impl Scenario {
         let requests = self.w.engine(self.alice).join_requests().unwrap_or_default();
         let code = requests.into_iter().find(|request| request.name == name).map(|r| r.code);
         let shown = self.w.engine(id).join_view().and_then(|view| view.code);
-        let Some(code) = code.filter(|code| !code.is_empty() && shown.as_ref() == Some(code)) else {
+        let Some(code) = code.filter(|code| !code.is_empty() && shown.as_ref() == Some(code))
+        else {
             return;
         };
         let unit = self.one_of(&self.units.clone());
         let units: Vec<String> = unit.into_iter().collect();
         self.say(format!("alice lets {name} in"));
         let alice = self.alice;
-        let given = self.w.give(alice, Command::Approve { name: name.clone(), code: code.clone(), units });
+        let given =
+            self.w.give(alice, Command::Approve { name: name.clone(), code: code.clone(), units });
         self.w.run(500);
         let failed = self.w.node(alice).answers.get(&given).is_some_and(Result::is_err);
         if failed {

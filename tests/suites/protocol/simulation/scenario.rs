@@ -20,6 +20,10 @@ pub struct Scenario {
     /// Honest nodes, alice too; those that were turned are taken out.
     pub honest: Vec<NodeId>,
     pub liars: Vec<Liar>,
+    /// Liars reach nobody any more.
+    pub liars_gone: bool,
+    /// Agents, units and rooms that were dismissed or deleted, as `Ratify` names them.
+    pub ended: Vec<String>,
     /// Who was made an admin.
     pub admins: Vec<String>,
     pub units: Vec<String>,
@@ -59,6 +63,8 @@ impl Scenario {
             alice,
             honest: vec![alice],
             liars: Vec::new(),
+            liars_gone: false,
+            ended: Vec::new(),
             admins: vec!["alice".to_owned()],
             units: units.map(str::to_owned).to_vec(),
             rooms: Vec::new(),
