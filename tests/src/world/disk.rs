@@ -80,7 +80,8 @@ impl Disk {
     /// As [`Disk::crash`], but the first `batches` of those that nobody was told to be durable had
     /// reached the disk all the same.
     pub fn crash_after(&self, batches: usize) {
-        let up_to = self.state().pending.iter().take(batches).last().map(|batch| batch.id);
+        let up_to =
+            batches.checked_sub(1).and_then(|last| self.state().pending.get(last).map(|b| b.id));
         if let Some(up_to) = up_to {
             self.make_durable(up_to);
         }

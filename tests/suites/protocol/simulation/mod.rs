@@ -4,6 +4,7 @@
 //! `CONCLAVE_SEED=7` replays one seed and tells what happens; `CONCLAVE_SEEDS=2000` or
 //! `CONCLAVE_SEEDS=500..900` looks further than the default.
 
+mod cases;
 mod faults;
 mod healing;
 mod liars;
