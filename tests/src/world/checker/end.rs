@@ -113,6 +113,9 @@ impl Checker {
             );
             // What its user was told is there, or says why it is not.
             let seen = &self.nodes[id];
+            if seen.damaged {
+                continue;
+            }
             let of_room =
                 |id: &&MessageId| self.made.get(*id).is_some_and(|m| m.envelope.room == room);
             for message in seen.acknowledged.iter().filter(of_room) {

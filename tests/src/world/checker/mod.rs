@@ -263,7 +263,7 @@ impl Checker {
         self.is_as_made(world, id, view);
         let name = world.node(id).name.clone();
         let seen = self.seen(id);
-        let first = seen.shown.insert(view.id);
+        let first = seen.shown.insert(view.id) || seen.damaged;
         assert!(first, "twice: {name} announces {:?} ({}) a second time", view.id, view.text);
         let own = world.node(id).device();
         let known = &self.nodes[&id].known;

@@ -1,5 +1,9 @@
 //! What goes wrong with machines, links and clocks.
 
+use std::collections::BTreeMap;
+
+use conclave_protocol::engine::Table;
+use conclave_tests::world::disk::Rows;
 use conclave_tests::world::{NodeId, Options};
 
 use super::scenario::Scenario;
@@ -7,7 +11,46 @@ use super::scenario::Scenario;
 /// Ten years.
 const CLOCK_OFF_MS: u64 = 10 * 365 * 24 * 3_600 * 1_000;
 
+/// What disks do beyond losing what is not durable; `CONCLAVE_FAULTS=damage,old` switches it on.
+pub struct DiskFaults {
+    /// A bit of a row may flip while a node is down.
+    damage: bool,
+    /// A node may start from an old copy of its disk.
+    old: bool,
+    copies: BTreeMap<NodeId, Rows>,
+}
+
+impl DiskFaults {
+    pub fn wished() -> Self {
+        let wished = std::env::var("CONCLAVE_FAULTS").unwrap_or_default();
+        let has = |what: &str| wished.split(',').any(|word| word == what);
+        Self { damage: has("damage"), old: has("old"), copies: BTreeMap::new() }
+    }
+}
+
 impl Scenario {
+    /// While a node is down its disk may suffer.
+    fn harm_disk(&mut self, id: NodeId) {
+        if self.disk_faults.damage && self.draw(3) == 0 {
+            let pick = self.w.random(1_000);
+            if self.w.disk(id).damage(Table::Messages, pick).is_some() {
+                self.say(format!("a message on the disk of {} is damaged", self.name(id)));
+                self.count("row damaged");
+                self.w.disk_changed(id);
+            }
+        }
+        if self.disk_faults.old {
+            let now = self.w.disk(id).durable();
+            let before = self.disk_faults.copies.insert(id, now);
+            if let Some(before) = before.filter(|_| self.draw(3) == 0) {
+                self.say(format!("{} starts from an old copy of its disk", self.name(id)));
+                self.count("old copy of a disk");
+                self.w.disk(id).restore(before);
+                self.w.disk_changed(id);
+            }
+        }
+    }
+
     /// Something fails, or works again.
     pub fn fault(&mut self) {
         match self.draw(20) {
@@ -32,6 +75,7 @@ impl Scenario {
         self.w.crash_torn(id);
         let pause = self.w.random(300);
         self.w.run(pause);
+        self.harm_disk(id);
         self.w.start(id);
         if self.draw(3) > 0 {
             self.connect(id);

@@ -6,6 +6,7 @@ use conclave_protocol::object::{Capabilities, HistoryPolicy, UnitKind};
 use conclave_tests::world::{NodeId, Options, World};
 
 use super::Counts;
+use super::faults::DiskFaults;
 use super::liars::Liar;
 
 const PEOPLE: [&str; 8] = ["bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan"];
@@ -30,6 +31,7 @@ pub struct Scenario {
     pub rooms: Vec<RoomId>,
     /// Honest nodes that stay down until they return.
     pub away: Vec<NodeId>,
+    pub disk_faults: DiskFaults,
     /// For names.
     pub made: u64,
     counts: Counts,
@@ -69,6 +71,7 @@ impl Scenario {
             units: units.map(str::to_owned).to_vec(),
             rooms: Vec::new(),
             away: Vec::new(),
+            disk_faults: DiskFaults::wished(),
             made: 0,
             counts: Counts::new(),
             tell,
