@@ -42,6 +42,8 @@ impl Scenario {
             1 => {
                 self.newcomer();
                 self.admit_all();
+                // Alice alone may not have access to all that the newcomer has.
+                self.reconnect();
             }
             _ => return,
         }
