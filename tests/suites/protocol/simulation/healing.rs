@@ -121,10 +121,10 @@ impl Scenario {
         live.iter().all(|id| {
             let status = self.w.engine(*id).status();
             control.insert(status.control_digest);
-            let same = |room: &conclave_protocol::view::RoomStatus| {
+            let mut same = |room: &conclave_protocol::view::RoomStatus| {
                 *rooms.entry(room.room.id).or_insert(room.digest) == room.digest
             };
-            status.rooms.iter().map(same).all(|same| same) && control.len() == 1
+            status.rooms.iter().all(&mut same) && control.len() == 1
         })
     }
 
