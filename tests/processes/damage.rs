@@ -87,7 +87,6 @@ fn flipped_bits_in_messages_are_found_and_these_fetched_again() {
 }
 
 #[test]
-#[ignore = "needs a store that is rebuilt from its records, whatever is damaged"]
 fn flipped_bits_anywhere_in_the_store_are_found_and_repaired() {
     let filled = Filled::new();
     for path in filled.company.bob.store_files() {

@@ -43,7 +43,6 @@ fn no_alarm(nodes: [&Node; 2]) {
 }
 
 #[test]
-#[ignore = "needs old copies of a home to be detected"]
 fn a_node_learns_its_own_tail_before_it_posts_again() {
     let Company { mut alice, mut bob, carol, lab: _lab } = {
         let company = company();
@@ -88,7 +87,6 @@ fn a_node_learns_its_own_tail_before_it_posts_again() {
 }
 
 #[test]
-#[ignore = "needs old copies of a home to be detected"]
 fn an_admin_learns_the_end_of_its_own_chain_before_it_signs_again() {
     let Company { mut alice, mut bob, carol, lab: _lab } = {
         let company = company();

@@ -54,11 +54,11 @@ impl Prey {
     /// Every request of the protocol that has to do with content.
     fn requests(&self) -> Vec<(&'static str, Request)> {
         let mut requests = vec![("summary", Request::Summary)];
-        for scope in [Scope::Control, Scope::Room(self.room)] {
+        for scope in [Scope::Control, Scope::Room(self.room), Scope::Waiting(self.room)] {
             let (lower, upper) = (Bound::MIN, Bound::MAX);
             let ids = match scope {
                 Scope::Control => self.control.clone(),
-                Scope::Room(_) => self.messages.clone(),
+                Scope::Room(_) | Scope::Waiting(_) => self.messages.clone(),
             };
             requests.extend([
                 ("ranges", Request::Ranges { scope, lower, upper }),

@@ -5,12 +5,17 @@
 //! [`checks`] looks at every effect on the way. A failure prints the seed.
 //!
 //! To extend it: what can be under way is one enum (`Due`); what a network may do to it is
-//! decided in `World::send_later` and [`World::linked`]; what a disk may do, in [`Disk`].
+//! decided in [`network`]; what a disk may do, in [`Disk`]; what a clock may do, in [`clock`].
 
+pub mod checker;
 pub mod checks;
+pub mod clock;
 pub mod disk;
 mod effects;
 pub mod helpers;
+pub mod hostile;
+pub mod lies;
+pub mod network;
 pub mod node;
 pub mod puppet;
 
@@ -43,6 +48,9 @@ pub struct Options {
     pub gossip_twice_percent: u64,
     /// Of 100 gossip messages, how many come up to three seconds late.
     pub gossip_late_percent: u64,
+    /// Of 100 requests, and of 100 answers, how many are lost on a connection that stands; the
+    /// asker gives up after `REQUEST_MS_MAX`.
+    pub frames_lost_percent: u64,
 }
 
 impl Options {
@@ -53,6 +61,7 @@ impl Options {
         gossip_lost_percent: 0,
         gossip_twice_percent: 0,
         gossip_late_percent: 0,
+        frames_lost_percent: 0,
     };
     /// Gossip is lost, doubled and late.
     pub const ROUGH: Self = Self {
@@ -61,16 +70,43 @@ impl Options {
         gossip_lost_percent: 30,
         gossip_twice_percent: 20,
         gossip_late_percent: 20,
+        frames_lost_percent: 0,
     };
 }
 
 /// What is under way.
 #[derive(Clone, Debug)]
 pub(crate) enum Due {
-    Persisted { node: NodeId, life: u32, batch: BatchId },
-    Gossip { from: DeviceId, to: NodeId, topic: Topic, id: ObjectId, bytes: Vec<u8> },
-    Request { from: DeviceId, to: DeviceId, request: RequestId, frame: Vec<u8> },
-    Response { to: NodeId, life: u32, request: RequestId, frame: Option<Vec<u8>> },
+    Persisted {
+        node: NodeId,
+        life: u32,
+        batch: BatchId,
+    },
+    Gossip {
+        from: DeviceId,
+        to: NodeId,
+        topic: Topic,
+        id: ObjectId,
+        bytes: Vec<u8>,
+    },
+    Request {
+        from: DeviceId,
+        to: DeviceId,
+        request: RequestId,
+        frame: Vec<u8>,
+    },
+    Response {
+        to: NodeId,
+        life: u32,
+        request: RequestId,
+        frame: Option<Vec<u8>>,
+    },
+    /// Nothing came in time.
+    GiveUp {
+        to: NodeId,
+        life: u32,
+        request: RequestId,
+    },
 }
 
 /// See the module's documentation.
@@ -83,10 +119,14 @@ pub struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) puppets: BTreeMap<DeviceId, Puppet>,
     links: BTreeSet<(DeviceId, DeviceId)>,
+    /// Connections that pass nothing in this direction, and do not notice.
+    deaf: BTreeSet<(DeviceId, DeviceId)>,
     due: BTreeMap<(Timestamp, u64), Due>,
     drawn: u64,
     numbered: u64,
     pub(crate) ledger: checks::Ledger,
+    /// Judges everything, if a test wants that.
+    pub(crate) checker: Option<Box<checker::Checker>>,
 }
 
 impl Drop for World {
@@ -108,10 +148,12 @@ impl World {
             nodes: Vec::new(),
             puppets: BTreeMap::new(),
             links: BTreeSet::new(),
+            deaf: BTreeSet::new(),
             due: BTreeMap::new(),
             drawn: 0,
             numbered: 0,
             ledger: checks::Ledger::default(),
+            checker: None,
         }
     }
 
@@ -183,7 +225,8 @@ impl World {
     /// Starts a node from what its disk holds.
     pub fn start(&mut self, id: NodeId) {
         assert!(!self.is_up(id), "{} is up already", self.node(id).name);
-        let now = self.now;
+        let now = self.clock_of(id);
+        self.check_start(id);
         self.nodes[id.0].start(now);
         self.carry_out(id);
     }
@@ -196,6 +239,15 @@ impl World {
         self.nodes[id.0].copied = true;
     }
 
+    /// As [`World::crash`], but some of what nobody was told to be durable had reached the disk:
+    /// a random number of batches.
+    pub fn crash_torn(&mut self, id: NodeId) {
+        self.isolate(id);
+        let batches = self.random(self.node(id).disk.pending() as u64 + 1);
+        self.node(id).disk.crash_after(usize::try_from(batches).unwrap_or(0));
+        self.nodes[id.0].stop();
+    }
+
     /// Ends a node's process at once; what is not durable is lost.
     pub fn crash(&mut self, id: NodeId) {
         let device = self.node(id).device();
@@ -205,150 +257,9 @@ impl World {
         self.nodes[id.0].stop();
     }
 
-    /// Connects two nodes that are up.
-    pub fn connect(&mut self, a: NodeId, b: NodeId) {
-        let (a, b) = (self.node(a).device(), self.node(b).device());
-        self.connect_devices(a, b);
-    }
-
-    /// Connects all nodes that are up with each other.
-    pub fn connect_all(&mut self) {
-        let up: Vec<NodeId> = self.ids().filter(|id| self.is_up(*id)).collect();
-        for (n, a) in up.iter().enumerate() {
-            for b in &up[n + 1..] {
-                self.connect(*a, *b);
-            }
-        }
-    }
-
-    /// Ends the connection of two nodes.
-    pub fn disconnect(&mut self, a: NodeId, b: NodeId) {
-        let (a, b) = (self.node(a).device(), self.node(b).device());
-        self.disconnect_devices(a, b);
-    }
-
-    /// Ends all connections of a node.
-    pub fn isolate(&mut self, id: NodeId) {
-        let device = self.node(id).device();
-        for peer in self.peers_of(device) {
-            self.disconnect_devices(device, peer);
-        }
-    }
-
-    /// Whether frames and gossip pass from one device to another.
-    #[must_use]
-    pub fn linked(&self, from: DeviceId, to: DeviceId) -> bool {
-        self.links.contains(&(from, to))
-    }
-
-    fn peers_of(&self, device: DeviceId) -> Vec<DeviceId> {
-        self.links.iter().filter(|(from, _)| *from == device).map(|(_, to)| *to).collect()
-    }
-
-    pub(crate) fn connect_devices(&mut self, a: DeviceId, b: DeviceId) {
-        if a == b || self.linked(a, b) {
-            return;
-        }
-        self.links.extend([(a, b), (b, a)]);
-        for (end, peer) in [(a, b), (b, a)] {
-            if let Some(id) = self.by_device(end) {
-                self.input(id, Input::Connected { peer });
-            }
-        }
-        self.update_presence();
-    }
-
-    pub(crate) fn disconnect_devices(&mut self, a: DeviceId, b: DeviceId) {
-        if !self.links.remove(&(a, b)) {
-            return;
-        }
-        self.links.remove(&(b, a));
-        for (end, peer) in [(a, b), (b, a)] {
-            let Some(id) = self.by_device(end) else { continue };
-            self.input(id, Input::Disconnected { peer });
-            // Requests under way fail, and the engine hears of it some time later: maybe
-            // when the peer is back.
-            let failed: Vec<RequestId> = self.nodes[id.0]
-                .asked
-                .iter()
-                .filter(|(_, to)| **to == peer)
-                .map(|(request, _)| *request)
-                .collect();
-            let life = self.node(id).life;
-            for request in failed {
-                self.nodes[id.0].asked.remove(&request);
-                self.send_later(Due::Response { to: id, life, request, frame: None });
-            }
-        }
-        self.update_presence();
-    }
-
-    /// Who hears whom in which topic: both are connected, and each allows the other.
-    pub(crate) fn in_topic(&self, one: NodeId, other: DeviceId, topic: Topic) -> bool {
-        let allows = |id: NodeId, device: DeviceId| {
-            self.node(id).policy.topics.get(&topic).is_some_and(|d| d.contains(&device))
-        };
-        let (node, device) = (self.node(one), self.node(one).device());
-        node.engine.is_some()
-            && self.linked(device, other)
-            && allows(one, other)
-            && self.by_device(other).is_none_or(|other| {
-                self.puppets.contains_key(&self.node(other).device()) || allows(other, device)
-            })
-    }
-
-    /// Tells every node who joined or left a topic since it was told last.
-    pub(crate) fn update_presence(&mut self) {
-        for id in self.ids().collect::<Vec<_>>() {
-            if !self.is_up(id) {
-                continue;
-            }
-            let mut present = BTreeSet::new();
-            for peer in self.peers_of(self.node(id).device()) {
-                for topic in self.node(id).policy.topics.keys() {
-                    if self.in_topic(id, peer, *topic) {
-                        present.insert((peer, *topic));
-                    }
-                }
-            }
-            let before = std::mem::replace(&mut self.nodes[id.0].presence, present.clone());
-            for (joined, changes) in [
-                (false, before.difference(&present).copied().collect::<Vec<_>>()),
-                (true, present.difference(&before).copied().collect()),
-            ] {
-                for (peer, topic) in changes {
-                    self.input(id, Input::TopicPeer { peer, topic, joined });
-                }
-            }
-        }
-    }
-
-    /// Puts something under way.
-    pub(crate) fn send_later(&mut self, due: Due) {
-        let ms = match &due {
-            Due::Persisted { .. } => self.random(self.options.disk_ms_max + 1),
-            _ => 1 + self.random(self.options.latency_ms_max),
-        };
-        let late =
-            matches!(due, Due::Gossip { .. }) && self.chance(self.options.gossip_late_percent);
-        let ms = if late { ms + self.random(3_000) } else { ms };
-        let at = (self.now.plus_ms(ms), self.number());
-        self.due.insert(at, due);
-    }
-
-    pub(crate) fn send_gossip(&mut self, due: Due) {
-        if self.chance(self.options.gossip_lost_percent) {
-            return;
-        }
-        if self.chance(self.options.gossip_twice_percent) {
-            self.send_later(due.clone());
-        }
-        self.send_later(due);
-    }
-
     /// Hands an input to a node that is up and carries out what follows.
     pub fn input(&mut self, id: NodeId, input: Input) {
-        let now = self.now;
+        let now = self.clock_of(id);
         if let Some(engine) = self.nodes[id.0].engine.as_mut() {
             engine.handle(now, input);
             self.carry_out(id);
@@ -367,7 +278,7 @@ impl World {
         let delivery = self.due.keys().next().map(|(at, _)| *at);
         let timers = self.ids().filter_map(|id| {
             let engine = self.node(id).engine.as_ref()?;
-            Some((engine.next_timeout().max(self.now), id))
+            Some((self.world_time(id, engine.next_timeout()).max(self.now), id))
         });
         (delivery, timers.min())
     }
@@ -403,7 +314,11 @@ impl World {
         self.now = at;
         self.input(id, Input::Tick);
         let next = self.engine(id).next_timeout();
-        assert!(next > at, "{}'s timer stands still at {next:?}", self.node(id).name);
+        assert!(
+            next > self.clock_of(id),
+            "{}'s timer stands still at {next:?}",
+            self.node(id).name
+        );
         true
     }
 
@@ -416,7 +331,7 @@ impl World {
                 }
             }
             Due::Gossip { from, to, topic, id, bytes } => {
-                if self.in_topic(to, from, topic) {
+                if self.in_topic(to, from, topic) && !self.is_deaf(from, to) {
                     self.gossip_arrives(from, to, topic, id, bytes);
                 }
             }
@@ -427,6 +342,11 @@ impl World {
                 if self.node(to).life == life {
                     self.nodes[to.0].asked.remove(&request);
                     self.input(to, Input::Response { request, frame });
+                }
+            }
+            Due::GiveUp { to, life, request } => {
+                if self.node(to).life == life && self.nodes[to.0].asked.remove(&request).is_some() {
+                    self.input(to, Input::Response { request, frame: None });
                 }
             }
         }
@@ -479,9 +399,15 @@ impl World {
             self.input(id, Input::Request { peer: from, token, frame });
         } else if let Some(asker) = self.by_device(from) {
             let answer = self.puppets.get_mut(&to).map(|puppet| puppet.answer(&frame));
-            self.nodes[asker.0].sent_outside.push((to, request, frame));
+            if self.checker.is_none() {
+                self.nodes[asker.0].sent_outside.push((to, request, frame));
+            }
             let life = self.node(asker).life;
-            self.send_later(Due::Response { to: asker, life, request, frame: answer });
+            if answer == Some(None) || self.loses_frame(to, from) {
+                return self.give_up_later(asker, life, request);
+            }
+            let frame = answer.flatten();
+            self.send_later(Due::Response { to: asker, life, request, frame });
         }
     }
 

@@ -5,7 +5,9 @@ from shapes import BOOL, BYTES, ID, SIG, TEXT, U64, Choice, List, Struct
 
 FRAME_MOST = 327_680
 
-SCOPE = Choice(control=(0, Struct()), room=(1, Struct(room=ID)))
+SCOPE = Choice(
+    control=(0, Struct()), room=(1, Struct(room=ID)), waiting=(2, Struct(room=ID))
+)
 BOUND = Struct(height=U64, id=ID)
 PART = Struct(upper=BOUND, count=U64, fingerprint=ID)
 SUMMARY = Struct(room=ID, count=U64, fingerprint=ID)
@@ -32,7 +34,7 @@ REQUESTS = {
 }
 RESPONSES = {
     "refused": (0, Struct()),
-    "summary": (1, Struct(control=SUMMARY, rooms=List(SUMMARY))),
+    "summary": (1, Struct(control=SUMMARY, rooms=List(SUMMARY), waiting=List(SUMMARY))),
     "parts": (2, Struct(parts=List(PART))),
     "ids": (3, Struct(ids=List(BOUND), more=BOOL)),
     "objects": (4, Struct(objects=List(BYTES), done=U64)),
@@ -45,7 +47,7 @@ RESPONSES = {
 FRAMES = {"request": REQUESTS, "response": RESPONSES}
 MOST = {
     "request": {"ids": 1_024, "objects": 1_024, "records": 128, "name": 64},
-    "response": {"rooms": 2_048, "parts": 16, "ids": 1_024, "objects": 1_024, "admins": 16},
+    "response": {"rooms": 2_048, "waiting": 2_048, "parts": 16, "ids": 1_024, "objects": 1_024, "admins": 16},
 }
 INTRODUCED_MOST = 16
 

@@ -3,8 +3,7 @@
 //! Only messages whose author has access now wait in this way. Each has a row in
 //! [`Table::Waiting`] before it is shown or passed on. They acknowledge nothing and are nobody's
 //! parents until they count. What is shown is the newest page of a running pull, and what gossip
-//! brings beside one, as far as it hangs together with messages that are shown: a message with
-//! invented parents never is.
+//! brings beside one, as far as it hangs together with messages that are shown.
 
 use super::Engine;
 use super::io::{Effect, Event, Table, Write};
@@ -24,19 +23,63 @@ fn waiting_key(room: RoomId, id: MessageId) -> Vec<u8> {
 impl Engine {
     /// Makes a waiting message durable, and shows it if it belongs to a newest page.
     pub(super) fn store_waiting(&mut self, room: RoomId, id: MessageId) {
-        let Some(waiting) = self.rooms.get_mut(&room).and_then(|r| r.log.held.get_mut(id)) else {
+        let Some(waiting) = self.rooms.get(&room).and_then(|r| r.log.held.get(id)) else {
             return;
         };
         let page = waiting.newest_page;
-        let value = [&[u8::from(page)][..], &waiting.from.0, waiting.envelope.bytes()].concat();
-        if !std::mem::replace(&mut waiting.stored, true) {
-            self.write(Table::Waiting, waiting_key(room, id), value);
+        if self.rooms.get_mut(&room).is_some_and(|r| r.log.held.mark_stored(id)) {
+            self.write_waiting(room, id);
         }
-        if page {
-            self.show_incomplete(room, id);
-        } else {
+        if !page {
             let at = self.now.plus_ms(INCOMPLETE_DELAY_MS);
             self.incomplete_at = Some(self.incomplete_at.map_or(at, |before| before.min(at)));
+        }
+    }
+
+    /// The row of a waiting message: whether people see it, who brought it, its bytes.
+    fn write_waiting(&mut self, room: RoomId, id: MessageId) {
+        let Some(waiting) = self.rooms.get(&room).and_then(|r| r.log.held.get(id)) else {
+            return;
+        };
+        let shown = u8::from(self.incomplete.contains(&id));
+        let value = [&[shown][..], &waiting.from.0, waiting.envelope.bytes()].concat();
+        self.write(Table::Waiting, waiting_key(room, id), value);
+    }
+
+    /// Shows a newest page once it is here: what hangs together with the lowest of it, in which a
+    /// message with invented parents has no place.
+    pub(super) fn show_newest_page(&mut self, room: RoomId, peer: DeviceId) {
+        let Some(state) = self.rooms.get(&room) else { return };
+        let of_page = |w: &Waiting| w.newest_page && w.stored && w.from == peer;
+        let mut page: Vec<(u64, MessageId)> = state
+            .log
+            .held
+            .iter()
+            .filter(|(id, waiting)| of_page(waiting) && !self.incomplete.contains(id))
+            .map(|(id, waiting)| (waiting.envelope.value().height, id))
+            .collect();
+        page.sort_unstable();
+        let Some(lowest) = page.first().map(|(height, _)| *height) else { return };
+        for (height, id) in page {
+            if height - lowest <= 1 || self.hangs_together(room, id) {
+                self.show_incomplete(room, id);
+            }
+        }
+    }
+
+    /// A peer has given all it has of a room. What still waits of its newest page does not hang
+    /// together with that.
+    pub(super) fn hide_newest_page(&mut self, room: RoomId, peer: DeviceId) {
+        let Some(state) = self.rooms.get(&room) else { return };
+        let left: Vec<(MessageId, Option<MessageView>)> = state
+            .log
+            .held
+            .iter()
+            .filter(|(id, w)| w.newest_page && w.from == peer && self.incomplete.contains(id))
+            .map(|(id, w)| (id, self.incomplete_view(room, id, w.envelope.value())))
+            .collect();
+        for (id, view) in left {
+            self.hide_incomplete(id, view);
         }
     }
 
@@ -48,9 +91,12 @@ impl Engine {
         stored: bool,
         shown: Option<MessageView>,
     ) {
-        let waits = self.rooms.get_mut(&room).and_then(|r| r.log.held.get_mut(id));
-        if let Some(waiting) = waits {
-            waiting.stored |= stored;
+        if let Some(state) = self.rooms.get_mut(&room)
+            && state.log.held.contains(id)
+        {
+            if stored {
+                state.log.held.mark_stored(id);
+            }
             return;
         }
         if stored {
@@ -65,6 +111,7 @@ impl Engine {
         if self.incomplete.remove(&id)
             && let Some(view) = shown
         {
+            self.write_waiting(view.room.id, id);
             let view = MessageView { state: MessageState::Void, ..view };
             self.emit(Effect::Event(Event::MessageState(view)));
         }
@@ -88,9 +135,15 @@ impl Engine {
     }
 
     fn show_incomplete(&mut self, room: RoomId, id: MessageId) {
-        if self.incomplete.insert(id)
+        let live =
+            self.rooms.get(&room).and_then(|r| r.log.held.get(id)).is_some_and(|waiting| {
+                self.standing_of(waiting.envelope.value().device, room).live
+            });
+        if live
+            && self.incomplete.insert(id)
             && let Some(view) = self.message_view(room, id)
         {
+            self.write_waiting(room, id);
             self.emit(Effect::Event(Event::Message(view)));
         }
     }
@@ -195,20 +248,21 @@ impl Engine {
         });
         for (room, id, value) in rows {
             let parsed = (|| {
-                let page = *value.first()? == 1;
+                let shown = *value.first()? == 1;
                 let from = DeviceId(value.get(1..33)?.try_into().ok()?);
                 let bytes = value.get(33..)?;
                 let trust = Trust::StoredAs(id);
                 let envelope = Verified::<Envelope>::envelope(bytes, company, trust).ok()?;
-                Some((page, from, envelope))
+                Some((shown, from, envelope))
             })();
-            let Some((newest_page, from, envelope)) = parsed else {
+            let Some((shown, from, envelope)) = parsed else {
                 self.count("damaged");
                 let key = waiting_key(room, id);
                 self.writes.push(Write { table: Table::Waiting, key, value: None });
                 continue;
             };
-            if newest_page {
+            let newest_page = false;
+            if shown {
                 self.incomplete.insert(id);
             }
             let wait_for = WaitFor::Control;
@@ -222,15 +276,24 @@ impl Engine {
         }
     }
 
-    /// Where a waiting message came from, for judging it again.
-    pub(super) fn origin_of(waiting: &Waiting) -> Origin {
-        match waiting.verdict {
-            Some((token, until)) => Origin::Gossip { peer: waiting.from, token, until },
-            None => Origin::Sync {
-                peer: waiting.from,
-                since: waiting.since,
-                newest_page: waiting.newest_page,
-            },
+    /// Where a waiting message came from, for judging it again. If its author has lost access
+    /// meanwhile, a pull that is under way may still bring what follows it: then the message
+    /// answers to that pull.
+    pub(super) fn origin_of(&self, room: RoomId, waiting: &Waiting) -> Origin {
+        if let Some((token, until)) = waiting.verdict {
+            return Origin::Gossip { peer: waiting.from, token, until };
+        }
+        let pulled = || {
+            let mut peers = self.peers.keys().copied();
+            peers.find(|peer| self.is_pulling_from(*peer, room))
+        };
+        let own = Some(waiting.from);
+        let keeps_own = !waiting.stored || self.is_pulling_from(waiting.from, room);
+        let peer = if keeps_own { own } else { pulled().or(own) };
+        Origin::Sync {
+            peer: peer.unwrap_or(waiting.from),
+            since: waiting.since,
+            newest_page: waiting.newest_page,
         }
     }
 }

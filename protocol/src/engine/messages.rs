@@ -398,7 +398,7 @@ impl Engine {
         while let Some((room, waiting)) = self.to_judge.pop_front() {
             let (id, stored) = (waiting.envelope.id(), waiting.stored);
             let shown = self.incomplete_view(room, id, waiting.envelope.value());
-            let origin = Self::origin_of(&waiting);
+            let origin = self.origin_of(room, &waiting);
             self.judge_message(room, waiting.envelope, origin);
             self.waited(room, id, stored, shown);
         }

@@ -61,7 +61,7 @@ impl Engine {
             let theirs = state.expected.get(&scope).copied().unwrap_or(0);
             let lacks = theirs.saturating_sub(self.items(scope).map_or(0, |i| i.len() as u64));
             let much = lacks > NEWEST_PAGE_MAX as u64;
-            if much && scope != Scope::Control {
+            if much && matches!(scope, Scope::Room(_)) {
                 Pull::newest_first(scope)
             } else {
                 Pull::new(scope)
@@ -102,7 +102,7 @@ impl Engine {
             need
         };
         let step = pull.next(items, need);
-        if let Scope::Room(room) = scope {
+        if let Scope::Room(room) | Scope::Waiting(room) = scope {
             self.vouched_for(room, peer, &held);
         }
         match step {
@@ -115,7 +115,9 @@ impl Engine {
     fn need(&self, peer: DeviceId, scope: Scope, id: ObjectId) -> Need {
         let held = match scope {
             Scope::Control => self.control.as_ref().is_some_and(|control| control.holds(id)),
-            Scope::Room(room) => self.holds_or_waits(room, id) && !self.is_damaged(room, id),
+            Scope::Room(room) | Scope::Waiting(room) => {
+                self.holds_or_waits(room, id) && !self.is_damaged(room, id)
+            }
         };
         if held {
             Need::Held
@@ -128,7 +130,7 @@ impl Engine {
 
     /// Whether what a peer has brought waits, in numbers, for what others are being asked for.
     fn is_ahead(&self, peer: DeviceId, scope: Scope) -> bool {
-        let Scope::Room(room) = scope else { return false };
+        let (Scope::Room(room) | Scope::Waiting(room)) = scope else { return false };
         let waiting = self.rooms.get(&room).map_or(0, |state| state.log.held.brought_by(peer));
         waiting >= AHEAD_MAX
             && self.peers.iter().any(|(other, state)| {
@@ -202,10 +204,13 @@ impl Engine {
                     self.summarize(peer);
                 }
             }
-            Scope::Room(room) => {
+            Scope::Room(room) | Scope::Waiting(room) => {
                 let origin = Origin::Sync { peer, since: self.now, newest_page };
                 for object in objects {
                     self.take_message(room, &object.0, origin);
+                }
+                if newest_page {
+                    self.show_newest_page(room, peer);
                 }
             }
         }
@@ -233,11 +238,19 @@ impl Engine {
                 self.control_compared |= whole;
             }
             Scope::Room(room) => {
-                self.drop_unacknowledged(room, peer);
+                // What waits with the peer may follow it.
+                let goes_on = |p: &super::Peer| p.todo.contains(&Scope::Waiting(room));
+                if !(whole && self.peers.get(&peer).is_some_and(goes_on)) {
+                    self.drop_unacknowledged(room, peer);
+                }
+                if whole {
+                    self.hide_newest_page(room, peer);
+                }
                 if let Some(room) = self.rooms.get_mut(&room) {
                     room.compared |= whole;
                 }
             }
+            Scope::Waiting(room) => self.drop_unacknowledged(room, peer),
         }
         let pulls = |state: &super::Peer| state.pull.as_ref().is_some_and(|p| p.scope() == scope);
         if self.peers.values().any(pulls) {
@@ -276,7 +289,9 @@ impl Engine {
     /// Whether a pull of a room is under way.
     pub(super) fn is_pulling_from(&self, peer: DeviceId, room: RoomId) -> bool {
         let pull = self.peers.get(&peer).and_then(|p| p.pull.as_ref());
-        pull.is_some_and(|pull| pull.scope() == Scope::Room(room))
+        pull.is_some_and(
+            |pull| matches!(pull.scope(), Scope::Room(of) | Scope::Waiting(of) if of == room),
+        )
     }
 
     /// Whether something of a room is being fetched.

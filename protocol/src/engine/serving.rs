@@ -94,7 +94,9 @@ impl Engine {
     fn answer_introduced(&mut self, peer: DeviceId, request: Request) -> Response {
         match request {
             Request::Summary => match self.control_summary() {
-                Some(control) => Response::Summary { control, rooms: Vec::new() },
+                Some(control) => {
+                    Response::Summary { control, rooms: Vec::new(), waiting: Vec::new() }
+                }
                 None => Response::Refused,
             },
             Request::Ranges { scope: Scope::Control, lower, upper } => {
@@ -124,8 +126,8 @@ impl Engine {
     fn servable(&self, peer: DeviceId, scope: Scope) -> Option<&crate::sync::Items> {
         match scope {
             Scope::Control => {}
-            Scope::Room(room) if self.shares_room(peer, room) => {}
-            Scope::Room(_) => return None,
+            Scope::Room(room) | Scope::Waiting(room) if self.shares_room(peer, room) => {}
+            Scope::Room(_) | Scope::Waiting(_) => return None,
         }
         self.items(scope)
     }
@@ -134,14 +136,17 @@ impl Engine {
         let Some(control) = self.control_summary() else {
             return Response::Refused;
         };
-        let rooms = self
+        let shared: Vec<RoomId> = self
             .topics
             .values()
-            .filter(|room| self.shares_room(peer, **room))
+            .copied()
+            .filter(|room| self.shares_room(peer, *room))
             .take(SUMMARY_ROOMS_MAX)
-            .filter_map(|room| self.room_summary(*room))
             .collect();
-        Response::Summary { control, rooms }
+        let rooms = shared.iter().filter_map(|room| self.room_summary(*room)).collect();
+        let waiting = shared.iter().filter_map(|room| self.waiting_summary(*room));
+        let waiting = waiting.filter(|summary| summary.count > 0).collect();
+        Response::Summary { control, rooms, waiting }
     }
 
     fn answer_get(&self, scope: Scope, ids: &[ObjectId]) -> Response {
@@ -165,7 +170,11 @@ impl Engine {
         match scope {
             Scope::Control => self.control.as_ref()?.bytes(id).map(<[u8]>::to_vec),
             // Read through the hash check: damaged bytes are never passed on.
-            Scope::Room(room) => {
+            Scope::Room(room) | Scope::Waiting(room) => {
+                if let Some(waiting) = self.rooms.get(&room)?.log.held.get(id) {
+                    // What has no row yet could be lost, and the asker with nothing.
+                    return waiting.stored.then(|| waiting.envelope.bytes().to_vec());
+                }
                 self.read_message(room, id).map(|message| message.bytes().to_vec())
             }
         }
@@ -182,7 +191,7 @@ impl Engine {
             Scope::Room(room) if self.shares_room(peer, room) => {
                 self.take_pushed_messages(peer, room, objects);
             }
-            Scope::Room(_) => {
+            Scope::Room(_) | Scope::Waiting(_) => {
                 for _ in objects {
                     self.count("no_membership");
                 }

@@ -226,7 +226,7 @@ impl Engine {
         if matches!(response, Some(Response::Refused)) && self.is_member(peer) {
             self.introduce_ourselves(peer);
         }
-        if let Some(Response::Summary { control, rooms }) = response {
+        if let Some(Response::Summary { control, rooms, waiting }) = response {
             self.expect(peer, Scope::Control, control.count);
             if self.control_summary().is_some_and(|ours| differs(&ours, &control)) {
                 self.want(peer, Scope::Control);
@@ -251,6 +251,14 @@ impl Engine {
                     }
                 }
             }
+            for theirs in waiting {
+                let ours = self.waiting_summary(theirs.room);
+                if self.shares_room(peer, theirs.room)
+                    && ours.is_some_and(|ours| differs(&ours, &theirs))
+                {
+                    self.want(peer, Scope::Waiting(theirs.room));
+                }
+            }
         }
         if again {
             self.summarize(peer);
@@ -268,6 +276,7 @@ impl Engine {
         match scope {
             Scope::Control => self.control.as_ref().map(crate::control::ControlLog::order),
             Scope::Room(room) => self.rooms.get(&room).map(|room| room.log.shared()),
+            Scope::Waiting(room) => self.rooms.get(&room).map(|room| room.log.held.offered()),
         }
     }
 
@@ -278,6 +287,11 @@ impl Engine {
 
     pub(super) fn room_summary(&self, room: RoomId) -> Option<RoomSummary> {
         let (count, fingerprint) = self.rooms.get(&room)?.log.summary();
+        Some(RoomSummary { room, count, fingerprint })
+    }
+
+    pub(super) fn waiting_summary(&self, room: RoomId) -> Option<RoomSummary> {
+        let (count, fingerprint) = self.rooms.get(&room)?.log.held.offered().summary();
         Some(RoomSummary { room, count, fingerprint })
     }
 

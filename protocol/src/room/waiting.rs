@@ -11,6 +11,7 @@ use crate::limits::{
     WAITING_PARENTS_MS_MAX, WAITING_PER_PEER_MAX, WAITING_PER_ROOM_MAX,
 };
 use crate::signed::Verified;
+use crate::sync::Items;
 use crate::time::Timestamp;
 
 /// What a message waits for.
@@ -50,6 +51,8 @@ pub struct Held {
     /// How many, and how many bytes, each peer brought.
     by_peer: BTreeMap<DeviceId, (usize, usize)>,
     bytes: usize,
+    /// Those that have rows in the store: others may ask for them.
+    offered: Items,
 }
 
 impl Held {
@@ -71,9 +74,17 @@ impl Held {
         self.messages.get(&id)
     }
 
-    /// As [`Held::get`], to note what has been done with it.
-    pub fn get_mut(&mut self, id: MessageId) -> Option<&mut Waiting> {
-        self.messages.get_mut(&id)
+    /// Notes that a message has a row in the store; false if that was known, or it does not wait.
+    pub fn mark_stored(&mut self, id: MessageId) -> bool {
+        let Some(waiting) = self.messages.get_mut(&id) else { return false };
+        self.offered.insert((waiting.envelope.value().height, id));
+        !std::mem::replace(&mut waiting.stored, true)
+    }
+
+    /// Those that have rows in the store, in the order of the screen.
+    #[must_use]
+    pub fn offered(&self) -> &Items {
+        &self.offered
     }
 
     /// Those that wait, by id.
@@ -200,6 +211,7 @@ impl Held {
 
     fn take(&mut self, id: MessageId) -> Option<Waiting> {
         let waiting = self.messages.remove(&id)?;
+        self.offered.remove(&(waiting.envelope.value().height, id));
         let size = waiting.envelope.bytes().len();
         self.bytes -= size;
         if let Some((held, bytes)) = self.by_peer.get_mut(&waiting.from) {

@@ -30,6 +30,9 @@ pub enum Scope {
     /// The log of one room.
     #[n(1)]
     Room(#[n(0)] RoomId),
+    /// The messages of one room whose authors have access and whose parents are not here.
+    #[n(2)]
+    Waiting(#[n(0)] RoomId),
 }
 
 /// A place in the order (height, id). A range holds its lower bound and not its upper one.
@@ -259,6 +262,9 @@ pub enum Response {
         /// The rooms that both sides may read.
         #[n(1)]
         rooms: Vec<RoomSummary>,
+        /// Of these, those in which messages wait for their parents, with what waits.
+        #[n(2)]
+        waiting: Vec<RoomSummary>,
     },
     /// To [`Request::Ranges`].
     #[n(2)]
@@ -397,7 +403,9 @@ impl Response {
     pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
         let response: Self = codec::decode(bytes, FRAME_BYTES_MAX)?;
         let fits = match &response {
-            Self::Summary { rooms, .. } => rooms.len() <= SUMMARY_ROOMS_MAX,
+            Self::Summary { rooms, waiting, .. } => {
+                rooms.len() <= SUMMARY_ROOMS_MAX && waiting.len() <= SUMMARY_ROOMS_MAX
+            }
             Self::Parts { parts } => parts.len() <= RANGE_PARTS,
             Self::Objects { objects, .. } => objects.len() <= IDS_FRAME_MAX,
             Self::Ids { ids, .. } => ids.len() <= IDS_FRAME_MAX,

@@ -130,7 +130,9 @@ pub(super) fn request(request: &Request) {
 
 pub(super) fn response(response: &Response) {
     match response {
-        Response::Summary { rooms, .. } => assert!(rooms.len() <= SUMMARY_ROOMS_MAX),
+        Response::Summary { rooms, waiting, .. } => {
+            assert!(rooms.len() <= SUMMARY_ROOMS_MAX && waiting.len() <= SUMMARY_ROOMS_MAX);
+        }
         Response::Parts { parts } => assert!(parts.len() <= RANGE_PARTS),
         Response::Ids { ids, .. } => assert!(ids.len() <= IDS_FRAME_MAX),
         Response::Objects { objects, .. } => assert!(objects.len() <= IDS_FRAME_MAX),

@@ -201,7 +201,16 @@ fn frames(direction: &'static str) -> Vec<Case> {
         let referral = |admins: Raw| [raw::id(5), raw::text("Acme"), admins];
         let whether = |byte: u8| [array(&[bound(1)]), Raw::Verbatim(vec![byte])];
         cases.extend([
-            too_long("2,049 rooms", 1, &[summary.clone(), many(summary, 2_049)]),
+            too_long(
+                "2,049 rooms",
+                1,
+                &[summary.clone(), many(summary.clone(), 2_049), many(summary.clone(), 0)],
+            ),
+            too_long(
+                "2,049 rooms in which something waits",
+                1,
+                &[summary.clone(), many(summary.clone(), 0), many(summary, 2_049)],
+            ),
             too_long("17 parts", 2, &[many(part, 17)]),
             too_long("1,025 listed", 3, &[many(bound(1), 1_025), Raw::Verbatim(vec![0xf4])]),
             too_long("1,025 objects", 4, &[many(blob, 1_025), Raw::Unsigned(1_025)]),

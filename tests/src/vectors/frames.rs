@@ -30,6 +30,7 @@ fn scope(scope: Scope) -> Value {
     match scope {
         Scope::Control => json!("control"),
         Scope::Room(room) => json!({ "room": room.to_string() }),
+        Scope::Waiting(room) => json!({ "waiting": room.to_string() }),
     }
 }
 
@@ -88,11 +89,12 @@ fn request_fields(request: &Request) -> (&'static str, Value) {
 fn response_fields(response: &Response) -> (&'static str, Value) {
     match response {
         Response::Refused => ("refused", json!({})),
-        Response::Summary { control, rooms } => (
+        Response::Summary { control, rooms, waiting } => (
             "summary",
             json!({
                 "control": summary(control),
                 "rooms": rooms.iter().map(summary).collect::<Vec<_>>(),
+                "waiting": waiting.iter().map(summary).collect::<Vec<_>>(),
             }),
         ),
         Response::Parts { parts } => {
@@ -145,6 +147,9 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("a summary asked", Request::Summary),
         ("ranges of the control log", Request::Ranges { scope: control, lower, upper }),
         ("ranges of a room", Request::Ranges { scope: room, lower, upper: Bound::MAX }),
+        ("a list of what waits in a room", {
+            Request::List { scope: Scope::Waiting(ROOM), lower, upper: Bound::MAX }
+        }),
         ("a list of a room", Request::List { scope: room, lower, upper: Bound::MAX }),
         ("a list of the control log", Request::List { scope: control, lower: upper, upper }),
         ("the newest of a room", Request::Newest { scope: room }),
@@ -185,8 +190,13 @@ fn responses() -> Vec<(&'static str, Response)> {
     let silent = Referred { device: DeviceId([8; 32]), addresses: Vec::new() };
     let mut responses = vec![
         ("refused", Response::Refused),
-        ("a summary", Response::Summary { control, rooms: vec![of_room] }),
-        ("a summary without rooms", Response::Summary { control, rooms: Vec::new() }),
+        ("a summary", { Response::Summary { control, rooms: vec![of_room], waiting: Vec::new() } }),
+        ("a summary of what waits", {
+            Response::Summary { control, rooms: vec![of_room], waiting: vec![of_room] }
+        }),
+        ("a summary without rooms", {
+            Response::Summary { control, rooms: Vec::new(), waiting: Vec::new() }
+        }),
         ("one part", Response::Parts { parts: vec![part(UPPER, 1)] }),
         ("two parts", {
             Response::Parts { parts: vec![part(UPPER, 70_000), part(Bound::MAX, 1 << 32)] }

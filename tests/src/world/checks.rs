@@ -27,6 +27,7 @@ pub struct Ledger {
 
 impl World {
     pub(crate) fn check_effect(&mut self, id: NodeId, effect: &Effect) {
+        self.watch_effect(id, effect);
         let node = &self.nodes[id.0];
         let (name, disk) = (&node.name, &node.disk);
         let durable = |what: &str, object: ObjectId| {
@@ -48,7 +49,8 @@ impl World {
                 let Some(arrived) = arrived else { return };
                 let held = self.now.ms_since(arrived.at);
                 // The disk may take its time before an Accept comes out.
-                let most = HOLD_MS_MAX + self.options.disk_ms_max + 1;
+                let most =
+                    HOLD_MS_MAX * (u64::from(node.clock.1) + 1) + self.options.disk_ms_max + 1;
                 assert!(held <= most, "{name} held a verdict for {held} ms");
                 let soft = peek_type(&arrived.bytes) == Some(ObjectType::StateReport);
                 if *verdict == GossipVerdict::Accept && !soft {

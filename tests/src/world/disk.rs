@@ -76,6 +76,53 @@ impl Disk {
         state.last = 0;
     }
 
+    /// How many batches are written and not durable.
+    pub fn pending(&self) -> usize {
+        self.state().pending.len()
+    }
+
+    /// As [`Disk::crash`], but the first `batches` of those that nobody was told to be durable had
+    /// reached the disk all the same.
+    pub fn crash_after(&self, batches: usize) {
+        let up_to =
+            batches.checked_sub(1).and_then(|last| self.state().pending.get(last).map(|b| b.id));
+        if let Some(up_to) = up_to {
+            self.make_durable(up_to);
+        }
+        self.crash();
+    }
+
+    /// Flips one bit of a durable row. Gives its place, if there is such a row.
+    pub fn damage(&self, table: Table, pick: u64) -> Option<Vec<u8>> {
+        let mut state = self.state();
+        let rows: Vec<Vec<u8>> =
+            state.durable.keys().filter(|(t, _)| *t == table).map(|(_, key)| key.clone()).collect();
+        let key = rows.get(usize::try_from(pick % (rows.len().max(1) as u64)).ok()?)?.clone();
+        let mut bent = state.durable.get(&(table, key.clone()))?.clone();
+        let at = bent.len().checked_sub(70).unwrap_or(bent.len() / 2);
+        *bent.get_mut(at)? ^= 1;
+        state.durable.insert((table, key.clone()), bent.clone());
+        state.visible.insert((table, key.clone()), bent);
+        Some(key)
+    }
+
+    /// Puts an old copy of the durable half in the place of this one.
+    pub fn restore(&self, rows: Rows) {
+        let mut state = self.state();
+        state.ids.clear();
+        let write = |((table, key), value): (&(Table, Vec<u8>), &Vec<u8>)| Write {
+            table: *table,
+            key: key.clone(),
+            value: Some(value.clone()),
+        };
+        let writes: Vec<Write> = rows.iter().map(write).collect();
+        state.index(&writes);
+        state.pending.clear();
+        state.visible = rows.clone();
+        state.durable = rows;
+        state.last = 0;
+    }
+
     /// Puts a row in, durable at once.
     pub fn put(&self, table: Table, key: &[u8], value: &[u8]) {
         let mut state = self.state();
@@ -83,25 +130,6 @@ impl Disk {
         state.index(&[write]);
         state.durable.insert((table, key.to_vec()), value.to_vec());
         state.visible.insert((table, key.to_vec()), value.to_vec());
-    }
-
-    /// Puts an older copy in the place of everything.
-    pub fn restore(&self, rows: Rows) {
-        let mut state = self.state();
-        state.pending.clear();
-        state.last = 0;
-        state.ids.clear();
-        let writes: Vec<Write> = rows
-            .iter()
-            .map(|((table, key), value)| Write {
-                table: *table,
-                key: key.clone(),
-                value: Some(value.clone()),
-            })
-            .collect();
-        state.index(&writes);
-        state.visible = rows.clone();
-        state.durable = rows;
     }
 
     /// A copy of the durable half.

@@ -35,8 +35,12 @@ impl World {
                 self.spread(id, None, topic, object, &bytes);
             }
             Effect::Send { peer, request, frame } => {
+                self.check_leaving(id, peer, &frame);
                 if self.linked(device, peer) {
                     self.nodes[id.0].asked.insert(request, peer);
+                    if self.loses_frame(device, peer) {
+                        return self.give_up_later(id, life, request);
+                    }
                     self.send_later(Due::Request { from: device, to: peer, request, frame });
                 } else {
                     self.send_later(Due::Response { to: id, life, request, frame: None });
@@ -67,13 +71,20 @@ impl World {
         frame: Vec<u8>,
     ) {
         let Some((peer, request)) = self.nodes[id.0].serving.remove(&token) else {
+            if let Some(peer) = self.node(id).asked_by.get(&token).copied() {
+                self.check_leaving(id, peer, &frame);
+            }
             self.nodes[id.0].responses.insert(token, frame);
             return;
         };
+        self.check_leaving(id, peer, &frame);
         let Some(asker) = self.by_device(peer) else { return };
         // The connection that asked may be gone; then the asker has been told so.
         if self.node(asker).asked.contains_key(&request) {
             let life = self.node(asker).life;
+            if self.loses_frame(self.node(id).device(), peer) {
+                return self.give_up_later(asker, life, request);
+            }
             self.send_later(Due::Response { to: asker, life, request, frame: Some(frame) });
         }
     }
@@ -90,6 +101,7 @@ impl World {
         for peer in self.ids().collect::<Vec<_>>() {
             let to = self.node(peer).device();
             if Some(to) != from && self.in_topic(id, to, topic) {
+                self.check_leaving(id, to, bytes);
                 let bytes = bytes.to_vec();
                 self.send_gossip(Due::Gossip { from: device, to: peer, topic, id: object, bytes });
             }

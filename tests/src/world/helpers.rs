@@ -264,6 +264,16 @@ impl World {
         }
     }
 
+    /// As [`World::agree`], but of these nodes nothing is expected.
+    pub fn agree_without(&mut self, others: &[NodeId]) {
+        self.settle();
+        let ids: Vec<NodeId> =
+            self.ids().filter(|id| self.is_up(*id) && !others.contains(id)).collect();
+        self.until("agreement", AGREE_MS, |w| w.agree_among(&ids, false));
+        self.settle();
+        assert!(self.agree_among(&ids, false), "agreement did not last");
+    }
+
     /// Ids and devices of a node's control log, for messages of failing tests.
     #[must_use]
     pub fn control_kinds(&self, id: NodeId) -> Vec<&'static str> {

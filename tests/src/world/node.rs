@@ -37,6 +37,8 @@ pub struct Node {
     pub verdicts: BTreeMap<GossipToken, GossipVerdict>,
     /// Answers to requests of peers that are no nodes of the world.
     pub responses: BTreeMap<ResponseToken, Vec<u8>>,
+    /// Who asked, of requests by such peers.
+    pub(super) asked_by: BTreeMap<ResponseToken, DeviceId>,
     /// Frames sent to such peers.
     pub sent_outside: Vec<(DeviceId, RequestId, Vec<u8>)>,
     /// Addresses that it was told to dial, by device.
@@ -50,6 +52,8 @@ pub struct Node {
     pub(super) engine: Option<Engine>,
     /// Counts starts, so that what was meant for an earlier process is lost.
     pub(super) life: u32,
+    /// How far its clock is off, in ms, and how often it was set.
+    pub(super) clock: (i64, u32),
     pub(super) policy: PeerPolicy,
     /// Gossip ids that it has seen: de-duplication.
     pub(super) seen: BTreeSet<ObjectId>,
@@ -82,6 +86,7 @@ impl Node {
             events: Vec::new(),
             verdicts: BTreeMap::new(),
             responses: BTreeMap::new(),
+            asked_by: BTreeMap::new(),
             sent_outside: Vec::new(),
             addresses: BTreeMap::new(),
             wish: None,
@@ -90,6 +95,7 @@ impl Node {
             device: keys_of(&seed).device(),
             engine: None,
             life: 0,
+            clock: (0, 0),
             policy: PeerPolicy::default(),
             seen: BTreeSet::new(),
             gossip: BTreeMap::new(),

@@ -11,6 +11,7 @@ use conclave_protocol::sync::{
     answer_ranges, fingerprint_of_range,
 };
 
+use super::lies::Lie;
 use super::node::{keys_of, seed_of};
 use super::{NodeId, World};
 
@@ -25,6 +26,8 @@ pub struct Puppet {
     pub bytes: BTreeMap<ObjectId, Vec<u8>>,
     /// If set, every answer of it.
     pub garbage: Option<Vec<u8>>,
+    /// What it does with its answers.
+    pub lie: Lie,
 }
 
 impl Puppet {
@@ -40,24 +43,26 @@ impl Puppet {
         let items = self.sets.get(&scope).unwrap_or(&empty);
         let (count, fingerprint) = fingerprint_of_range(items, Bound::MIN, Bound::MAX);
         let room = match scope {
-            Scope::Room(room) => room,
+            Scope::Room(room) | Scope::Waiting(room) => room,
             Scope::Control => Default::default(),
         };
         RoomSummary { room, count, fingerprint }
     }
 
-    pub(super) fn answer(&mut self, frame: &[u8]) -> Vec<u8> {
+    /// Nothing, if the answer never comes.
+    pub(super) fn answer(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
         if let Some(garbage) = &self.garbage {
-            return garbage.clone();
+            return Some(garbage.clone());
         }
         let empty = Items::new();
         let set = |scope| self.sets.get(&scope).unwrap_or(&empty);
         let response = match Request::decode(frame) {
             Ok(Request::Summary) => {
-                let rooms = self.sets.keys().filter(|s| **s != Scope::Control);
+                let rooms = self.sets.keys().filter(|s| matches!(s, Scope::Room(_)));
                 Response::Summary {
                     control: self.summary(Scope::Control),
                     rooms: rooms.map(|scope| self.summary(*scope)).collect(),
+                    waiting: Vec::new(),
                 }
             }
             Ok(Request::Ranges { scope, lower, upper }) => answer_ranges(set(scope), lower, upper),
@@ -78,7 +83,7 @@ impl Puppet {
             }
             _ => Response::Ack,
         };
-        response.encode()
+        self.lie.bend(self, response)
     }
 }
 
@@ -93,7 +98,7 @@ impl World {
     pub fn puppet(&mut self, keys: &DeviceKeys, with: NodeId) -> DeviceId {
         let device = keys.device();
         let (sets, bytes) = (BTreeMap::new(), BTreeMap::new());
-        let puppet = Puppet { keys: keys.clone(), sets, bytes, garbage: None };
+        let puppet = Puppet { keys: keys.clone(), sets, bytes, garbage: None, lie: Lie::None };
         self.puppets.entry(device).or_insert(puppet);
         let with = self.node(with).device();
         self.connect_devices(device, with);
@@ -123,6 +128,7 @@ impl World {
     /// Hands a node a request as if `peer` had sent it.
     pub fn inject_request(&mut self, to: NodeId, peer: DeviceId, frame: Vec<u8>) -> ResponseToken {
         let token = ResponseToken(self.number());
+        self.nodes[to.0].asked_by.insert(token, peer);
         self.input(to, Input::Request { peer, token, frame });
         token
     }
@@ -145,7 +151,13 @@ impl World {
     #[must_use]
     pub fn empty_puppet(&self, id: NodeId) -> Puppet {
         let keys = self.node(id).keys();
-        Puppet { keys, sets: BTreeMap::new(), bytes: BTreeMap::new(), garbage: None }
+        Puppet {
+            keys,
+            sets: BTreeMap::new(),
+            bytes: BTreeMap::new(),
+            garbage: None,
+            lie: Lie::None,
+        }
     }
 
     /// Lets a puppet answer for the key of a node that is down.

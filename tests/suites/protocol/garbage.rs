@@ -42,7 +42,11 @@ fn odd_responses(room: RoomId) -> Vec<Vec<u8>> {
     let responses = [
         Response::Refused,
         Response::Ack,
-        Response::Summary { control: summary(u64::MAX), rooms: vec![summary(u64::MAX); 9] },
+        Response::Summary {
+            control: summary(u64::MAX),
+            rooms: vec![summary(u64::MAX); 9],
+            waiting: vec![summary(u64::MAX); 9],
+        },
         Response::Parts { parts: Vec::new() },
         Response::Parts { parts: vec![part(Bound::MAX, u64::MAX)] },
         Response::Parts { parts: vec![part(Bound::MIN, 1), part(Bound::MAX, 1)] },

@@ -27,6 +27,7 @@ mod room_model;
 mod rooms;
 mod scene;
 mod shuffle;
+mod simulation;
 mod storm;
 mod strangers;
 mod summaries;
