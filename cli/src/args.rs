@@ -7,10 +7,10 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use conclave_node::api::client::Client;
 
 use crate::commands::{
-    admin::AdminCommand, agent::AgentCommand, history::HistoryArgs, init::InitArgs, join::JoinArgs,
-    log::LogArgs, ratify::RatifyArgs, recover::RecoverArgs, room::RoomCommand, send::SendArgs,
-    shell::CompletionsArgs, tail::TailArgs, unit::GroupCommand, unit::UnitCommand, up::UpArgs,
-    why::WhyArgs,
+    admin::AdminCommand, agent::AgentCommand, backup::BackupArgs, backup::RestoreArgs,
+    history::HistoryArgs, init::InitArgs, join::JoinArgs, log::LogArgs, ratify::RatifyArgs,
+    recover::RecoverArgs, room::RoomCommand, send::SendArgs, shell::CompletionsArgs,
+    tail::TailArgs, unit::GroupCommand, unit::UnitCommand, up::UpArgs, why::WhyArgs,
 };
 use crate::devnet::DevnetArgs;
 use crate::error::CliError;
@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Why(WhyArgs),
     Ratify(RatifyArgs),
     Recover(RecoverArgs),
+    Backup(BackupArgs),
+    Restore(RestoreArgs),
     Devnet(DevnetArgs),
     Completions(CompletionsArgs),
     /// Print the manual page, in the format of man(1)

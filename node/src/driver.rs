@@ -1,7 +1,7 @@
 //! The loop round the engine: the only clock, and the only caller of the engine.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use conclave_protocol::engine::{
@@ -36,6 +36,7 @@ pub(crate) struct Driver {
     pub(crate) engine: Engine,
     pub(crate) home: Home,
     pub(crate) store: Arc<Store>,
+    pub(crate) stalled: Arc<RwLock<Option<String>>>,
     pub(crate) inputs: Checks,
     pub(crate) net: Sender<NetCommand>,
     pub(crate) writer: StoreWriter,
@@ -121,10 +122,15 @@ impl Driver {
                 _ = &mut self.stop => break None,
                 news = self.persisted.recv() => match news {
                     Some(StoreNews::Durable(batch)) => {
-                        waiting.stalled = None;
+                        if waiting.stalled.take().is_some() {
+                            self.tell_stalled(None);
+                        }
                         self.engine.handle(now(), Input::Persisted { batch });
                     }
-                    Some(StoreNews::Stalled(error)) => waiting.stall(error),
+                    Some(StoreNews::Stalled(error)) => {
+                        self.tell_stalled(Some(error.to_string()));
+                        waiting.stall(error);
+                    }
                     Some(StoreNews::Failed(error)) => break Some(error),
                     None => break Some(StoreError::Stopped),
                 },
@@ -149,6 +155,10 @@ impl Driver {
             tracing::error!(%error, "the node stops");
             self.failed.send_replace(Some(error.to_string()));
         }
+    }
+
+    fn tell_stalled(&self, reason: Option<String>) {
+        *self.stalled.write().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
     /// Why the store has failed.

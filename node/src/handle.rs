@@ -40,6 +40,8 @@ pub struct Handle {
     pub(crate) requests: mpsc::Sender<Request>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) net: Arc<RwLock<NetInfo>>,
+    /// Why nothing can be made durable for now.
+    pub(crate) stalled: Arc<RwLock<Option<String>>>,
     pub(crate) home: Home,
     pub(crate) store: Arc<Store>,
 }
@@ -85,6 +87,12 @@ impl Handle {
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
+    }
+
+    /// Why nothing can be made durable for now, if that is so.
+    #[must_use]
+    pub fn stalled(&self) -> Option<String> {
+        self.stalled.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     /// Writes this home, keys and all, to a new file that only its owner can read.

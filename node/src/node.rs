@@ -5,7 +5,7 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use conclave_protocol::engine::{Engine, EngineConfig, Event, JoinWish, Reader, Table};
 use conclave_protocol::found::{Founding, found as sign_foundation};
@@ -143,10 +143,12 @@ impl Node {
         let (events, _) = broadcast::channel::<Event>(EVENTS_MAX);
         let (stop, stopped) = oneshot::channel();
         let (failed_in, failed) = watch::channel(None);
+        let stalled = Arc::<RwLock<Option<String>>>::default();
         let handle = Handle {
             requests: requests_in,
             events: events.clone(),
             net: network.info.clone(),
+            stalled: stalled.clone(),
             home: home.clone(),
             store: store.clone(),
         };
@@ -154,6 +156,7 @@ impl Node {
             engine,
             home: home.clone(),
             store: store.clone(),
+            stalled,
             inputs: Checks::new(network.inputs, Arc::new(Checker::default())),
             net: network.commands,
             writer,

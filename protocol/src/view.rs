@@ -413,6 +413,9 @@ pub struct StatusView {
     pub verdicts: Vec<(&'static str, u64)>,
     /// What needs attention.
     pub alarms: Vec<AlarmView>,
+    /// This home was restored from a copy and signs nothing before members have told what it had
+    /// signed.
+    pub copied: bool,
 }
 
 /// One object of the control log, as data for tools.

@@ -8,6 +8,7 @@
 mod admins;
 mod audit;
 mod away;
+mod backups;
 mod bad_input;
 mod crowds;
 mod damage;

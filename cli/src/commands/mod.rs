@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod agent;
+pub(crate) mod backup;
 mod change;
 pub(crate) mod history;
 pub(crate) mod init;
@@ -46,6 +47,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
         Command::Why(args) => why::run(context, &args).await,
         Command::Ratify(args) => ratify::run(context, args).await,
         Command::Recover(args) => recover::run(context, &args).await,
+        Command::Backup(args) => backup::backup(context, &args).await,
+        Command::Restore(args) => backup::restore(context, &args),
         Command::Devnet(args) => devnet::run(context, args).await,
         Command::Completions(args) => shell::completions(context, &args),
         Command::Man => shell::manual(context),

@@ -16,6 +16,10 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
 
 fn text(out: &Output, status: &Status) -> String {
     let mut lines = Vec::new();
+    for trouble in &status.troubles {
+        lines.push(out.bold(escape::line(trouble)));
+        lines.push(String::new());
+    }
     for alarm in &status.alarms {
         lines.push(alarm_text(out, alarm));
         lines.push(String::new());

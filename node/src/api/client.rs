@@ -10,11 +10,14 @@ use reqwest::{RequestBuilder, Response, Url, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::routes::{Approval, Membership, NewRoom, NewUnit, Nothing, Permission, Post, RoomQuery};
+use super::routes::{
+    Approval, Membership, NewBackup, NewRoom, NewUnit, Nothing, Permission, Post, RoomQuery,
+};
+use super::server::BACKUP_TIME_MAX;
 use super::stream::Events;
 use super::types::{
-    Access, Agent, Agents, Approved, ControlLog, ErrorDocument, JoinRequests, Member, Message,
-    Page, Participants, Problem, Room, Rooms, Status, Unit, Units,
+    Access, Agent, Agents, Approved, Backup, ControlLog, ErrorDocument, JoinRequests, Member,
+    Message, Page, Participants, Problem, Room, Rooms, Status, Unit, Units,
 };
 use crate::identity::{Home, HomeError};
 
@@ -247,6 +250,17 @@ impl Client {
     pub async fn mark_read(&self, room: &str) -> Result<(), Problem> {
         let body = RoomQuery { room: room.to_owned() };
         self.post::<_, Nothing>(&["read"], &[], &body).await.map(|_| ())
+    }
+
+    /// Writes the node's home to a new file, named by its whole path.
+    ///
+    /// # Errors
+    /// See [`Self::status`]; then there is no such file.
+    pub async fn backup(&self, file: PathBuf) -> Result<Backup, Problem> {
+        let body = NewBackup { file };
+        let request = self.http.post(self.url(&["backup"], &[])).timeout(BACKUP_TIME_MAX);
+        let answer = async { read_json(self.call(request.json(&body)).await?).await };
+        answer.await.map_err(asked_for_change)
     }
 
     /// The control log.

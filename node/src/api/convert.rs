@@ -14,6 +14,10 @@ use super::types::{
 use crate::handle::NetInfo;
 use conclave_protocol::id::{AgentId, CompanyId, RoomId};
 
+/// What a copied home has to wait for.
+const COPIED: &str = "this node was restored from a copy: it signs nothing before it has learned \
+                      from another member what it had signed since";
+
 impl Problem {
     /// A problem of the kind named by `kind`.
     #[must_use]
@@ -181,6 +185,7 @@ pub(super) fn status(view: view::StatusView, net: NetInfo) -> Status {
         rooms: view.rooms.into_iter().map(room_status).collect(),
         verdicts: view.verdicts.into_iter().map(|(reason, n)| (reason.to_owned(), n)).collect(),
         alarms: view.alarms.into_iter().map(Alarm::from).collect(),
+        troubles: view.copied.then(|| COPIED.to_owned()).into_iter().collect(),
     }
 }
 

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use conclave_protocol::engine::{Failure, FailureKind};
 
 use super::types::{ErrorDocument, Problem};
+use crate::backup::BackupError;
 
 /// A problem with its HTTP status.
 #[derive(Debug)]
@@ -50,6 +51,33 @@ impl From<Failure> for ApiError {
             FailureKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self { status, problem: failure.into() }
+    }
+}
+
+impl From<BackupError> for ApiError {
+    fn from(error: BackupError) -> Self {
+        let status = match error {
+            BackupError::Exists(_) => StatusCode::CONFLICT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self { status, problem: error.into() }
+    }
+}
+
+impl From<BackupError> for Problem {
+    fn from(error: BackupError) -> Self {
+        let (kind, hint) = match &error {
+            BackupError::Exists(_) => ("conflict", "choose a name that is not taken"),
+            BackupError::NotFound(_) => ("not_found", "name a file that `conclave backup` wrote"),
+            BackupError::Damaged { .. } => {
+                ("failed", "use another backup; nothing was changed by this one")
+            }
+            BackupError::NewerVersion { .. } => ("failed", "use a newer version of this program"),
+            BackupError::Home(_) | BackupError::Store(_) | BackupError::Io { .. } => {
+                ("failed", "see that there is room and that the folder may be written to")
+            }
+        };
+        Self::new(kind, error.to_string(), hint)
     }
 }
 

@@ -3,6 +3,8 @@
 mod audit;
 mod changes;
 
+use std::path::PathBuf;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,7 +19,7 @@ use super::extract::{Body, Params, PathText};
 use super::server::{ApiRouter, App};
 use super::text::check_text;
 use super::types::{
-    Access, AccessLine, Agent, Agents, Approved, ControlEntry, ControlLog, JoinRequest,
+    Access, AccessLine, Agent, Agents, Approved, Backup, ControlEntry, ControlLog, JoinRequest,
     JoinRequests, Member, Message, Named, Page, Participants, Room, RoomLine, Rooms, Status, Unit,
     Units,
 };
@@ -25,6 +27,9 @@ use super::{convert, events};
 
 /// Messages in a page when the caller names no number.
 const PAGE_DEFAULT: usize = 50;
+
+/// The one route that may take long.
+pub(super) const BACKUP_ROUTE: &str = "/v1/backup";
 
 type Answer<T> = Result<Json<T>, ApiError>;
 
@@ -49,6 +54,7 @@ pub(super) fn router() -> ApiRouter {
         .route("/v1/read", post(read))
         .route("/v1/events", get(events::events))
         .route("/v1/control", get(control))
+        .route(BACKUP_ROUTE, post(backup))
         .merge(changes::router())
         .merge(audit::router())
         .fallback(async || {
@@ -64,7 +70,26 @@ pub(super) fn router() -> ApiRouter {
 
 async fn status(State(app): State<App>) -> Answer<Status> {
     let view = app.handle.query(Engine::status).await?;
-    Ok(Json(convert::status(view, app.handle.net())))
+    let mut status = convert::status(view, app.handle.net());
+    status.troubles.extend(app.handle.stalled());
+    Ok(Json(status))
+}
+
+/// Where a backup goes.
+#[derive(Serialize, Deserialize)]
+pub(super) struct NewBackup {
+    /// A new file, by its whole path.
+    pub(super) file: PathBuf,
+}
+
+async fn backup(State(app): State<App>, body: Body<NewBackup>) -> Answer<Backup> {
+    let file = body.0.file;
+    if !file.is_absolute() {
+        return Err(ApiError::usage("the file of a backup is named by its whole path"));
+    }
+    app.handle.backup(file.clone()).await?;
+    let bytes = std::fs::metadata(&file).map(|meta| meta.len()).unwrap_or_default();
+    Ok(Json(Backup { file, bytes }))
 }
 
 /// Selects units.

@@ -21,6 +21,8 @@ use crate::handle::Handle;
 
 /// How long one request may take; streams of events are exempt.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+/// Until a backup is written.
+pub(super) const BACKUP_TIME_MAX: Duration = Duration::from_hours(1);
 /// How long open requests may go on once the node stops.
 const CLOSING_TIME_MAX: Duration = Duration::from_secs(3);
 
@@ -86,7 +88,9 @@ async fn check_caller(State(app): State<App>, request: Request, next: Next) -> R
 
 /// Only the time until the answer begins is limited, so that a stream of events may last.
 async fn limit_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(REQUEST_TIME_MAX, next.run(request)).await {
+    let long = request.uri().path() == routes::BACKUP_ROUTE;
+    let most = if long { BACKUP_TIME_MAX } else { REQUEST_TIME_MAX };
+    match tokio::time::timeout(most, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::timeout().into_response(),
     }

@@ -96,6 +96,7 @@ fn status(member: bool) -> Status {
             message: "ask".into(),
             objects: vec![ObjectId([1; 32])],
         }],
+        copied: false,
     };
     let mut net = NetInfo { peer_id: "12D3".into(), ..NetInfo::default() };
     net.peers.insert(device, ("12D4".into(), "/ip4/127.0.0.1/tcp/1".into()));

@@ -48,6 +48,15 @@ pub struct Message {
     pub incomplete: bool,
 }
 
+/// A backup that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    /// Where it is.
+    pub file: std::path::PathBuf,
+    /// How large it is.
+    pub bytes: u64,
+}
+
 /// A page of messages, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
@@ -297,6 +306,9 @@ pub struct Status {
     pub verdicts: BTreeMap<String, u64>,
     /// What needs attention.
     pub alarms: Vec<Alarm>,
+    /// What keeps this node from its work for now, in words; left out if nothing does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<String>,
 }
 
 /// One object of the control log.

@@ -139,7 +139,7 @@ impl First<'_> {
         })?;
         for (room, mut rows) in rooms {
             rows.sort_unstable();
-            for (number, (_, rest)) in rows.into_iter().enumerate() {
+            for (number, (_, rest)) in (1_u64..).zip(rows) {
                 let old_key = [room.as_slice(), &rest].concat();
                 let Some(value) = self.get(Table::Messages, &old_key)? else { continue };
                 let id = rest.get(8..).unwrap_or_default();
@@ -152,7 +152,7 @@ impl First<'_> {
                 if self.get(Table::Marks, &mark_key)?.is_some() {
                     flags |= MARK_ELSEWHERE;
                 }
-                let key = [room.as_slice(), &(number as u64).to_be_bytes()].concat();
+                let key = [room.as_slice(), &number.to_be_bytes()].concat();
                 if flags != 0 {
                     growing.put(Table::Marks, key.clone(), vec![flags])?;
                 }
