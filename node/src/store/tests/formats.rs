@@ -38,11 +38,11 @@ fn migrated() -> Rows {
     let mut rows = BTreeMap::new();
     rows.insert((Table::Control, vec![1; 32]), b"control".to_vec());
     rows.insert((Table::State, b"company".to_vec()), vec![2; 32]);
-    for (arrival, height) in [(0, 2), (1, 3), (2, 1)] {
+    for (arrival, height) in [(1, 2), (2, 3), (3, 1)] {
         rows.insert((Table::Messages, arrival_key(&ROOM, arrival)), vec![height; 400]);
     }
-    rows.insert((Table::Marks, arrival_key(&ROOM, 0)), vec![3]);
-    rows.insert((Table::Marks, arrival_key(&ROOM, 1)), vec![4]);
+    rows.insert((Table::Marks, arrival_key(&ROOM, 1)), vec![3]);
+    rows.insert((Table::Marks, arrival_key(&ROOM, 2)), vec![4]);
     rows
 }
 
