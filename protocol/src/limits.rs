@@ -49,6 +49,8 @@ pub const COPIED_COMMANDS_MAX: usize = 256;
 /// How many sequence numbers the messages of a copied home leave out: more than anybody signs
 /// between two backups.
 pub const COPIED_SEQ_GAP: u64 = 1 << 32;
+/// Most messages of a device among which the other end of a fork is looked for.
+pub const FORK_SEARCH_MAX: usize = 4096;
 /// Most objects that a peer may list in one pull and then not have.
 pub const UNSUPPLIED_MAX: usize = 1024;
 /// How long nothing is pulled from a peer whose answers made no sense, in ms.

@@ -7,7 +7,9 @@ use crate::view::AlarmView;
 
 impl Engine {
     pub(super) fn alarm_views(&self, control: &ControlLog) -> Vec<AlarmView> {
-        control.alarms().iter().map(|alarm| self.alarm_view(control, alarm)).collect()
+        let control_alarms = control.alarms();
+        let views = control_alarms.iter().map(|alarm| self.alarm_view(control, alarm));
+        views.chain(self.fork_alarms(control)).collect()
     }
 
     fn alarm_view(&self, control: &ControlLog, alarm: &Alarm) -> AlarmView {

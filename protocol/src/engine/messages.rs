@@ -131,7 +131,11 @@ impl Engine {
         if !state.log.height_fits(message) {
             return self.refuse(origin, GossipVerdict::Ignore, "height_mismatch");
         }
-        let verdict = if standing.live { GossipVerdict::Accept } else { GossipVerdict::Ignore };
+        // Of a chain that forks gossip carries two ends; the others come by reconciliation.
+        let third =
+            self.has_forked(message.device) && state.log.uses_place(message.device, message.seq);
+        let passes_on = standing.live && !third;
+        let verdict = if passes_on { GossipVerdict::Accept } else { GossipVerdict::Ignore };
         self.settle(origin, verdict);
         self.store_message(room, envelope, origin);
     }
@@ -338,8 +342,10 @@ impl Engine {
         let standing = self.standing_of(message.device, room);
         let proved = standing.proved();
         let ours = message.device == self.keys.device();
+        self.note_fork(room, id, message);
         let Some(state) = self.rooms.get_mut(&room) else { return };
         let arrival = state.log.next_arrival();
+        state.log.use_place(message.device, message.seq);
         let accepted = state.log.insert(id, message, standing, arrival);
         self.write_message(room, arrival, &envelope);
         self.write_mark(room, id);

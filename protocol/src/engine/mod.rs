@@ -22,6 +22,7 @@ mod control;
 mod copied;
 mod damage;
 mod entropy;
+mod forks;
 mod heads;
 mod incomplete;
 mod introduction;
@@ -141,6 +142,8 @@ pub struct Engine {
     /// Objects that peers have been asked for.
     fetching: BTreeMap<ObjectId, DeviceId>,
     heads: heads::Heads,
+    /// Devices that have signed two messages at one place, each with a proof.
+    forks: BTreeMap<DeviceId, forks::Fork>,
     copied: copied::Copied,
     /// Whether the control log has been compared with another device since the start.
     control_compared: bool,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::places::Places;
 use crate::control::Standing;
 use crate::envelope::{Envelope, EnvelopeKind};
 use crate::id::{DeviceId, MessageId};
@@ -62,6 +63,8 @@ pub(super) struct Author {
     pub(super) standing: Option<Standing>,
     /// The newest envelope: sequence number and id.
     pub(super) tail: Option<(u64, MessageId)>,
+    /// The places in its chain that are used here.
+    pub(super) places: Places,
     /// What spares a message of an author who is not live, see [`super::kept`].
     pub(super) rules: Vec<Vec<super::kept::Rule>>,
 }
@@ -166,7 +169,8 @@ impl Entries {
         let next = u32::try_from(self.authors.len()).unwrap_or(u32::MAX);
         let number = *self.numbers.entry(device).or_insert(next);
         if number == next {
-            self.authors.push(Author { device, standing: None, tail: None, rules: Vec::new() });
+            let (standing, tail, places) = (None, None, Places::default());
+            self.authors.push(Author { device, standing, tail, places, rules: Vec::new() });
         }
         number
     }

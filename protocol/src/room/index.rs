@@ -1,8 +1,8 @@
 //! The index of a room in the store: what is kept of each message, 1,024 arrivals to a row, so
 //! that a start need not read the messages.
 //!
-//! A row: version; number of authors, for each its device, and sequence number and id of the newest
-//! envelope that was known of it; number of messages, and these in order of arrival. Numbers are in
+//! A row: version; number of authors, for each its device, sequence number and id of the newest
+//! envelope that was known of it, and the runs of sequence numbers it had used; number of messages, and these in order of arrival. Numbers are in
 //! groups of seven bits, lowest first. Parents are named by their arrivals.
 
 use super::RoomLog;
@@ -15,7 +15,7 @@ use crate::sync::Ix;
 use crate::time::Timestamp;
 
 /// An index of another version is made anew.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Beside the bits of a mark: it became visible late, and when follows.
 const LATE: u8 = 8;
 
@@ -55,6 +55,11 @@ impl RoomLog {
             let (seq, id) = author.tail.unwrap_or_default();
             put(&mut out, seq);
             out.extend(id.0);
+            put(&mut out, author.places.runs().len() as u64);
+            for (first, last) in author.places.runs() {
+                put(&mut out, first);
+                put(&mut out, last);
+            }
         }
         put(&mut out, list.len() as u64);
         for ix in list {
@@ -104,6 +109,12 @@ impl RoomLog {
             let device = DeviceId(id_in(rest)?);
             let (seq, id) = (number_in(rest)?, ObjectId(id_in(rest)?));
             self.keep_tail(device, seq, id);
+            for _ in 0..number_in(rest)? {
+                let (first, last) = (number_in(rest)?, number_in(rest)?);
+                if let Some(author) = self.entries.author_mut(device) {
+                    author.places.insert_run(first, last);
+                }
+            }
             authors.push(device);
         }
         let start = start_of(number);

@@ -11,6 +11,7 @@ mod entries;
 mod index;
 mod judge;
 mod kept;
+mod places;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -246,6 +247,7 @@ impl RoomLog {
     /// it. False if it is here already.
     pub fn load(&mut self, id: MessageId, envelope: &Envelope, arrival: u64, shown: bool) -> bool {
         let Some(ix) = self.add(id, envelope, arrival) else { return false };
+        self.use_place(envelope.device, envelope.seq);
         self.entries.facts_mut(ix).set(SHOWN, shown);
         true
     }
@@ -333,6 +335,19 @@ impl RoomLog {
             && author.tail.is_none_or(|(before, _)| seq > before)
         {
             author.tail = Some((seq, id));
+        }
+    }
+
+    /// Whether a device has used this place in its chain, with a message that is or was here.
+    #[must_use]
+    pub fn uses_place(&self, device: DeviceId, seq: u64) -> bool {
+        self.entries.author_of(device).is_some_and(|author| author.places.has(seq))
+    }
+
+    /// Notes that a device has used a place in its chain.
+    pub fn use_place(&mut self, device: DeviceId, seq: u64) {
+        if let Some(author) = self.entries.author_mut(device) {
+            author.places.insert(seq);
         }
     }
 

@@ -12,6 +12,7 @@ mod damage;
 mod durable;
 mod early_message;
 mod fingerprints;
+mod forks;
 mod frames;
 mod fuzz_corpus;
 mod fuzz_findings;
