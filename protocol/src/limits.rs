@@ -51,6 +51,8 @@ pub const COPIED_COMMANDS_MAX: usize = 256;
 pub const COPIED_SEQ_GAP: u64 = 1 << 32;
 /// Most messages of a device among which the other end of a fork is looked for.
 pub const FORK_SEARCH_MAX: usize = 4096;
+/// Most messages of one room whose new state is told after one change of the control log.
+pub const STATES_TOLD_MAX: usize = 1024;
 /// Most objects that a peer may list in one pull and then not have.
 pub const UNSUPPLIED_MAX: usize = 1024;
 /// How long nothing is pulled from a peer whose answers made no sense, in ms.

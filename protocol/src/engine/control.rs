@@ -6,8 +6,8 @@ use super::Engine;
 use super::io::{Effect, Event, GossipToken, GossipVerdict, PeerPolicy, Table, Write};
 use super::load::COMPANY;
 use crate::control::{Added, Changes, ControlLog, Standing};
-use crate::id::{CompanyId, DeviceId, ObjectId, RoomId, Topic};
-use crate::limits::{HOLD_MS_MAX, SEAL_DELAY_MS_MAX, VOID_CONTROL_BROUGHT_MAX};
+use crate::id::{CompanyId, DeviceId, MessageId, ObjectId, RoomId, Topic};
+use crate::limits::{HOLD_MS_MAX, SEAL_DELAY_MS_MAX, STATES_TOLD_MAX, VOID_CONTROL_BROUGHT_MAX};
 use crate::object::{ControlObject, Genesis, ObjectError, ObjectType};
 use crate::signed::{Checked, Trust, Verified, VerifyError, peek_type};
 use crate::sync::Scope;
@@ -282,7 +282,7 @@ impl Engine {
 
     fn rejudge_rooms(&mut self, changes: Option<&Changes>, regained: &BTreeSet<RoomId>) {
         let Some(control) = self.control.as_ref() else { return };
-        let mut shown = Vec::new();
+        let (mut shown, mut others) = (Vec::new(), Vec::new());
         for (id, room) in &mut self.rooms {
             room.refused_enters.clear();
             let concerns = changes.is_none_or(|changes| {
@@ -297,6 +297,8 @@ impl Engine {
             match room.log.rejudge(|device| control.standing(device, *id)) {
                 Some(rejudged) => {
                     shown.extend(rejudged.accepted.into_iter().map(|message| (*id, message)));
+                    let changed = rejudged.lost.into_iter().chain(rejudged.returned);
+                    others.extend(changed.map(|message| (*id, message)).take(STATES_TOLD_MAX));
                 }
                 // Nothing could be sealed while this agent had no access.
                 None if regained.contains(id) => {}
@@ -311,6 +313,18 @@ impl Engine {
             self.write_mark(room, message);
             self.write_index(room);
             self.show(room, message);
+        }
+        for (room, message) in others {
+            self.tell_state(room, message);
+        }
+    }
+
+    /// Tells how a message stands that people have seen: also that it is void now.
+    fn tell_state(&mut self, room: RoomId, id: MessageId) {
+        let open = self.topics.values().any(|open| *open == room);
+        let text = self.read_message(room, id).and_then(|m| Some(m.value().text()?.to_owned()));
+        if let Some(view) = text.filter(|_| open).and_then(|text| self.view_of(room, id, text)) {
+            self.emit(Effect::Event(Event::MessageState(view)));
         }
     }
 

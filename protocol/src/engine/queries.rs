@@ -262,7 +262,7 @@ impl Engine {
         self.view_of(room, id, self.read_message(room, id)?.value().text()?.to_owned())
     }
 
-    /// A visible message with its text, which the caller has at hand.
+    /// A message that is or was visible, with its text, which the caller has at hand.
     pub(super) fn view_of(&self, room: RoomId, id: MessageId, text: String) -> Option<MessageView> {
         let entry = self.rooms.get(&room)?.log.get(id)?;
         let access = self.control.as_ref()?.access();
@@ -271,6 +271,7 @@ impl Engine {
         let live = access.device_has_access(entry.device, room);
         let ours = entry.device == self.keys.device();
         let state = match (live, ours && !entry.held_elsewhere) {
+            _ if !self.is_visible(room, id) => MessageState::Void,
             (true, true) => MessageState::Pending,
             (true, false) => MessageState::Accepted,
             (false, _) => MessageState::Vouched,

@@ -29,6 +29,8 @@ pub(super) struct Peer {
     pub(super) again: BTreeSet<Scope>,
     /// How many items the peer says it has of a set.
     pub(super) expected: BTreeMap<Scope, u64>,
+    /// When the slow timer last chose it.
+    reconciled: Option<Timestamp>,
     /// An answer of the peer made no sense.
     pub(super) penalty_until: Option<Timestamp>,
     /// Digest of the control log of which revocations were last pushed to it.
@@ -163,10 +165,18 @@ impl Engine {
         for peer in connected {
             self.repair_membership(peer);
         }
-        let members = self.connected_members();
+        // At random among those with whom it is longest ago, so that everybody's turn comes.
+        let mut members = self.connected_members();
+        let turn = |peer: &DeviceId| self.peers.get(peer).and_then(|state| state.reconciled);
+        let longest_ago = members.iter().map(turn).min().flatten();
+        members.retain(|peer| turn(peer) == longest_ago);
         let choice = self.entropy.below(members.len() as u64);
         let chosen = usize::try_from(choice).ok().and_then(|n| members.get(n).copied());
         if let Some(peer) = chosen {
+            let now = self.now;
+            if let Some(state) = self.peers.get_mut(&peer) {
+                state.reconciled = Some(now);
+            }
             self.repeat_report(peer);
             self.summarize(peer);
         }

@@ -25,10 +25,12 @@ impl RoomLog {
     pub(super) fn judge_all(&mut self) -> Rejudged {
         let descending: Vec<Ix> = self.entries.all(true).collect();
         let (mut was_accepted, mut was_shown) = (Bits::default(), Bits::default());
+        let mut is_start = true;
         for ix in &descending {
             let facts = self.entries.facts_mut(*ix);
             if facts.set(ACCEPTED, false) {
                 was_accepted.set(ix.index(), true);
+                is_start = false;
             }
             // Also those of before a restart: a start is no news.
             if facts.is(SHOWN) {
@@ -63,6 +65,8 @@ impl RoomLog {
             let is = self.entries.facts(ix).is(ACCEPTED);
             if is && !was_shown.has(ix.index()) {
                 rejudged.accepted.push(self.entries.id(ix));
+            } else if is && !is_start && !was_accepted.has(ix.index()) {
+                rejudged.returned.push(self.entries.id(ix));
             } else if !is && was_accepted.has(ix.index()) {
                 rejudged.lost.push(self.entries.id(ix));
             }

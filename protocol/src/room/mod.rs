@@ -69,6 +69,8 @@ pub struct Rejudged {
     pub accepted: Vec<MessageId>,
     /// Accepted before and not now.
     pub lost: Vec<MessageId>,
+    /// Accepted now, not before, and shown at some earlier time; empty at a start.
+    pub returned: Vec<MessageId>,
 }
 
 /// The log of one room.

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::scene::{newest, team};
+use conclave_protocol::engine::Event;
 use conclave_protocol::view::MessageState;
 use pen::second_device;
+use std::collections::BTreeSet;
 
 /// Zoe was away with xavier, who had been removed, and answered him.
 fn answered(seed: u64) -> (World, [NodeId; 5], MessageId) {
@@ -163,6 +165,19 @@ fn a_stolen_device_loses_all_that_its_owner_does_not_keep() {
         assert!(preview.rooms[0].lose.is_empty(), "bob himself has another device");
         let stays = ["mine 1", "from the desktop", "mine 2", "what?"];
         all_show(&w, &[alice, carol, dave, new], "help", &stays);
+        // Whoever has them on the screen is told that they are void.
+        let void: BTreeSet<&str> = w
+            .node(carol)
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::MessageState(view) if view.state == MessageState::Void => {
+                    Some(view.text.as_str())
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(void, BTreeSet::from(["the thief's 1", "the thief's 2"]));
         let fresh = w.join(alice, "erin", &["department:Support"]);
         w.connect_all();
         w.agree();
