@@ -32,8 +32,6 @@ pub const IDS_FRAME_MAX: usize = 1024;
 pub const NEWEST_PAGE_MAX: usize = 64;
 /// How long a message waits for its parents before it is shown without them, in ms.
 pub const INCOMPLETE_DELAY_MS: u64 = 300;
-/// How much higher than the parents that are here such a message may be.
-pub const INCOMPLETE_GAP_MAX: u64 = 64;
 /// How long a command waits for members to report the heads of rooms, in ms.
 pub const HEADS_WAIT_MS: u64 = 2_000;
 /// How long such a report is used, in ms.
@@ -46,9 +44,12 @@ pub const HEADS_COMMANDS_MAX: usize = 16;
 pub const COPIED_WAIT_MS: u64 = 5_000;
 /// Most commands that wait for that at once.
 pub const COPIED_COMMANDS_MAX: usize = 256;
-/// How many sequence numbers the messages of a copied home leave out: more than anybody signs
-/// between two backups.
+/// How many sequence numbers the messages of a copied home leave out at least: more than anybody
+/// signs between two backups. As many again, up to [`COPIED_SEQ_GAP_RANDOM`], are drawn, so that
+/// two copies of one home do not meet.
 pub const COPIED_SEQ_GAP: u64 = 1 << 32;
+/// See [`COPIED_SEQ_GAP`].
+pub const COPIED_SEQ_GAP_RANDOM: u64 = 1 << 44;
 /// Most messages of a device among which the other end of a fork is looked for.
 pub const FORK_SEARCH_MAX: usize = 4096;
 /// Most messages of one room whose new state is told after one change of the control log.

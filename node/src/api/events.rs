@@ -111,6 +111,9 @@ impl Follower {
                 Event::MessageState(message) if message.room.id == room => {
                     Some(named("message_state", Message::from(message)))
                 }
+                Event::MessageGone { room: of, id } if of == room => {
+                    Some(named("message_gone", json!({ "room": of, "id": id })))
+                }
                 Event::Control => self.check_access(room).await.err().map(|failure| {
                     self.ended = true;
                     named("error", ErrorDocument { error: failure.into() })
@@ -121,6 +124,9 @@ impl Follower {
         Some(match event {
             Event::Message(message) => named("message", Message::from(message)),
             Event::MessageState(message) => named("message_state", Message::from(message)),
+            Event::MessageGone { room, id } => {
+                named("message_gone", json!({ "room": room, "id": id }))
+            }
             Event::Control => {
                 self.look_for_alarms().await;
                 named("control", json!({}))

@@ -8,7 +8,7 @@ use crate::control::{Added, ControlLog};
 use crate::envelope::{ENVELOPE_VERSION, Envelope, EnvelopeKind};
 use crate::id::{MessageId, ObjectId, RoomId, Topic};
 use crate::keys::DeviceKeys;
-use crate::limits::{COPIED_SEQ_GAP, PARENTS_MAX, SEAL_DELAY_MS_MAX};
+use crate::limits::{COPIED_SEQ_GAP, COPIED_SEQ_GAP_RANDOM, PARENTS_MAX, SEAL_DELAY_MS_MAX};
 use crate::object::{CONTROL_VERSION, ControlObject, Header, ObjectType, Payload};
 use crate::signed::{Trust, Verified, peek_id, sign};
 
@@ -127,8 +127,9 @@ impl Engine {
             }
             None => state.log.parents(),
         };
-        let leaves_out = state.leaves_numbers_out || self.is_copied();
-        let gap = if leaves_out { COPIED_SEQ_GAP } else { 0 };
+        let leaves_out = state.leaves_numbers_out;
+        let random = if leaves_out { self.entropy.below(COPIED_SEQ_GAP_RANDOM) } else { 0 };
+        let gap = if leaves_out { COPIED_SEQ_GAP + random } else { 0 };
         let envelope = Envelope {
             version: ENVELOPE_VERSION,
             company,
@@ -151,8 +152,8 @@ impl Engine {
         if !accepted.is_some_and(crate::room::Entry::is_accepted) {
             return Err(broken("was not accepted here"));
         }
-        if let Some(state) = self.rooms.get_mut(&room) {
-            state.leaves_numbers_out = false;
+        if leaves_out {
+            self.numbers_left_out(room);
         }
         let topic = Topic::room(company, room);
         self.note_posted(room, topic, id);

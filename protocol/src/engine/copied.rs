@@ -6,10 +6,14 @@
 
 use super::Engine;
 use super::command::{Command, Failure, FailureKind};
-use super::io::{CommandId, Effect};
+use super::io::{CommandId, Effect, Table, Write};
+use super::load::id_at;
 use crate::id::{DeviceId, RoomId};
 use crate::limits::{COPIED_COMMANDS_MAX, COPIED_WAIT_MS};
 use crate::time::Timestamp;
+
+/// Prefix of the rooms in [`Table::State`] in which numbers are to be left out; the room follows.
+const GAP: &[u8] = b"gap/";
 
 /// What a copied home has to learn, and the commands that wait for it.
 #[derive(Debug, Default)]
@@ -78,7 +82,7 @@ impl Engine {
     }
 
     /// Whether any other device could know more, of the company or of a room.
-    fn others(&self, room: Option<RoomId>) -> bool {
+    pub(super) fn others(&self, room: Option<RoomId>) -> bool {
         let Some(access) = self.control.as_ref().map(crate::control::ControlLog::access) else {
             return false;
         };
@@ -89,9 +93,43 @@ impl Engine {
         access.devices().keys().any(could)
     }
 
-    /// Whether the next message of ours in a room has to leave numbers out.
+    /// Whether this home is a copy that has not learned everything yet.
     pub(super) fn is_copied(&self) -> bool {
         self.copied.is_copy
+    }
+
+    /// Notes, durably, that the next message of ours in a room leaves numbers out.
+    pub(super) fn leave_numbers_out(&mut self, room: RoomId) {
+        self.write(Table::State, [GAP, &room.0].concat(), Vec::new());
+        if let Some(state) = self.rooms.get_mut(&room) {
+            state.leaves_numbers_out = true;
+        }
+    }
+
+    /// It has been written.
+    pub(super) fn numbers_left_out(&mut self, room: RoomId) {
+        let key = [GAP, &room.0].concat();
+        self.writes.push(Write { table: Table::State, key, value: None });
+        if let Some(state) = self.rooms.get_mut(&room) {
+            state.leaves_numbers_out = false;
+        }
+    }
+
+    /// At a start: in which rooms an earlier copy had no occasion yet to leave numbers out, and, if
+    /// this is a copy, that it has to in all.
+    pub(super) fn load_gaps(&mut self) {
+        let rooms = &mut self.rooms;
+        self.reader.scan(Table::State, GAP, &mut |key, _| {
+            if let Some(room) = id_at(key, GAP.len()) {
+                rooms.entry(RoomId(room)).or_default().leaves_numbers_out = true;
+            }
+        });
+        if self.copied.is_copy {
+            let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+            for room in rooms {
+                self.leave_numbers_out(room);
+            }
+        }
     }
 
     /// Carries out what waited, if all is known by now or it has waited long enough.
@@ -104,11 +142,6 @@ impl Engine {
             && self.knows_own_chain()
             && rooms.iter().all(|room| self.knows_own_tail(*room));
         if all && !self.connected_members().is_empty() {
-            for room in rooms {
-                if let Some(state) = self.rooms.get_mut(&room) {
-                    state.leaves_numbers_out = true;
-                }
-            }
             self.copied.is_copy = false;
             self.emit(Effect::TailKnown);
         }

@@ -10,7 +10,7 @@ use super::io::{Effect, Event, Table, Write};
 use super::messages::Origin;
 use crate::envelope::Envelope;
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId};
-use crate::limits::{INCOMPLETE_DELAY_MS, INCOMPLETE_GAP_MAX};
+use crate::limits::INCOMPLETE_DELAY_MS;
 use crate::room::{WaitFor, Waiting};
 use crate::signed::{Trust, Verified};
 use crate::time::Timestamp;
@@ -67,30 +67,22 @@ impl Engine {
         }
     }
 
-    /// A peer has given all it has of a room. What still waits of its newest page does not hang
+    /// A peer has given all it has of a room: what still waits of any newest page does not hang
     /// together with that.
-    pub(super) fn hide_newest_page(&mut self, room: RoomId, peer: DeviceId) {
+    pub(super) fn hide_newest_pages(&mut self, room: RoomId) {
         let Some(state) = self.rooms.get(&room) else { return };
-        let left: Vec<(MessageId, Option<MessageView>)> = state
-            .log
-            .held
-            .iter()
-            .filter(|(id, w)| w.newest_page && w.from == peer && self.incomplete.contains(id))
-            .map(|(id, w)| (id, self.incomplete_view(room, id, w.envelope.value())))
+        let waiting = state.log.held.iter();
+        let left: Vec<MessageId> = waiting
+            .filter(|(id, waiting)| waiting.newest_page && self.incomplete.contains(id))
+            .map(|(id, _)| id)
             .collect();
-        for (id, view) in left {
-            self.hide_incomplete(id, view);
+        for id in left {
+            self.hide_incomplete(room, id);
         }
     }
 
-    /// A message has been judged after waiting, or has waited too long; `shown` is how people see it.
-    pub(super) fn waited(
-        &mut self,
-        room: RoomId,
-        id: MessageId,
-        stored: bool,
-        shown: Option<MessageView>,
-    ) {
+    /// A message has been judged after waiting, or has waited too long.
+    pub(super) fn waited(&mut self, room: RoomId, id: MessageId, stored: bool) {
         if let Some(state) = self.rooms.get_mut(&room)
             && state.log.held.contains(id)
         {
@@ -103,17 +95,14 @@ impl Engine {
             let key = waiting_key(room, id);
             self.writes.push(Write { table: Table::Waiting, key, value: None });
         }
-        self.hide_incomplete(id, shown);
+        self.hide_incomplete(room, id);
     }
 
-    /// If a message was shown: it will not count, as far as can be told.
-    fn hide_incomplete(&mut self, id: MessageId, shown: Option<MessageView>) {
-        if self.incomplete.remove(&id)
-            && let Some(view) = shown
-        {
-            self.write_waiting(view.room.id, id);
-            let view = MessageView { state: MessageState::Void, ..view };
-            self.emit(Effect::Event(Event::MessageState(view)));
+    /// If a message was shown: it does not hang together with what is here.
+    fn hide_incomplete(&mut self, room: RoomId, id: MessageId) {
+        if self.incomplete.remove(&id) {
+            self.write_waiting(room, id);
+            self.emit(Effect::Event(Event::MessageGone { room, id }));
         }
     }
 
@@ -125,12 +114,12 @@ impl Engine {
                 if let Some(waiting) = state.log.held.get(*id)
                     && !self.standing_of(waiting.envelope.value().device, *room).live
                 {
-                    ended.push((*id, self.incomplete_view(*room, *id, waiting.envelope.value())));
+                    ended.push((*room, *id));
                 }
             }
         }
-        for (id, view) in ended {
-            self.hide_incomplete(id, view);
+        for (room, id) in ended {
+            self.hide_incomplete(room, id);
         }
     }
 
@@ -180,7 +169,7 @@ impl Engine {
         }
     }
 
-    /// Whether a waiting message names a parent that is shown or counts, and stands hardly higher.
+    /// Whether a waiting message stands just above a parent that is shown or counts.
     fn hangs_together(&self, room: RoomId, id: MessageId) -> bool {
         let Some(log) = self.rooms.get(&room).map(|state| &state.log) else { return false };
         let Some(waiting) = log.held.get(id) else { return false };
@@ -192,7 +181,8 @@ impl Engine {
         };
         let known = message.parents.iter().filter_map(height_of).max();
         known.is_some_and(|known| {
-            known < message.height && message.height - known <= INCOMPLETE_GAP_MAX
+            // Invented parents beside a real one must not let it climb.
+            message.height == known + 1
         })
     }
 
@@ -271,7 +261,7 @@ impl Engine {
             if self.rooms.contains_key(&room) {
                 self.judge_again(room, vec![waiting]);
             } else {
-                self.waited(room, id, true, None);
+                self.waited(room, id, true);
             }
         }
     }

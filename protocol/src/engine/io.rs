@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::command::{Command, Failure, Outcome};
-use crate::id::{DeviceId, ObjectId, RoomId, Topic};
+use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic};
 use crate::signed::Checked;
 use crate::sync::{Request, Response};
 use crate::view::{JoinView, MessageView};
@@ -245,6 +245,14 @@ pub enum Event {
     Message(MessageView),
     /// The state of a visible message changed.
     MessageState(MessageView),
+    /// A message that was shown although something before it was on its way is shown no longer:
+    /// it does not hang together with what is here. Should it count one day, that is news.
+    MessageGone {
+        /// Its room.
+        room: RoomId,
+        /// Which.
+        id: MessageId,
+    },
     /// Units, agents, rooms or permissions changed.
     Control,
     /// Our own request to join changed.

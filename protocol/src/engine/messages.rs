@@ -403,10 +403,9 @@ impl Engine {
         }
         while let Some((room, waiting)) = self.to_judge.pop_front() {
             let (id, stored) = (waiting.envelope.id(), waiting.stored);
-            let shown = self.incomplete_view(room, id, waiting.envelope.value());
             let origin = self.origin_of(room, &waiting);
             self.judge_message(room, waiting.envelope, origin);
-            self.waited(room, id, stored, shown);
+            self.waited(room, id, stored);
         }
         self.judging = false;
     }
@@ -442,8 +441,7 @@ impl Engine {
         }
         for (room, waiting) in forgotten {
             let id = waiting.envelope.id();
-            let shown = self.incomplete_view(room, id, waiting.envelope.value());
-            self.waited(room, id, waiting.stored, shown);
+            self.waited(room, id, waiting.stored);
         }
         let now = self.now;
         let parked: Vec<_> = self

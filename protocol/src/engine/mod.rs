@@ -140,7 +140,9 @@ pub struct Engine {
     approvals: BTreeMap<RequestId, Approval>,
     requests: BTreeMap<RequestId, Asked>,
     /// Objects that peers have been asked for.
-    fetching: BTreeMap<ObjectId, DeviceId>,
+    fetching: BTreeMap<ObjectId, (DeviceId, Timestamp)>,
+    /// When to look again at what pulls left to each other.
+    pull_again_at: Option<Timestamp>,
     heads: heads::Heads,
     /// Devices that have signed two messages at one place, each with a proof.
     forks: BTreeMap<DeviceId, forks::Fork>,
@@ -253,6 +255,7 @@ impl Engine {
             .chain(join)
             .chain(self.receipts_at)
             .chain(self.incomplete_at)
+            .chain(self.pull_again_at)
             .chain(self.heads.due())
             .chain(self.copied.due())
             .chain(self.report_due())
@@ -289,6 +292,7 @@ impl Engine {
         self.reconcile_at = self.reconcile_at.minus_ms(ms);
         self.receipts_at = self.receipts_at.map(|at| at.minus_ms(ms));
         self.incomplete_at = self.incomplete_at.map(|at| at.minus_ms(ms));
+        self.pull_again_at = self.pull_again_at.map(|at| at.minus_ms(ms));
         for room in self.rooms.values_mut() {
             room.seal_at = room.seal_at.map(|at| at.minus_ms(ms));
             room.log.held.clock_went_back(ms);
@@ -310,6 +314,7 @@ impl Engine {
         self.seal_what_is_due();
         self.send_receipts_if_due();
         self.show_incomplete_if_due();
+        self.pull_again_if_due();
         self.go_on_with_heads();
         self.report_if_due();
         self.join_tick();

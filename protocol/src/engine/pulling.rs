@@ -1,5 +1,7 @@
 //! Pulls under way: one a peer, several peers at once.
 
+use std::collections::BTreeSet;
+
 use super::Engine;
 use super::io::Effect;
 use super::messages::Origin;
@@ -12,6 +14,9 @@ use crate::sync::{Blob, Need, Pull, PullStep, Request, Response, Scope};
 const WANTED_MAX: usize = 4 * IDS_FRAME_MAX;
 /// A pull that has run so far ahead of what others are fetching rests until they are done.
 const AHEAD_MAX: usize = WAITING_PER_PEER_MAX / 2;
+
+/// How long a peer may take over what it was asked for before others are asked too, in ms.
+const CLAIM_MS: u64 = 2_000;
 
 /// What a pull does next.
 enum Next {
@@ -121,7 +126,11 @@ impl Engine {
         };
         if held {
             Need::Held
-        } else if self.fetching.get(&id).is_some_and(|other| *other != peer) {
+        } else if self
+            .fetching
+            .get(&id)
+            .is_some_and(|(other, since)| *other != peer && self.now.ms_since(*since) < CLAIM_MS)
+        {
             Need::Elsewhere
         } else {
             Need::Missing
@@ -143,8 +152,13 @@ impl Engine {
     }
 
     fn put_back(&mut self, peer: DeviceId, pull: Pull, rests: bool) {
+        let now = self.now;
         for id in pull.fetching() {
-            self.fetching.insert(*id, peer);
+            // Asking again for what it did not give does not make the claim younger.
+            let claim = self.fetching.entry(*id).or_insert((peer, now));
+            if claim.0 != peer {
+                *claim = (peer, now);
+            }
         }
         if let Some(state) = self.peers.get_mut(&peer) {
             state.pull = Some(pull);
@@ -163,7 +177,6 @@ impl Engine {
     pub(super) fn pull_answered(&mut self, peer: DeviceId, response: Option<Response>) {
         let Some(mut pull) = self.peers.get_mut(&peer).and_then(|p| p.pull.take()) else { return };
         let scope = pull.scope();
-        self.release(peer);
         let fits = match (&response, self.items(scope)) {
             (Some(response), Some(items)) => pull.answer(response, items),
             _ => false,
@@ -181,8 +194,12 @@ impl Engine {
             return self.end_pull(peer, false);
         }
         let newest_page = pull.is_newest_page();
+        if !matches!(response, Some(Response::Objects { .. })) {
+            self.release(peer);
+        }
         // The next question is on its way while this answer is looked at.
         let next = self.next_of(peer, &mut pull);
+        self.release_all_but(peer, pull.fetching());
         self.put_back(peer, pull, matches!(next, Next::Rest));
         if let Next::Ask(request) = &next {
             self.ask_at_once(peer, request);
@@ -223,6 +240,7 @@ impl Engine {
         let scope = pull.scope();
         if pull.left_to_others() {
             state.again.insert(scope);
+            self.pull_again_at = Some(self.now.plus_ms(CLAIM_MS));
         }
         let whole = complete && !pull.is_by_id() && !pull.left_to_others();
         self.pull_ended(peer, scope, whole);
@@ -244,7 +262,7 @@ impl Engine {
                     self.drop_unacknowledged(room, peer);
                 }
                 if whole {
-                    self.hide_newest_page(room, peer);
+                    self.hide_newest_pages(room);
                 }
                 if let Some(room) = self.rooms.get_mut(&room) {
                     room.compared |= whole;
@@ -283,7 +301,30 @@ impl Engine {
 
     /// What a peer was asked for is free to be asked of others.
     fn release(&mut self, peer: DeviceId) {
-        self.fetching.retain(|_, other| *other != peer);
+        self.fetching.retain(|_, (other, _)| *other != peer);
+    }
+
+    fn release_all_but(&mut self, peer: DeviceId, asked: &[ObjectId]) {
+        let asked: BTreeSet<ObjectId> = asked.iter().copied().collect();
+        self.fetching.retain(|id, (other, _)| *other != peer || asked.contains(id));
+    }
+
+    /// Looks again at what was left to peers that take too long.
+    pub(super) fn pull_again_if_due(&mut self) {
+        if self.pull_again_at.is_none_or(|at| at > self.now) {
+            return;
+        }
+        self.pull_again_at = None;
+        let again: Vec<(DeviceId, Scope)> = self
+            .peers
+            .iter_mut()
+            .flat_map(|(peer, state)| {
+                std::mem::take(&mut state.again).into_iter().map(|scope| (*peer, scope))
+            })
+            .collect();
+        for (peer, scope) in again {
+            self.want(peer, scope);
+        }
     }
 
     /// Whether a pull of a room is under way.

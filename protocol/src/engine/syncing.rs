@@ -88,6 +88,14 @@ impl Engine {
         if let Some(pull) = pull {
             self.pull_ended(peer, pull.scope(), false);
         }
+        // What it had brought may have waited for a pull that was still to come.
+        let answered_for =
+            |state: &super::Room| state.unacknowledged.values().any(|peers| peers.contains(&peer));
+        let rooms = self.rooms.iter().filter(|(_, state)| answered_for(state));
+        let rooms: Vec<RoomId> = rooms.map(|(room, _)| *room).collect();
+        for room in rooms {
+            self.drop_unacknowledged(room, peer);
+        }
         // Their answers would be taken for those of the next connection.
         let gone = self.requests.extract_if(.., |_, asked| asked.peer() == Some(peer));
         let heads: Vec<(RequestId, RoomId)> = gone
@@ -243,6 +251,7 @@ impl Engine {
             } else {
                 self.control_compared = true;
             }
+            let mut pages = Vec::new();
             for theirs in rooms {
                 if !self.shares_room(peer, theirs.room) {
                     continue;
@@ -254,12 +263,16 @@ impl Engine {
                 } else if let Some(room) = self.rooms.get_mut(&theirs.room) {
                     room.compared = true;
                     if ours == theirs {
+                        pages.push(theirs.room);
                         // The receipts of some may have been lost with a connection.
                         for id in room.log.pending() {
                             self.held_elsewhere(theirs.room, id);
                         }
                     }
                 }
+            }
+            for room in pages {
+                self.hide_newest_pages(room);
             }
             for theirs in waiting {
                 let ours = self.waiting_summary(theirs.room);

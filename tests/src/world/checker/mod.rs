@@ -17,7 +17,7 @@ use conclave_protocol::envelope::Envelope;
 use conclave_protocol::id::{CompanyId, DeviceId, MessageId, ObjectId, RoomId};
 use conclave_protocol::object::ObjectType;
 use conclave_protocol::signed::peek_type;
-use conclave_protocol::view::{MessageState, MessageView};
+use conclave_protocol::view::MessageView;
 
 use access::Known;
 pub use model::Judged;
@@ -186,12 +186,10 @@ impl Checker {
                 self.seen(id).acknowledged.extend(objects);
             }
             Effect::Event(Event::Message(view)) => self.shows(world, id, view),
-            Effect::Event(Event::MessageState(view)) => {
-                self.is_as_made(world, id, view);
-                if view.state == MessageState::Void {
-                    // It was taken back; should it count one day, that is news.
-                    self.seen(id).shown.remove(&view.id);
-                }
+            Effect::Event(Event::MessageState(view)) => self.is_as_made(world, id, view),
+            Effect::Event(Event::MessageGone { id: message, .. }) => {
+                // Should it count one day, that is news.
+                self.seen(id).shown.remove(message);
             }
             Effect::Publish { bytes, .. } if peek_type(bytes) == Some(ObjectType::Envelope) => {
                 for sighted in envelopes_in(bytes) {
