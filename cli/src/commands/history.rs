@@ -7,6 +7,7 @@ use conclave_protocol::limits::HISTORY_PAGE_MAX;
 
 use crate::args::Context;
 use crate::error::CliError;
+use crate::escape;
 
 /// Read the newest messages of a room, oldest first
 ///
@@ -38,8 +39,12 @@ pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> Result<(), Cli
         lines.extend(page.messages.iter().map(|message| context.out.message(message)));
         lines.join("\n")
     })?;
-    if args.before.is_none() {
-        client.mark_read(&args.room).await?;
+    // What was asked for has been shown; a node whose disk is full can only read.
+    if args.before.is_none()
+        && let Err(problem) = client.mark_read(&args.room).await
+    {
+        let why = escape::line(&problem.message).into_owned();
+        context.out.note(&format!("The room is not marked as read: {why}."));
     }
     Ok(())
 }

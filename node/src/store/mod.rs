@@ -139,9 +139,11 @@ impl Store {
             write_format(folder).map_err(fail)?;
         }
         let known = format.is_none() || origin.is_some_and(|origin| origin.identity == identity);
+        let segments = Segments::new(&log_folder, checks.clone());
+        segments.keep_open(log.end().0);
         Ok(Self {
             folder: folder.to_owned(),
-            segments: Segments::new(&log_folder, checks.clone()),
+            segments,
             checks,
             log: Mutex::new(log),
             rows: RwLock::new(rows),
@@ -193,10 +195,14 @@ impl Store {
             return Ok(());
         }
         let mut log = self.log();
+        let before = log.end().0;
         let (marker, places) = match log.append(&group) {
             Ok(done) => done,
             Err(error) => return Err((group, error)),
         };
+        if log.end().0 != before {
+            self.segments.keep_open(log.end().0);
+        }
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         let written: Vec<_> = group.into_rows().collect();
         self.damage.mended(written.iter().map(|(full, _)| full));

@@ -57,6 +57,14 @@ impl Segments {
         Reading { segments: self, window: None, step: SCAN_BYTES }
     }
 
+    /// Opens a segment that will be read soon, while there are descriptors. If there are none
+    /// it is opened when it is needed.
+    pub(super) fn keep_open(&self, segment: u32) {
+        if let Err(error) = self.file(segment) {
+            tracing::debug!(%error, "a segment cannot be opened yet");
+        }
+    }
+
     fn file(&self, segment: u32) -> io::Result<Arc<File>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, file)) = open.iter().find(|(number, _)| *number == segment) {
