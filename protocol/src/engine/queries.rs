@@ -191,7 +191,9 @@ impl Engine {
                 })?
             }
         };
-        let visible = |id: &MessageId| self.is_visible(room, *id);
+        // What is on its way to the disk may never get there: its event follows when it has.
+        let visible =
+            |id: &MessageId| self.is_visible(room, *id) && !self.in_flight.contains_key(id);
         let waiting = self.incomplete_order(room);
         let counting = log.order().before(end);
         let mut newest = merge_descending(counting, waiting.range(..end).rev().copied())
