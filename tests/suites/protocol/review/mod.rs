@@ -3,6 +3,7 @@
 mod changes;
 mod commands;
 mod costs;
+mod history;
 mod introductions;
 mod rules;
 mod verdicts;
