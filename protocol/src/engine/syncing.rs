@@ -86,6 +86,11 @@ impl Engine {
         if let Some(pull) = pull {
             self.pull_ended(peer, pull.scope(), false);
         }
+        // What it brought of a room may have waited for a pull that now never comes.
+        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+        for room in rooms {
+            self.drop_unacknowledged(room, peer);
+        }
         // Their answers would be taken for those of the next connection.
         let gone = self.requests.extract_if(.., |_, asked| asked.peer() == Some(peer));
         let heads: Vec<(RequestId, RoomId)> = gone

@@ -359,7 +359,6 @@ fn a_member_that_hands_out_nothing_does_not_keep_others_from_handing_it_out() {
 }
 
 #[test]
-#[ignore = "finding 9"]
 fn what_a_peer_brought_unacknowledged_goes_when_it_goes_whatever_it_was_asked_last() {
     // Rooms are asked for in the order of their ids.
     let left = (9..30).find_map(left_behind);
