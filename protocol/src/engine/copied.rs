@@ -7,8 +7,8 @@
 use super::Engine;
 use super::command::{Command, Failure, FailureKind};
 use super::io::{CommandId, Effect};
-use crate::id::{DeviceId, RoomId};
-use crate::limits::{COPIED_COMMANDS_MAX, COPIED_WAIT_MS};
+use crate::id::{DeviceId, MessageId, RoomId};
+use crate::limits::{COPIED_COMMANDS_MAX, COPIED_SEQ_GAP, COPIED_WAIT_MS};
 use crate::time::Timestamp;
 
 /// What a copied home has to learn, and the commands that wait for it.
@@ -89,9 +89,36 @@ impl Engine {
         access.devices().keys().any(could)
     }
 
-    /// Whether the next message of ours in a room has to leave numbers out.
+    /// Whether messages of ours have to leave numbers out.
     pub(super) fn is_copied(&self) -> bool {
         self.copied.is_copy
+    }
+
+    /// A place in this device's chain of a room that is beyond every number it can have used,
+    /// also before it was restored from the same copy an earlier time.
+    pub(super) fn beyond_own_numbers(&mut self, room: RoomId) -> (u64, MessageId) {
+        let ours = self.keys.device();
+        let tail = self.rooms.get(&room).and_then(|state| state.log.tail(ours));
+        // It may have written here first after the copy was made: then nobody knows what came
+        // before.
+        let (seq, id) = tail.unwrap_or_default();
+        let gap = COPIED_SEQ_GAP + self.entropy.below(COPIED_SEQ_GAP);
+        (seq.saturating_add(gap), id)
+    }
+
+    /// In each room in which this device may ever have written it goes on well beyond. That is
+    /// written down before the home counts as no copy any more.
+    fn leave_numbers_out(&mut self) {
+        let ours = self.keys.device();
+        let Some(control) = self.control.as_ref() else { return };
+        let rooms = control.access().rooms().keys().copied();
+        let rooms: Vec<RoomId> =
+            rooms.filter(|room| control.standing(ours, *room).proved()).collect();
+        for room in rooms {
+            let (seq, id) = self.beyond_own_numbers(room);
+            self.rooms.entry(room).or_default().log.keep_tail(ours, seq, id);
+            self.write_tail(room, seq, id);
+        }
     }
 
     /// Carries out what waited, if all is known by now or it has waited long enough.
@@ -104,11 +131,7 @@ impl Engine {
             && self.knows_own_chain()
             && rooms.iter().all(|room| self.knows_own_tail(*room));
         if all && !self.connected_members().is_empty() {
-            for room in rooms {
-                if let Some(state) = self.rooms.get_mut(&room) {
-                    state.leaves_numbers_out = true;
-                }
-            }
+            self.leave_numbers_out();
             self.copied.is_copy = false;
             self.emit(Effect::TailKnown);
         }

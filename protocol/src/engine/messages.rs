@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use super::control::{refusal_of, verify_word};
-use super::io::{Effect, Event, GossipToken, GossipVerdict, Table};
-use super::load::TAIL;
+use super::io::{Effect, Event, GossipToken, GossipVerdict};
 use crate::control::ControlLog;
 use crate::envelope::{EnterBody, Envelope, EnvelopeKind};
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic, UnitId};
@@ -373,8 +372,7 @@ impl Engine {
             state.log.mark_pending(id);
         }
         if ours {
-            let place = [&message.seq.to_be_bytes()[..], &id.0].concat();
-            self.write(Table::State, [TAIL, &room.0].concat(), place);
+            self.write_tail(room, message.seq, id);
         } else {
             self.acknowledged_by(room, message);
             if origin != Origin::Own && proved {

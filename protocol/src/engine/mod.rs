@@ -90,8 +90,6 @@ struct Room {
     log: RoomLog,
     /// This device's newest `Enter`, once known.
     entered: Option<(MessageId, crate::envelope::EnterBody)>,
-    /// The next message of ours here leaves sequence numbers out: this home was a copy.
-    leaves_numbers_out: bool,
     /// When to seal what a removal left without acknowledgement.
     seal_at: Option<Timestamp>,
     /// Whether the room has been compared with another device since the start.

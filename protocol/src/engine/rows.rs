@@ -106,6 +106,12 @@ impl Engine {
         self.in_flight.insert(envelope.id(), (batch, bytes));
     }
 
+    /// Writes down the newest place in our own chain of a room.
+    pub(super) fn write_tail(&mut self, room: RoomId, seq: u64, id: MessageId) {
+        let place = [&seq.to_be_bytes()[..], &id.0].concat();
+        self.write(Table::State, [TAIL, &room.0].concat(), place);
+    }
+
     /// Removes a message and what is known of it. The index may name it until
     /// [`Engine::write_index`] comes.
     pub(super) fn remove_message(&mut self, room: RoomId, arrival: u64) {
