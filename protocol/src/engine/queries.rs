@@ -399,10 +399,10 @@ impl Engine {
             format!("fetching, {waiting} waiting")
         } else if waiting > 0 {
             format!("{waiting} waiting for what they refer to")
-        } else if state.compared {
-            "complete".to_owned()
         } else if alone {
             "complete as far as known: no other member is connected".to_owned()
+        } else if state.compared {
+            "complete".to_owned()
         } else {
             "comparing".to_owned()
         };
