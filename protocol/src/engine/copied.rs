@@ -139,7 +139,7 @@ impl Engine {
         let ready: Vec<_> =
             self.copied.waiting.extract_if(.., |(until, ..)| !is_copy || *until <= now).collect();
         for (_, id, command) in ready {
-            self.command_now(id, command);
+            self.command_after_tail(id, command);
         }
     }
 }
