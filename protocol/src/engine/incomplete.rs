@@ -67,18 +67,32 @@ impl Engine {
         }
     }
 
-    /// A peer has given all it has of a room. What still waits of its newest page does not hang
-    /// together with that.
+    /// A peer has given all it has of a room. What it wrote itself, showed as the newest page and
+    /// still waits does not hang together with that. Of what it passed on others may have the
+    /// parents; and what others showed and went away without giving the rest has to hang together
+    /// with what this one had.
     pub(super) fn hide_newest_page(&mut self, room: RoomId, peer: DeviceId) {
         let Some(state) = self.rooms.get(&room) else { return };
-        let left: Vec<(MessageId, Option<MessageView>)> = state
+        let doubtful = |waiting: &Waiting| {
+            let brought = waiting.from == peer;
+            let wrote = waiting.envelope.value().device == peer;
+            (brought && wrote) || !(brought || self.is_pulling_from(waiting.from, room))
+        };
+        let mut left: Vec<(u64, MessageId)> = state
             .log
             .held
             .iter()
-            .filter(|(id, w)| w.newest_page && w.from == peer && self.incomplete.contains(id))
-            .map(|(id, w)| (id, self.incomplete_view(room, id, w.envelope.value())))
+            .filter(|(id, w)| w.newest_page && self.incomplete.contains(id) && doubtful(w))
+            .map(|(id, w)| (w.envelope.value().height, id))
             .collect();
-        for (id, view) in left {
+        // Parents before children: what hangs on something that is hidden is hidden too.
+        left.sort_unstable();
+        for (_, id) in left {
+            if self.hangs_together(room, id) {
+                continue;
+            }
+            let waiting = self.rooms.get(&room).and_then(|state| state.log.held.get(id));
+            let view = waiting.and_then(|w| self.incomplete_view(room, id, w.envelope.value()));
             self.hide_incomplete(id, view);
         }
     }
@@ -185,15 +199,17 @@ impl Engine {
         let Some(log) = self.rooms.get(&room).map(|state| &state.log) else { return false };
         let Some(waiting) = log.held.get(id) else { return false };
         let message = waiting.envelope.value();
-        let height_of = |parent: &MessageId| {
-            let counting = log.get(*parent).map(|entry| entry.height);
-            let shown = || log.held.get(*parent).filter(|_| self.incomplete.contains(parent));
-            counting.or_else(|| shown().map(|waiting| waiting.envelope.value().height))
+        // From one that does not count itself it is no more than a step, or a chain of steps with
+        // invented parents would grow as high as its author likes.
+        let reach_of = |parent: &MessageId| {
+            if let Some(entry) = log.get(*parent) {
+                return Some((entry.height, INCOMPLETE_GAP_MAX));
+            }
+            let shown = log.held.get(*parent).filter(|_| self.incomplete.contains(parent));
+            shown.map(|waiting| (waiting.envelope.value().height, 1))
         };
-        let known = message.parents.iter().filter_map(height_of).max();
-        known.is_some_and(|known| {
-            known < message.height && message.height - known <= INCOMPLETE_GAP_MAX
-        })
+        let mut reaches = message.parents.iter().filter_map(reach_of);
+        reaches.any(|(known, gap)| known < message.height && message.height - known <= gap)
     }
 
     /// How people see a waiting message, if it is shown.

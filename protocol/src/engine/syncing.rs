@@ -253,6 +253,7 @@ impl Engine {
                         for id in room.log.pending() {
                             self.held_elsewhere(theirs.room, id);
                         }
+                        self.hide_newest_page(theirs.room, peer);
                     }
                 }
             }

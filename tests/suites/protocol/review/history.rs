@@ -154,7 +154,6 @@ fn blake3_of(n: u64) -> [u8; 32] {
 }
 
 #[test]
-#[ignore = "finding 4"]
 fn an_invented_newest_page_is_gone_once_an_honest_member_was_compared_with() {
     let (mut w, alice, others) = team(4, &["bob", "mallory"]);
     let (bob, mallory) = (others[0], others[1]);
@@ -184,7 +183,6 @@ fn an_invented_newest_page_is_gone_once_an_honest_member_was_compared_with() {
 }
 
 #[test]
-#[ignore = "finding 5"]
 fn a_chain_of_steps_of_invented_parents_does_not_grow_into_a_tower() {
     let (mut w, alice, others) = team(5, &["bob", "mallory"]);
     let (bob, mallory) = (others[0], others[1]);
@@ -216,7 +214,6 @@ fn a_chain_of_steps_of_invented_parents_does_not_grow_into_a_tower() {
 }
 
 #[test]
-#[ignore = "finding 6"]
 fn what_an_honest_author_wrote_is_not_called_void_because_its_bringer_kept_the_parents_back() {
     let (mut w, alice, others) = team(6, &["bob", "mallory"]);
     let (bob, mallory) = (others[0], others[1]);
@@ -246,7 +243,6 @@ fn what_an_honest_author_wrote_is_not_called_void_because_its_bringer_kept_the_p
 }
 
 #[test]
-#[ignore = "finding 8"]
 fn a_room_is_not_called_complete_while_nobody_is_there_to_tell() {
     let (mut w, alice, others) = team(7, &["bob"]);
     let bob = others[0];
@@ -318,7 +314,6 @@ fn honest_answer(request: &Request, items: &Items, all: &[Verified<Envelope>]) -
 }
 
 #[test]
-#[ignore = "finding 7"]
 fn a_member_that_hands_out_nothing_does_not_keep_others_from_handing_it_out() {
     let (mut w, alice, others) = team(8, &["bob", "mallory"]);
     let (bob, mallory) = (others[0], others[1]);
