@@ -41,7 +41,8 @@ pub use self::error::StoreError;
 use self::error::{corrupt, from_io};
 use self::files::{
     FIRST_FOLDER, FORMAT, INDEX_FOLDER, LOG_FOLDER, NEW_LOG_FOLDER, Origin, check_room, identity,
-    new_key, patiently, read_format, read_origin, remove_folder, write_format, write_origin,
+    new_key, patiently, private_folder, read_format, read_origin, remove_folder, write_format,
+    write_origin,
 };
 use self::index::{Index, set_aside};
 use self::log::{Log, Marker, segment_path, segments};
@@ -97,7 +98,7 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let fail = |error: io::Error| from_io(folder, &error);
         refuse_newer(folder)?;
-        fs::create_dir_all(folder).map_err(fail)?;
+        private_folder(folder).map_err(fail)?;
         let lock = files::lock(folder)?;
         // Once more: whoever had it may have migrated it meanwhile.
         let format = refuse_newer(folder)?;
@@ -109,9 +110,14 @@ impl Store {
             remove_folder(&folder.join(FIRST_FOLDER)).map_err(fail)?;
         }
         remove_folder(&folder.join(NEW_LOG_FOLDER)).map_err(fail)?;
-        fs::create_dir_all(&log_folder).map_err(fail)?;
+        private_folder(&log_folder).map_err(fail)?;
         let origin = read_origin(folder);
-        let found = segments(&log_folder).map_err(fail)?;
+        let mut found = segments(&log_folder).map_err(fail)?;
+        if format.is_none() && is_unborn(&log_folder, &found).map_err(fail)? {
+            remove_folder(&log_folder).map_err(fail)?;
+            private_folder(&log_folder).map_err(fail)?;
+            found.clear();
+        }
         let damage = Damage::new(folder);
         let (checks, log, rows) = if found.is_empty() {
             if format.is_some() {
@@ -311,6 +317,16 @@ fn refuse_newer(folder: &Path) -> Result<Option<u32>, StoreError> {
         Some(found) => Err(StoreError::NewerFormat { path: folder.to_owned(), found }),
         None => Ok(format),
     }
+}
+
+/// Whether a crash has left nothing but the beginning of a first segment: a log that was never
+/// complete holds nothing.
+fn is_unborn(folder: &Path, found: &[u32]) -> io::Result<bool> {
+    let mut length = 0;
+    for segment in found {
+        length += fs::metadata(segment_path(folder, *segment))?.len();
+    }
+    Ok(!found.is_empty() && length < SEGMENT_HEAD)
 }
 
 /// The key of the checksums, from the first segment whose head is whole, or kept beside the log.

@@ -163,6 +163,41 @@ fn a_backup_of_a_running_store_is_restored() {
     assert!(contents(&Store::open(&two).unwrap()) == expected);
 }
 
+/// Files and folders that others than their owner may use, those of the index left out: sled
+/// makes them, and nobody else gets as far as there.
+fn open_to_others(folder: &Path) -> Vec<std::path::PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(path) = open.pop() {
+        let meta = fs::metadata(&path).unwrap();
+        if meta.permissions().mode() & 0o077 != 0 {
+            found.push(path.clone());
+        }
+        if meta.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            open.retain(|path| !path.ends_with(INDEX_FOLDER));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_store_and_what_is_restored_of_it_are_their_owners_alone() {
+    let folder = TempDir::new().unwrap();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    let store = Store::open(&one).unwrap();
+    store.write_now(put(1, &[(Table::State, b"a", b"1")]).writes).unwrap();
+    store.update_index().unwrap();
+    let mut bytes = Vec::new();
+    store.backup(&mut bytes).unwrap();
+    Store::restore(&two, &mut &bytes[..]).unwrap();
+    drop(Store::open(&two).unwrap());
+    for store in [one, two] {
+        assert_eq!(open_to_others(&store), Vec::<std::path::PathBuf>::new());
+    }
+}
+
 #[test]
 fn a_backup_that_is_not_whole_leaves_nothing_behind() {
     let folder = TempDir::new().unwrap();
