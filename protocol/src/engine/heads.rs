@@ -51,6 +51,20 @@ impl Heads {
     }
 }
 
+/// What several members report, as much of each as there is room for: one who invents many heads
+/// leaves the others their share.
+fn evenly(reports: &[&[MessageId]]) -> Vec<MessageId> {
+    let longest = reports.iter().map(|heads| heads.len()).max().unwrap_or(0);
+    let mut taken = BTreeSet::new();
+    for id in (0..longest).flat_map(|n| reports.iter().filter_map(move |heads| heads.get(n))) {
+        if taken.len() >= IDS_FRAME_MAX {
+            break;
+        }
+        taken.insert(*id);
+    }
+    taken.into_iter().collect()
+}
+
 impl Engine {
     /// Whether a command has to wait until members have reported the heads of `rooms`; then it is
     /// carried out later.
@@ -138,9 +152,7 @@ impl Engine {
             .filter(|((of, device), (at, _))| *of == room && stays(device) && fresh(at))
             .peekable();
         reports.peek()?;
-        let heads: BTreeSet<MessageId> =
-            reports.flat_map(|(_, (_, heads))| heads.iter().copied()).collect();
-        Some(heads.into_iter().take(IDS_FRAME_MAX).collect())
+        Some(evenly(&reports.map(|(_, (_, heads))| heads.as_slice()).collect::<Vec<_>>()))
     }
 
     /// What to say of a room whose history ends nobody knows where.
@@ -179,5 +191,22 @@ impl Engine {
         let more = ids.len() > IDS_FRAME_MAX;
         ids.truncate(IDS_FRAME_MAX);
         Response::Ids { ids, more }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ObjectId;
+
+    #[test]
+    fn who_invents_many_heads_does_not_crowd_out_those_of_others() {
+        let invented: Vec<MessageId> = (0..IDS_FRAME_MAX)
+            .map(|n| ObjectId([[0; 24].as_slice(), &n.to_be_bytes()].concat().try_into().unwrap()))
+            .collect();
+        let honest = [ObjectId([9; 32]), ObjectId([8; 32])];
+        let both = evenly(&[&invented, &honest]);
+        assert!(honest.iter().all(|head| both.contains(head)));
+        assert_eq!(both.len(), IDS_FRAME_MAX);
     }
 }
