@@ -2,7 +2,7 @@
 //!
 //! A message is written once, under the number of its arrival, and never again. What is known of
 //! it besides is a mark, and the usual has none. Both are gathered in the index, a row for each
-//! 1,024 arrivals, which can be made anew from the messages.
+//! 1,024 arrivals, which can be made anew from the messages and the marks of what nobody has seen.
 
 use std::collections::BTreeSet;
 
