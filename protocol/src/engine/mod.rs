@@ -296,6 +296,10 @@ impl Engine {
         }
         self.reports.clock_went_back(ms);
         self.heads.clock_went_back(ms);
+        self.windows.clock_went_back(ms);
+        for peer in self.peers.values_mut() {
+            peer.penalty_until = peer.penalty_until.map(|until| until.minus_ms(ms));
+        }
         self.copied.clock_went_back(ms);
         self.desk.clock_went_back(ms);
     }
