@@ -119,7 +119,7 @@ impl Store {
             found.clear();
         }
         let damage = Damage::new(folder);
-        let (checks, log, rows) = if found.is_empty() {
+        let (checks, log, rows, went_back) = if found.is_empty() {
             if format.is_some() {
                 return Err(corrupt(folder, "its log is missing"));
             }
@@ -129,13 +129,13 @@ impl Store {
             let index = patiently(|| Index::open(&folder.join(INDEX_FOLDER), checks.clone()))?;
             let index = Some(Arc::new(index));
             let rows = Rows { recent: Recent::default(), frozen: None, index, applied: None };
-            (checks, log, rows)
+            (checks, log, rows, false)
         } else {
             let key = key_of_log(&log_folder, &found, origin.as_ref()).map_err(fail)?;
             let key = key.ok_or_else(|| corrupt(folder, "no segment of its log has a head"))?;
             let checks = Checks::new(key);
-            let (log, rows) = load(folder, &checks, &found, &damage)?;
-            (checks, log, rows)
+            let (log, rows, went_back) = load(folder, &checks, &found, &damage)?;
+            (checks, log, rows, went_back)
         };
         let first = found.first().copied().unwrap_or(1);
         let identity = identity(folder, first).map_err(fail)?;
@@ -144,7 +144,13 @@ impl Store {
             write_origin(folder, &origin).map_err(fail)?;
             write_format(folder).map_err(fail)?;
         }
-        let known = format.is_none() || origin.is_some_and(|origin| origin.identity == identity);
+        if went_back {
+            // Until it is adopted: the next start cannot tell any more.
+            let origin = Origin { key: *checks.key(), identity: String::new() };
+            write_origin(folder, &origin).map_err(fail)?;
+        }
+        let known = !went_back
+            && (format.is_none() || origin.is_some_and(|origin| origin.identity == identity));
         Ok(Self {
             folder: folder.to_owned(),
             segments: Segments::new(&log_folder, checks.clone()),
@@ -289,7 +295,7 @@ impl Store {
         if matches!(error, StoreError::Corrupt { .. }) {
             set_aside(&folder)?;
         }
-        let (index, marker) = open_index(&folder, &self.checks, &self.folder.join(LOG_FOLDER))?;
+        let (index, marker, _) = open_index(&folder, &self.checks, &self.folder.join(LOG_FOLDER))?;
         let until = rows.applied;
         if marker.map_or(0, |m| m.head.seq) < until.map_or(0, |m| m.head.seq) {
             let log_folder = self.folder.join(LOG_FOLDER);
@@ -348,30 +354,34 @@ fn key_of_log(
 }
 
 /// Opens the index and says how far it reaches. One that is damaged, or does not belong to the
-/// log, is moved out of the way, and an empty one takes its place.
+/// log, is moved out of the way, and an empty one takes its place. In the second case somebody has
+/// put back an older log, for the index never goes further than what is durable.
 fn open_index(
     folder: &Path,
     checks: &Checks,
     log_folder: &Path,
-) -> Result<(Index, Option<Marker>), StoreError> {
-    let open = || -> Result<(Index, Option<Marker>), StoreError> {
+) -> Result<(Index, Option<Marker>, bool), StoreError> {
+    let mut went_back = false;
+    let mut open = || -> Result<(Index, Option<Marker>), StoreError> {
         let index = patiently(|| Index::open(folder, checks.clone()))?;
         let marker = index.marker()?;
         if let Some(marker) = marker
             && !stands(log_folder, checks, &marker).map_err(|error| from_io(folder, &error))?
         {
+            went_back = true;
             return Err(corrupt(folder, "it does not belong to the log"));
         }
         Ok((index, marker))
     };
-    match open() {
+    let opened = match open() {
         Err(StoreError::Corrupt { detail, .. }) => {
             tracing::warn!(detail, "the index of the store is made again");
             set_aside(folder)?;
             open()
         }
         opened => opened,
-    }
+    };
+    opened.map(|(index, marker)| (index, marker, went_back))
 }
 
 /// Opens log and index of a store that exists, and brings the one up to the other.
@@ -380,12 +390,14 @@ fn load(
     checks: &Checks,
     found: &[u32],
     damage: &Damage,
-) -> Result<(Log, Rows), StoreError> {
+) -> Result<(Log, Rows, bool), StoreError> {
     let fail = |error: io::Error| from_io(folder, &error);
     let (log_folder, index_folder) = (folder.join(LOG_FOLDER), folder.join(INDEX_FOLDER));
     let mut tries = 0;
+    let mut went_back = false;
     let (index, recent, end) = loop {
-        let (index, marker) = open_index(&index_folder, checks, &log_folder)?;
+        let (index, marker, back) = open_index(&index_folder, checks, &log_folder)?;
+        went_back |= back;
         let route = Route {
             folder: &log_folder,
             checks,
@@ -416,5 +428,5 @@ fn load(
     let log = Log::resume(&log_folder, checks.clone(), at, seq).map_err(fail)?;
     let applied = index.marker()?;
     let rows = Rows { recent, frozen: None, index: Some(Arc::new(index)), applied };
-    Ok((log, rows))
+    Ok((log, rows, went_back))
 }

@@ -142,6 +142,30 @@ fn a_copy_knows_that_it_is_one() {
 }
 
 #[test]
+fn a_store_whose_log_was_put_back_in_its_place_knows_that_it_is_a_copy() {
+    let folder = TempDir::new().unwrap();
+    let segment = super::segment_path(&folder.path().join(LOG_FOLDER), 1);
+    let write = |key: &[u8]| {
+        let store = Store::open(folder.path()).unwrap();
+        assert!(!store.is_copy());
+        store.write_now(put(1, &[(Table::State, key, b"1")]).writes).unwrap();
+        store.update_index().unwrap();
+    };
+    write(b"a");
+    let older = fs::read(&segment).unwrap();
+    write(b"b");
+    // As `cp` does it: the file stays the same one.
+    fs::write(&segment, older).unwrap();
+    assert!(Store::open(folder.path()).unwrap().is_copy());
+    let store = Store::open(folder.path()).unwrap();
+    assert!(store.is_copy(), "until it is adopted");
+    assert_eq!(store.get(Table::State, b"b"), None);
+    store.adopt().unwrap();
+    drop(store);
+    write(b"c");
+}
+
+#[test]
 fn a_backup_of_a_running_store_is_restored() {
     let folder = TempDir::new().unwrap();
     let store = Store::open(&folder.path().join("one")).unwrap();
