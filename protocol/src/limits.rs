@@ -40,6 +40,8 @@ pub const HEADS_WAIT_MS: u64 = 2_000;
 pub const HEADS_FRESH_MS: u64 = 10_000;
 /// Most rooms that one command asks about.
 pub const HEADS_ROOMS_MAX: usize = 64;
+/// Most heads that a revocation keeps, of all rooms together: they have to fit one object.
+pub const KEPT_HEADS_MAX: usize = 512;
 /// Most commands that wait for heads at once.
 pub const HEADS_COMMANDS_MAX: usize = 16;
 /// How long a command of a copied home waits for members to say what it had signed, in ms.

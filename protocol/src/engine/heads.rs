@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
+use super::admin::Plan;
 use super::command::Command;
 use super::io::{CommandId, RequestId};
 use super::syncing::Asked;
@@ -13,7 +14,9 @@ use crate::control::ControlLog;
 use crate::id::{DeviceId, MessageId, RoomId};
 use crate::limits::{
     HEADS_COMMANDS_MAX, HEADS_FRESH_MS, HEADS_ROOMS_MAX, HEADS_WAIT_MS, IDS_FRAME_MAX,
+    KEPT_HEADS_MAX,
 };
+use crate::object::Keep;
 use crate::sync::{Bound, Request, Response};
 use crate::time::Timestamp;
 
@@ -153,6 +156,28 @@ impl Engine {
             .peekable();
         reports.peek()?;
         Some(evenly(&reports.map(|(_, (_, heads))| heads.as_slice()).collect::<Vec<_>>()))
+    }
+
+    /// Leaves of what is kept as much as fits an object, the highest of each room: whoever makes
+    /// many forks must not be able to keep a room open.
+    pub(super) fn fit_keeps(&self, plan: &mut Plan, keeps: &mut [Keep]) {
+        if keeps.iter().map(|keep| keep.messages.len()).sum::<usize>() <= KEPT_HEADS_MAX {
+            return;
+        }
+        let share = (KEPT_HEADS_MAX / keeps.len().max(1)).max(1);
+        for keep in keeps.iter_mut().filter(|keep| keep.messages.len() > share) {
+            let log = self.rooms.get(&keep.room).map(|state| &state.log);
+            let height = |id: &MessageId| log.and_then(|log| log.get(*id)).map(|e| e.height);
+            keep.messages.sort_by_key(|id| std::cmp::Reverse(height(id)));
+            keep.messages.truncate(share);
+            keep.messages.sort_unstable();
+            let control = self.control.as_ref();
+            let name = control.map(|c| c.describe(keep.room.into())).unwrap_or_default();
+            plan.warnings.push(format!(
+                "the history of {name} ends in more branches than a removal can name: what stands \
+                 only at the end of some of them will be lost"
+            ));
+        }
     }
 
     /// What to say of a room whose history ends nobody knows where.

@@ -469,7 +469,6 @@ fn forks(w: &World, at: NodeId, author: NodeId, count: u64, text: &str) -> Vec<(
 }
 
 #[test]
-#[ignore = "finding 10"]
 fn a_room_in_which_a_member_made_many_forks_can_be_closed() {
     let (mut w, alice, others) = team(11, &["mallory"]);
     let mallory = others[0];
