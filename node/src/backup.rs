@@ -78,8 +78,11 @@ pub fn backup(home: &Home, store: &Store, out: &Path) -> Result<(), BackupError>
         return Err(BackupError::Exists(out.to_owned()));
     }
     let temporary = beside(out)?;
+    // Of a process with our number that was killed. What somebody else puts there meanwhile is
+    // not written to, wherever it may lead.
+    let _ = fs::remove_file(&temporary);
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    options.write(true).create_new(true).mode(0o600);
     let file = options.open(&temporary).map_err(fail)?;
     let written = write_all(home, store, file)
         .and_then(|()| {

@@ -38,6 +38,8 @@ pub const HEADS_WAIT_MS: u64 = 2_000;
 pub const HEADS_FRESH_MS: u64 = 10_000;
 /// Most rooms that one command asks about.
 pub const HEADS_ROOMS_MAX: usize = 64;
+/// Most heads that a revocation keeps, of all rooms together: they have to fit one object.
+pub const KEPT_HEADS_MAX: usize = 512;
 /// Most commands that wait for heads at once.
 pub const HEADS_COMMANDS_MAX: usize = 16;
 /// How long a command of a copied home waits for members to say what it had signed, in ms.
@@ -45,8 +47,8 @@ pub const COPIED_WAIT_MS: u64 = 5_000;
 /// Most commands that wait for that at once.
 pub const COPIED_COMMANDS_MAX: usize = 256;
 /// How many sequence numbers the messages of a copied home leave out at least: more than anybody
-/// signs between two backups. As many again, up to [`COPIED_SEQ_GAP_RANDOM`], are drawn, so that
-/// two copies of one home do not meet.
+/// signs between two backups. A number up to [`COPIED_SEQ_GAP_RANDOM`] is drawn on top, so that two
+/// copies of one home do not meet.
 pub const COPIED_SEQ_GAP: u64 = 1 << 32;
 /// See [`COPIED_SEQ_GAP`].
 pub const COPIED_SEQ_GAP_RANDOM: u64 = 1 << 44;
@@ -76,6 +78,15 @@ pub const VOID_CONTROL_BROUGHT_MAX: usize = 64 * 1024;
 pub const WAITING_PER_ROOM_MAX: usize = 4096;
 /// Most of those that one peer brought.
 pub const WAITING_PER_PEER_MAX: usize = 1024;
+/// Most bytes of those.
+pub const UNACKNOWLEDGED_BYTES_PER_ROOM_MAX: usize = 64 * 1024 * 1024;
+/// How long a room is not pulled from a peer that brought what had to be taken back, in ms; twice
+/// as long each time, up to [`TAKEN_BACK_PAUSE_MS_MAX`].
+pub const TAKEN_BACK_PAUSE_MS: u64 = 60_000;
+/// See [`TAKEN_BACK_PAUSE_MS`].
+pub const TAKEN_BACK_PAUSE_MS_MAX: u64 = 6 * 60 * 60 * 1000;
+/// Most such pauses that are remembered.
+pub const TAKEN_BACK_PAUSES_MAX: usize = 4096;
 /// How long a message may wait for control objects, and for parents, in ms; after that it has
 /// to come again by synchronisation.
 pub const WAITING_CONTROL_MS_MAX: u64 = 60_000;

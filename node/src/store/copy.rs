@@ -15,7 +15,8 @@ use super::Store;
 use super::checks::{Checks, KEY_BYTES};
 use super::error::{StoreError, corrupt, from_io};
 use super::files::{
-    LOG_FOLDER, NEW_LOG_FOLDER, Origin, lock, remove_folder, write_format, write_origin,
+    LOG_FOLDER, NEW_LOG_FOLDER, Origin, lock, private_file, private_folder, remove_folder,
+    write_format, write_origin,
 };
 use super::log::{segment_path, segments};
 use super::replay::{Met, Route, replay};
@@ -69,13 +70,13 @@ impl Store {
         if existed && fs::read_dir(folder).map_err(fail)?.next().is_some() {
             return Err(corrupt(folder, "the folder to restore to is not empty"));
         }
-        fs::create_dir_all(folder).map_err(fail)?;
+        private_folder(folder).map_err(fail)?;
         let restored = lock(folder).and_then(|_lock| restore_log(folder, input));
         restored.inspect_err(|_| {
             // The first error is the one to tell.
             let _ = fs::remove_dir_all(folder);
             if existed {
-                let _ = fs::create_dir(folder);
+                let _ = private_folder(folder);
             }
         })
     }
@@ -88,7 +89,7 @@ fn restore_log(folder: &Path, input: &mut dyn Read) -> Result<(), StoreError> {
     };
     let new = folder.join(NEW_LOG_FOLDER);
     remove_folder(&new).map_err(fail)?;
-    fs::create_dir(&new).map_err(fail)?;
+    private_folder(&new).map_err(fail)?;
     let mut input = Hashing { inner: input, hasher: blake3::Hasher::new() };
     if input.take::<8>().map_err(fail)? != MAGIC {
         return Err(corrupt(folder, "this is no backup of a store that this program knows"));
@@ -105,7 +106,7 @@ fn restore_log(folder: &Path, input: &mut dyn Read) -> Result<(), StoreError> {
         }
         before = segment;
         let length = u64::from_be_bytes(input.take().map_err(fail)?);
-        let mut file = File::create(segment_path(&new, segment)).map_err(fail)?;
+        let mut file = private_file(&segment_path(&new, segment)).map_err(fail)?;
         let mut left = length;
         let mut buffer = vec![0; STEP];
         while left > 0 {

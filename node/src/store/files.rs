@@ -1,8 +1,8 @@
 //! The small files of a store: its lock, its format, and where it was made.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -129,7 +129,7 @@ pub(super) fn check_room(folder: &Path, bytes: usize) -> io::Result<()> {
     let path = folder.join(ROOM_FILE);
     let part = vec![0; 64 * 1024];
     let fill = || {
-        let mut file = File::create(&path)?;
+        let mut file = private_file(&path)?;
         (0..=bytes / part.len()).try_for_each(|_| file.write_all(&part))
     };
     let filled = fill();
@@ -143,6 +143,17 @@ pub(super) fn new_key(folder: &Path) -> Result<[u8; KEY_BYTES], StoreError> {
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(|error| from_io(folder, &io::Error::other(error)))?;
     Ok(key)
+}
+
+/// Makes a folder that only its owner can enter, whatever the umask says; one that is there is
+/// left as it is.
+pub(super) fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes a file, or empties one, that only its owner can read.
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// Removes a folder with what is in it, if there is one.
@@ -167,7 +178,7 @@ fn read_text(folder: &Path, name: &str) -> Result<Option<String>, StoreError> {
 /// Replaces a file as a whole, durably.
 fn replace(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     let temporary = folder.join(format!("{name}.new"));
-    let mut file = File::create(&temporary)?;
+    let mut file = private_file(&temporary)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&temporary, folder.join(name))?;

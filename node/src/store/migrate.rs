@@ -14,7 +14,7 @@ use super::checks::Checks;
 use super::error::{StoreError, corrupt, from_io};
 use super::files::{
     FIRST_FOLDER, INDEX_FOLDER, LOG_FOLDER, NEW_LOG_FOLDER, Origin, identity, new_key, patiently,
-    remove_folder, write_format, write_origin,
+    private_folder, remove_folder, write_format, write_origin,
 };
 use super::index::{guarded, set_aside};
 use super::log::Log;
@@ -52,7 +52,7 @@ pub(super) fn migrate(folder: &Path) -> Result<(), StoreError> {
     let config = sled::Config::new().path(&old).flush_every_ms(None);
     let first = First { folder, database: patiently(|| guarded(folder, || config.open()))? };
     let new = folder.join(NEW_LOG_FOLDER);
-    fs::create_dir(&new).map_err(fail)?;
+    private_folder(&new).map_err(fail)?;
     let checks = Checks::new(new_key(folder)?);
     let log = Log::create(&new, checks.clone()).map_err(fail)?;
     let mut growing = Growing { folder, log, group: Group::default() };

@@ -41,7 +41,8 @@ pub use self::error::StoreError;
 use self::error::{corrupt, from_io};
 use self::files::{
     FIRST_FOLDER, FORMAT, INDEX_FOLDER, LOG_FOLDER, NEW_LOG_FOLDER, Origin, check_room, identity,
-    new_key, patiently, read_format, read_origin, remove_folder, write_format, write_origin,
+    new_key, patiently, private_folder, read_format, read_origin, remove_folder, write_format,
+    write_origin,
 };
 use self::index::{Index, set_aside};
 use self::log::{Log, Marker, segment_path, segments};
@@ -97,7 +98,7 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let fail = |error: io::Error| from_io(folder, &error);
         refuse_newer(folder)?;
-        fs::create_dir_all(folder).map_err(fail)?;
+        private_folder(folder).map_err(fail)?;
         let lock = files::lock(folder)?;
         // Once more: whoever had it may have migrated it meanwhile.
         let format = refuse_newer(folder)?;
@@ -109,11 +110,16 @@ impl Store {
             remove_folder(&folder.join(FIRST_FOLDER)).map_err(fail)?;
         }
         remove_folder(&folder.join(NEW_LOG_FOLDER)).map_err(fail)?;
-        fs::create_dir_all(&log_folder).map_err(fail)?;
+        private_folder(&log_folder).map_err(fail)?;
         let origin = read_origin(folder);
-        let found = segments(&log_folder).map_err(fail)?;
+        let mut found = segments(&log_folder).map_err(fail)?;
+        if format.is_none() && is_unborn(&log_folder, &found).map_err(fail)? {
+            remove_folder(&log_folder).map_err(fail)?;
+            private_folder(&log_folder).map_err(fail)?;
+            found.clear();
+        }
         let damage = Damage::new(folder);
-        let (checks, log, rows) = if found.is_empty() {
+        let (checks, log, rows, went_back) = if found.is_empty() {
             if format.is_some() {
                 return Err(corrupt(folder, "its log is missing"));
             }
@@ -123,13 +129,13 @@ impl Store {
             let index = patiently(|| Index::open(&folder.join(INDEX_FOLDER), checks.clone()))?;
             let index = Some(Arc::new(index));
             let rows = Rows { recent: Recent::default(), frozen: None, index, applied: None };
-            (checks, log, rows)
+            (checks, log, rows, false)
         } else {
             let key = key_of_log(&log_folder, &found, origin.as_ref()).map_err(fail)?;
             let key = key.ok_or_else(|| corrupt(folder, "no segment of its log has a head"))?;
             let checks = Checks::new(key);
-            let (log, rows) = load(folder, &checks, &found, &damage)?;
-            (checks, log, rows)
+            let (log, rows, went_back) = load(folder, &checks, &found, &damage)?;
+            (checks, log, rows, went_back)
         };
         let first = found.first().copied().unwrap_or(1);
         let identity = identity(folder, first).map_err(fail)?;
@@ -138,7 +144,13 @@ impl Store {
             write_origin(folder, &origin).map_err(fail)?;
             write_format(folder).map_err(fail)?;
         }
-        let known = format.is_none() || origin.is_some_and(|origin| origin.identity == identity);
+        if went_back {
+            // Until it is adopted: the next start cannot tell any more.
+            let origin = Origin { key: *checks.key(), identity: String::new() };
+            write_origin(folder, &origin).map_err(fail)?;
+        }
+        let known = !went_back
+            && (format.is_none() || origin.is_some_and(|origin| origin.identity == identity));
         let segments = Segments::new(&log_folder, checks.clone());
         segments.keep_open(log.end().0);
         Ok(Self {
@@ -289,7 +301,7 @@ impl Store {
         if matches!(error, StoreError::Corrupt { .. }) {
             set_aside(&folder)?;
         }
-        let (index, marker) = open_index(&folder, &self.checks, &self.folder.join(LOG_FOLDER))?;
+        let (index, marker, _) = open_index(&folder, &self.checks, &self.folder.join(LOG_FOLDER))?;
         let until = rows.applied;
         if marker.map_or(0, |m| m.head.seq) < until.map_or(0, |m| m.head.seq) {
             let log_folder = self.folder.join(LOG_FOLDER);
@@ -319,6 +331,16 @@ fn refuse_newer(folder: &Path) -> Result<Option<u32>, StoreError> {
     }
 }
 
+/// Whether a crash has left nothing but the beginning of a first segment: a log that was never
+/// complete holds nothing.
+fn is_unborn(folder: &Path, found: &[u32]) -> io::Result<bool> {
+    let mut length = 0;
+    for segment in found {
+        length += fs::metadata(segment_path(folder, *segment))?.len();
+    }
+    Ok(!found.is_empty() && length < SEGMENT_HEAD)
+}
+
 /// The key of the checksums, from the first segment whose head is whole, or kept beside the log.
 fn key_of_log(
     folder: &Path,
@@ -338,30 +360,34 @@ fn key_of_log(
 }
 
 /// Opens the index and says how far it reaches. One that is damaged, or does not belong to the
-/// log, is moved out of the way, and an empty one takes its place.
+/// log, is moved out of the way, and an empty one takes its place. In the second case somebody has
+/// put back an older log, for the index never goes further than what is durable.
 fn open_index(
     folder: &Path,
     checks: &Checks,
     log_folder: &Path,
-) -> Result<(Index, Option<Marker>), StoreError> {
-    let open = || -> Result<(Index, Option<Marker>), StoreError> {
+) -> Result<(Index, Option<Marker>, bool), StoreError> {
+    let mut went_back = false;
+    let mut open = || -> Result<(Index, Option<Marker>), StoreError> {
         let index = patiently(|| Index::open(folder, checks.clone()))?;
         let marker = index.marker()?;
         if let Some(marker) = marker
             && !stands(log_folder, checks, &marker).map_err(|error| from_io(folder, &error))?
         {
+            went_back = true;
             return Err(corrupt(folder, "it does not belong to the log"));
         }
         Ok((index, marker))
     };
-    match open() {
+    let opened = match open() {
         Err(StoreError::Corrupt { detail, .. }) => {
             tracing::warn!(detail, "the index of the store is made again");
             set_aside(folder)?;
             open()
         }
         opened => opened,
-    }
+    };
+    opened.map(|(index, marker)| (index, marker, went_back))
 }
 
 /// Opens log and index of a store that exists, and brings the one up to the other.
@@ -370,12 +396,14 @@ fn load(
     checks: &Checks,
     found: &[u32],
     damage: &Damage,
-) -> Result<(Log, Rows), StoreError> {
+) -> Result<(Log, Rows, bool), StoreError> {
     let fail = |error: io::Error| from_io(folder, &error);
     let (log_folder, index_folder) = (folder.join(LOG_FOLDER), folder.join(INDEX_FOLDER));
     let mut tries = 0;
+    let mut went_back = false;
     let (index, recent, end) = loop {
-        let (index, marker) = open_index(&index_folder, checks, &log_folder)?;
+        let (index, marker, back) = open_index(&index_folder, checks, &log_folder)?;
+        went_back |= back;
         let route = Route {
             folder: &log_folder,
             checks,
@@ -406,5 +434,5 @@ fn load(
     let log = Log::resume(&log_folder, checks.clone(), at, seq).map_err(fail)?;
     let applied = index.marker()?;
     let rows = Rows { recent, frozen: None, index: Some(Arc::new(index)), applied };
-    Ok((log, rows))
+    Ok((log, rows, went_back))
 }

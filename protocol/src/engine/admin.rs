@@ -488,6 +488,7 @@ impl Engine {
                 None => plan.warnings.push(self.warning_of_heads(room, after)),
             }
         }
+        self.fit_keeps(plan, &mut keeps);
         // In each of them: what ends a way into a room by one only must be spared by that one.
         for payload in &mut plan.payloads {
             if let Payload::Revoke(revoke) = payload

@@ -8,7 +8,7 @@ use crate::control::{Added, ControlLog};
 use crate::envelope::{ENVELOPE_VERSION, Envelope, EnvelopeKind};
 use crate::id::{MessageId, ObjectId, RoomId, Topic};
 use crate::keys::DeviceKeys;
-use crate::limits::{COPIED_SEQ_GAP, COPIED_SEQ_GAP_RANDOM, PARENTS_MAX, SEAL_DELAY_MS_MAX};
+use crate::limits::{PARENTS_MAX, SEAL_DELAY_MS_MAX};
 use crate::object::{CONTROL_VERSION, ControlObject, Header, ObjectType, Payload};
 use crate::signed::{Trust, Verified, peek_id, sign};
 
@@ -118,7 +118,6 @@ impl Engine {
         let company = self.company().ok_or_else(not_a_member)?;
         let device = self.keys.device();
         let state = self.rooms.get(&room).ok_or_else(|| broken("has no room"))?;
-        let tail = state.log.tail(device);
         let (parents, height) = match parents {
             Some(parents) => {
                 let heights = parents.iter().filter_map(|p| state.log.get(*p)).map(|e| e.height);
@@ -127,15 +126,17 @@ impl Engine {
             }
             None => state.log.parents(),
         };
-        let leaves_out = state.leaves_numbers_out;
-        let random = if leaves_out { self.entropy.below(COPIED_SEQ_GAP_RANDOM) } else { 0 };
-        let gap = if leaves_out { COPIED_SEQ_GAP + random } else { 0 };
+        let tail = if self.is_copied() {
+            Some(self.beyond_own_numbers(room))
+        } else {
+            self.rooms.get(&room).and_then(|state| state.log.tail(device))
+        };
         let envelope = Envelope {
             version: ENVELOPE_VERSION,
             company,
             room,
             device,
-            seq: tail.map_or(1, |(seq, _)| seq.saturating_add(1 + gap)),
+            seq: tail.map_or(1, |(seq, _)| seq.saturating_add(1)),
             prev: tail.map(|(_, id)| id),
             parents,
             height: height + 1,
@@ -151,9 +152,6 @@ impl Engine {
         let accepted = self.rooms.get(&room).and_then(|r| r.log.get(id));
         if !accepted.is_some_and(crate::room::Entry::is_accepted) {
             return Err(broken("was not accepted here"));
-        }
-        if leaves_out {
-            self.numbers_left_out(room);
         }
         let topic = Topic::room(company, room);
         self.note_posted(room, topic, id);

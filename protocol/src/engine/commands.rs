@@ -21,9 +21,13 @@ use crate::view::{AgentRef, Preview, UnitView};
 
 impl Engine {
     pub(super) fn command(&mut self, id: CommandId, command: Command) {
-        if self.waits_for_own_tail(id, &command) {
-            return;
+        if !self.waits_for_own_tail(id, &command) {
+            self.command_after_tail(id, command);
         }
+    }
+
+    /// As [`Engine::command`], with what is known now of what this device has signed.
+    pub(super) fn command_after_tail(&mut self, id: CommandId, command: Command) {
         // What it asks of members is only known once it is worked out.
         if let Ok(Some(plan)) = self.plan(&command)
             && !plan.heads_wanted.is_empty()

@@ -275,13 +275,7 @@ impl Engine {
         let before: BTreeSet<RoomId> = self.topics.values().copied().collect();
         self.topics = open.iter().map(|room| (Topic::room(company, *room), *room)).collect();
         for room in &open {
-            if !self.rooms.contains_key(room) {
-                self.rooms.entry(*room).or_default();
-                if self.is_copied() {
-                    // It may be older than the copy thinks.
-                    self.leave_numbers_out(*room);
-                }
-            }
+            self.rooms.entry(*room).or_default();
         }
         &open - &before
     }

@@ -6,14 +6,10 @@
 
 use super::Engine;
 use super::command::{Command, Failure, FailureKind};
-use super::io::{CommandId, Effect, Table, Write};
-use super::load::id_at;
-use crate::id::{DeviceId, RoomId};
-use crate::limits::{COPIED_COMMANDS_MAX, COPIED_WAIT_MS};
+use super::io::{CommandId, Effect};
+use crate::id::{DeviceId, MessageId, RoomId};
+use crate::limits::{COPIED_COMMANDS_MAX, COPIED_SEQ_GAP, COPIED_SEQ_GAP_RANDOM, COPIED_WAIT_MS};
 use crate::time::Timestamp;
-
-/// Prefix of the rooms in [`Table::State`] in which numbers are to be left out; the room follows.
-const GAP: &[u8] = b"gap/";
 
 /// What a copied home has to learn, and the commands that wait for it.
 #[derive(Debug, Default)]
@@ -93,42 +89,35 @@ impl Engine {
         access.devices().keys().any(could)
     }
 
-    /// Whether this home is a copy that has not learned everything yet.
+    /// Whether messages of ours have to leave numbers out.
     pub(super) fn is_copied(&self) -> bool {
         self.copied.is_copy
     }
 
-    /// Notes, durably, that the next message of ours in a room leaves numbers out.
-    pub(super) fn leave_numbers_out(&mut self, room: RoomId) {
-        self.write(Table::State, [GAP, &room.0].concat(), Vec::new());
-        if let Some(state) = self.rooms.get_mut(&room) {
-            state.leaves_numbers_out = true;
-        }
+    /// A place in this device's chain of a room that is beyond every number it can have used,
+    /// also before it was restored from the same copy an earlier time.
+    pub(super) fn beyond_own_numbers(&mut self, room: RoomId) -> (u64, MessageId) {
+        let ours = self.keys.device();
+        let tail = self.rooms.get(&room).and_then(|state| state.log.tail(ours));
+        // It may have written here first after the copy was made: then nobody knows what came
+        // before.
+        let (seq, id) = tail.unwrap_or_default();
+        let gap = COPIED_SEQ_GAP + self.entropy.below(COPIED_SEQ_GAP_RANDOM);
+        (seq.saturating_add(gap), id)
     }
 
-    /// It has been written.
-    pub(super) fn numbers_left_out(&mut self, room: RoomId) {
-        let key = [GAP, &room.0].concat();
-        self.writes.push(Write { table: Table::State, key, value: None });
-        if let Some(state) = self.rooms.get_mut(&room) {
-            state.leaves_numbers_out = false;
-        }
-    }
-
-    /// At a start: in which rooms an earlier copy had no occasion yet to leave numbers out, and, if
-    /// this is a copy, that it has to in all.
-    pub(super) fn load_gaps(&mut self) {
-        let rooms = &mut self.rooms;
-        self.reader.scan(Table::State, GAP, &mut |key, _| {
-            if let Some(room) = id_at(key, GAP.len()) {
-                rooms.entry(RoomId(room)).or_default().leaves_numbers_out = true;
-            }
-        });
-        if self.copied.is_copy {
-            let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
-            for room in rooms {
-                self.leave_numbers_out(room);
-            }
+    /// In each room in which this device may ever have written it goes on well beyond. That is
+    /// written down before the home counts as no copy any more.
+    fn leave_numbers_out(&mut self) {
+        let ours = self.keys.device();
+        let Some(control) = self.control.as_ref() else { return };
+        let rooms = control.access().rooms().keys().copied();
+        let rooms: Vec<RoomId> =
+            rooms.filter(|room| control.standing(ours, *room).proved()).collect();
+        for room in rooms {
+            let (seq, id) = self.beyond_own_numbers(room);
+            self.rooms.entry(room).or_default().log.keep_tail(ours, seq, id);
+            self.write_tail(room, seq, id);
         }
     }
 
@@ -142,6 +131,7 @@ impl Engine {
             && self.knows_own_chain()
             && rooms.iter().all(|room| self.knows_own_tail(*room));
         if all && !self.connected_members().is_empty() {
+            self.leave_numbers_out();
             self.copied.is_copy = false;
             self.emit(Effect::TailKnown);
         }
@@ -149,7 +139,7 @@ impl Engine {
         let ready: Vec<_> =
             self.copied.waiting.extract_if(.., |(until, ..)| !is_copy || *until <= now).collect();
         for (_, id, command) in ready {
-            self.command_now(id, command);
+            self.command_after_tail(id, command);
         }
     }
 }

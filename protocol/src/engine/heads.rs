@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
+use super::admin::Plan;
 use super::command::Command;
 use super::io::{CommandId, RequestId};
 use super::syncing::Asked;
@@ -13,7 +14,9 @@ use crate::control::ControlLog;
 use crate::id::{DeviceId, MessageId, RoomId};
 use crate::limits::{
     HEADS_COMMANDS_MAX, HEADS_FRESH_MS, HEADS_ROOMS_MAX, HEADS_WAIT_MS, IDS_FRAME_MAX,
+    KEPT_HEADS_MAX,
 };
+use crate::object::Keep;
 use crate::sync::{Bound, Request, Response};
 use crate::time::Timestamp;
 
@@ -49,6 +52,20 @@ impl Heads {
             *at = at.minus_ms(ms);
         }
     }
+}
+
+/// What several members report, as much of each as there is room for: one who invents many heads
+/// leaves the others their share.
+fn evenly(reports: &[&[MessageId]]) -> Vec<MessageId> {
+    let longest = reports.iter().map(|heads| heads.len()).max().unwrap_or(0);
+    let mut taken = BTreeSet::new();
+    for id in (0..longest).flat_map(|n| reports.iter().filter_map(move |heads| heads.get(n))) {
+        if taken.len() >= IDS_FRAME_MAX {
+            break;
+        }
+        taken.insert(*id);
+    }
+    taken.into_iter().collect()
 }
 
 impl Engine {
@@ -138,9 +155,29 @@ impl Engine {
             .filter(|((of, device), (at, _))| *of == room && stays(device) && fresh(at))
             .peekable();
         reports.peek()?;
-        let heads: BTreeSet<MessageId> =
-            reports.flat_map(|(_, (_, heads))| heads.iter().copied()).collect();
-        Some(heads.into_iter().take(IDS_FRAME_MAX).collect())
+        Some(evenly(&reports.map(|(_, (_, heads))| heads.as_slice()).collect::<Vec<_>>()))
+    }
+
+    /// Leaves of what is kept as much as fits an object, the highest of each room: whoever makes
+    /// many forks must not be able to keep a room open.
+    pub(super) fn fit_keeps(&self, plan: &mut Plan, keeps: &mut [Keep]) {
+        if keeps.iter().map(|keep| keep.messages.len()).sum::<usize>() <= KEPT_HEADS_MAX {
+            return;
+        }
+        let share = (KEPT_HEADS_MAX / keeps.len().max(1)).max(1);
+        for keep in keeps.iter_mut().filter(|keep| keep.messages.len() > share) {
+            let log = self.rooms.get(&keep.room).map(|state| &state.log);
+            let height = |id: &MessageId| log.and_then(|log| log.get(*id)).map(|e| e.height);
+            keep.messages.sort_by_key(|id| std::cmp::Reverse(height(id)));
+            keep.messages.truncate(share);
+            keep.messages.sort_unstable();
+            let control = self.control.as_ref();
+            let name = control.map(|c| c.describe(keep.room.into())).unwrap_or_default();
+            plan.warnings.push(format!(
+                "the history of {name} ends in more branches than a removal can name: what stands \
+                 only at the end of some of them will be lost"
+            ));
+        }
     }
 
     /// What to say of a room whose history ends nobody knows where.
@@ -179,5 +216,22 @@ impl Engine {
         let more = ids.len() > IDS_FRAME_MAX;
         ids.truncate(IDS_FRAME_MAX);
         Response::Ids { ids, more }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ObjectId;
+
+    #[test]
+    fn who_invents_many_heads_does_not_crowd_out_those_of_others() {
+        let invented: Vec<MessageId> = (0..IDS_FRAME_MAX)
+            .map(|n| ObjectId([[0; 24].as_slice(), &n.to_be_bytes()].concat().try_into().unwrap()))
+            .collect();
+        let honest = [ObjectId([9; 32]), ObjectId([8; 32])];
+        let both = evenly(&[&invented, &honest]);
+        assert!(honest.iter().all(|head| both.contains(head)));
+        assert_eq!(both.len(), IDS_FRAME_MAX);
     }
 }

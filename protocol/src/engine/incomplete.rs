@@ -257,7 +257,9 @@ impl Engine {
             }
             let wait_for = WaitFor::Control;
             let (since, verdict, stored) = (self.now, None, true);
-            let waiting = Waiting { envelope, from, since, verdict, wait_for, newest_page, stored };
+            let charged = envelope.value().device;
+            let waiting =
+                Waiting { envelope, from, since, verdict, wait_for, charged, newest_page, stored };
             if self.rooms.contains_key(&room) {
                 self.judge_again(room, vec![waiting]);
             } else {

@@ -77,6 +77,7 @@ impl Engine {
             last_request: 0,
             fetching: BTreeMap::new(),
             pull_again_at: None,
+            pauses: BTreeMap::new(),
             heads: super::heads::Heads::default(),
             forks: BTreeMap::new(),
             copied: super::copied::Copied::new(config.copied),
@@ -109,7 +110,6 @@ impl Engine {
         engine.load_rooms();
         engine.load_addresses();
         engine.load_forks();
-        engine.load_gaps();
         if let Some(control) = engine.control.as_ref() {
             // What is in the store was written when this device was certified: nothing of it
             // is news, or to be written again.

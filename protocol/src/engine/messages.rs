@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use super::control::{refusal_of, verify_word};
-use super::io::{Effect, Event, GossipToken, GossipVerdict, Table};
-use super::load::TAIL;
+use super::io::{Effect, Event, GossipToken, GossipVerdict};
 use crate::control::ControlLog;
 use crate::envelope::{EnterBody, Envelope, EnvelopeKind};
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic, UnitId};
-use crate::limits::{HOLD_MS_MAX, REVOCATIONS_PUSHED_MAX, UNACKNOWLEDGED_PER_ROOM_MAX};
+use crate::limits::{
+    HOLD_MS_MAX, REVOCATIONS_PUSHED_MAX, UNACKNOWLEDGED_BYTES_PER_ROOM_MAX,
+    UNACKNOWLEDGED_PER_ROOM_MAX,
+};
 use crate::object::{Payload, Principal};
 use crate::room::{WaitFor, Waiting};
 use crate::signed::{Checked, Trust, Verified};
@@ -219,8 +221,17 @@ impl Engine {
         let pass_on = verdict.take_if(|_| live);
         let chases = verdict.is_none() && pass_on.is_none() && !newest_page;
         let stored = false;
-        let waiting =
-            Waiting { envelope, from: peer, since, verdict, wait_for, newest_page, stored };
+        let charged = if live { envelope.value().device } else { peer };
+        let waiting = Waiting {
+            envelope,
+            from: peer,
+            since,
+            verdict,
+            wait_for,
+            charged,
+            newest_page,
+            stored,
+        };
         let Some(state) = self.rooms.get_mut(&room) else { return };
         if state.log.held.insert(waiting).is_err() {
             return self.refuse(origin, GossipVerdict::Ignore, "waiting_full");
@@ -254,8 +265,13 @@ impl Engine {
 
     /// Whether a pull from this peer goes on, and it has not brought too much of this kind.
     fn may_bring_unacknowledged(&self, peer: DeviceId, room: RoomId) -> bool {
-        let brought = self.rooms.get(&room).map_or(0, |state| state.unacknowledged.len());
-        self.is_pulling_from(peer, room) && brought < UNACKNOWLEDGED_PER_ROOM_MAX
+        let brought = self
+            .rooms
+            .get(&room)
+            .map_or((0, 0), |state| (state.unacknowledged.len(), state.unacknowledged_bytes));
+        self.is_pulling_from(peer, room)
+            && brought.0 < UNACKNOWLEDGED_PER_ROOM_MAX
+            && brought.1 < UNACKNOWLEDGED_BYTES_PER_ROOM_MAX
     }
 
     /// Keeps a message that a pull or push brought, and whose author has lost access, until
@@ -274,6 +290,7 @@ impl Engine {
         state.log.insert(id, message, standing, arrival);
         state.log.mark_unacknowledged(id);
         state.unacknowledged.insert(id, BTreeSet::from([from]));
+        state.unacknowledged_bytes += envelope.bytes().len();
         self.write_message(room, arrival, envelope);
         self.write_mark(room, id);
         self.write_index(room);
@@ -300,6 +317,12 @@ impl Engine {
             let stays = |id: &MessageId| log.get(*id).is_some_and(|e| !e.is_accepted());
             let stays = brought.into_keys().filter(stays);
             state.unacknowledged.extend(stays.map(|id| (id, others.clone())));
+        }
+        if state.unacknowledged.is_empty() {
+            state.unacknowledged_bytes = 0;
+        }
+        if !taken.is_empty() {
+            self.pause_after_taking_back(from, room);
         }
         for (id, entry) in taken {
             self.remove_message(room, entry.arrival);
@@ -379,8 +402,7 @@ impl Engine {
             state.log.mark_pending(id);
         }
         if ours {
-            let place = [&message.seq.to_be_bytes()[..], &id.0].concat();
-            self.write(Table::State, [TAIL, &room.0].concat(), place);
+            self.write_tail(room, message.seq, id);
         } else {
             self.acknowledged_by(room, message);
             if origin != Origin::Own && proved {

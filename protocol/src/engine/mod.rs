@@ -91,8 +91,6 @@ struct Room {
     log: RoomLog,
     /// This device's newest `Enter`, once known.
     entered: Option<(MessageId, crate::envelope::EnterBody)>,
-    /// The next message of ours here leaves sequence numbers out: this home was a copy.
-    leaves_numbers_out: bool,
     /// When to seal what a removal left without acknowledgement.
     seal_at: Option<Timestamp>,
     /// Whether the room has been compared with another device since the start.
@@ -102,6 +100,8 @@ struct Room {
     /// Messages by authors who have lost access, that running pulls brought, with the peers:
     /// taken back at the end of the last unless something acknowledges them.
     unacknowledged: BTreeMap<MessageId, BTreeSet<DeviceId>>,
+    /// Bytes that came since there were none of them.
+    unacknowledged_bytes: usize,
 }
 
 /// An address record with its bytes.
@@ -141,6 +141,9 @@ pub struct Engine {
     requests: BTreeMap<RequestId, Asked>,
     /// Objects that peers have been asked for.
     fetching: BTreeMap<ObjectId, (DeviceId, Timestamp)>,
+    /// Until when a room is not pulled from a device whose last pulls had to be taken back, and how
+    /// often that was so.
+    pauses: BTreeMap<(DeviceId, RoomId), (Timestamp, u32)>,
     /// When to look again at what pulls left to each other.
     pull_again_at: Option<Timestamp>,
     heads: heads::Heads,
@@ -305,6 +308,10 @@ impl Engine {
         }
         self.reports.clock_went_back(ms);
         self.heads.clock_went_back(ms);
+        self.windows.clock_went_back(ms);
+        for peer in self.peers.values_mut() {
+            peer.penalty_until = peer.penalty_until.map(|until| until.minus_ms(ms));
+        }
         self.copied.clock_went_back(ms);
         self.desk.clock_went_back(ms);
     }

@@ -7,7 +7,10 @@ use super::io::Effect;
 use super::messages::Origin;
 use super::syncing::Asked;
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId};
-use crate::limits::{IDS_FRAME_MAX, NEWEST_PAGE_MAX, PULL_PENALTY_MS, WAITING_PER_PEER_MAX};
+use crate::limits::{
+    IDS_FRAME_MAX, NEWEST_PAGE_MAX, PULL_PENALTY_MS, TAKEN_BACK_PAUSE_MS, TAKEN_BACK_PAUSE_MS_MAX,
+    TAKEN_BACK_PAUSES_MAX, WAITING_PER_PEER_MAX,
+};
 use crate::sync::{Blob, Need, Pull, PullStep, Request, Response, Scope};
 
 /// Messages wanted by id of one peer in one room.
@@ -17,6 +20,10 @@ const AHEAD_MAX: usize = WAITING_PER_PEER_MAX / 2;
 
 /// How long a peer may take over what it was asked for before others are asked too, in ms.
 const CLAIM_MS: u64 = 2_000;
+
+/// How long a room is not pulled from a peer that went away in the middle and left something to be
+/// taken back, in ms.
+const CUT_OFF_PAUSE_MS: u64 = 2_000;
 
 /// What a pull does next.
 enum Next {
@@ -32,12 +39,34 @@ impl Engine {
     /// Pulls a set from a peer.
     pub(super) fn want(&mut self, peer: DeviceId, scope: Scope) {
         let now = self.now;
+        if let Scope::Room(room) | Scope::Waiting(room) = scope
+            && self.pauses.get(&(peer, room)).is_some_and(|(until, _)| *until > now)
+        {
+            return;
+        }
         if let Some(state) = self.peers.get_mut(&peer)
             && state.penalty_until.is_none_or(|until| until <= now)
         {
             state.todo.insert(scope);
             self.drive(peer);
         }
+    }
+
+    /// A pull brought what nothing acknowledges: writing it again and again would fill the disk.
+    /// An honest peer that is behind has what acknowledges it soon, and others have it anyway.
+    pub(super) fn pause_after_taking_back(&mut self, peer: DeviceId, room: RoomId) {
+        if self.pauses.len() >= TAKEN_BACK_PAUSES_MAX {
+            let first = self.pauses.iter().min_by_key(|(_, (until, _))| *until);
+            if let Some(key) = first.map(|(key, _)| *key) {
+                self.pauses.remove(&key);
+            }
+        }
+        let gone = !self.peers.contains_key(&peer);
+        let pause = self.pauses.entry((peer, room)).or_insert((self.now, 0));
+        // A pull that was cut off may have been honest, and begins with a short one.
+        let first = if gone { CUT_OFF_PAUSE_MS } else { TAKEN_BACK_PAUSE_MS };
+        let long = first.saturating_mul(1 << pause.1.min(20));
+        *pause = (self.now.plus_ms(long.min(TAKEN_BACK_PAUSE_MS_MAX)), pause.1.saturating_add(1));
     }
 
     /// Fetches messages by id from a peer.

@@ -2,7 +2,7 @@
 //!
 //! A message is written once, under the number of its arrival, and never again. What is known of
 //! it besides is a mark, and the usual has none. Both are gathered in the index, a row for each
-//! 1,024 arrivals, which can be made anew from the messages.
+//! 1,024 arrivals, which can be made anew from the messages and the marks of what nobody has seen.
 
 use std::collections::BTreeSet;
 
@@ -104,6 +104,12 @@ impl Engine {
         self.write(Table::Messages, message_key(room, arrival), bytes.clone());
         let batch = super::BatchId(self.last_batch.0 + 1);
         self.in_flight.insert(envelope.id(), (batch, bytes));
+    }
+
+    /// Writes down the newest place in our own chain of a room.
+    pub(super) fn write_tail(&mut self, room: RoomId, seq: u64, id: MessageId) {
+        let place = [&seq.to_be_bytes()[..], &id.0].concat();
+        self.write(Table::State, [TAIL, &room.0].concat(), place);
     }
 
     /// Removes a message and what is known of it. The index may name it until

@@ -23,6 +23,15 @@ const NUMBERED_MAX: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Windows(BTreeMap<RoomId, Window>);
 
+impl Windows {
+    /// The wall clock was set back.
+    pub(super) fn clock_went_back(&mut self, ms: u64) {
+        for reader in self.0.values_mut().flat_map(|window| window.readers.values_mut()) {
+            reader.since = reader.since.minus_ms(ms);
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Window {
     /// How many messages were posted since the start.
@@ -176,6 +185,16 @@ mod tests {
         assert!(window.is_full(Timestamp(5_000)));
         posted(&mut window, SEND_WINDOW + 1..SEND_WINDOW + 2, &[], 5_000);
         assert!(!window.is_full(Timestamp(5_000)), "nobody is there");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_nobody_wait_longer() {
+        let mut windows = Windows::default();
+        let room = RoomId([3; 32]);
+        posted(windows.0.entry(room).or_default(), 0..SEND_WINDOW, &[READER], 3_600_000);
+        windows.clock_went_back(3_600_000);
+        let is_full = |now| windows.0[&room].is_full(Timestamp(now));
+        assert!(is_full(SEND_PATIENCE_MS - 1) && !is_full(SEND_PATIENCE_MS));
     }
 
     #[test]

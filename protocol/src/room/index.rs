@@ -7,7 +7,7 @@
 
 use super::RoomLog;
 use super::arrivals::{chunk_of, start_of};
-use super::entries::New;
+use super::entries::{New, SHOWN};
 use crate::envelope::EnvelopeKind;
 use crate::id::{DeviceId, ObjectId};
 use crate::limits::{INDEX_CHUNK, PARENTS_MAX};
@@ -37,7 +37,14 @@ impl RoomLog {
         let full = start_of(next + 1) <= self.next_arrival();
         let number = if full { next } else { self.arrivals.stale.first().copied()? };
         let value = self.encode_chunk(number);
-        Some(Chunk { number, value, covers: self.arrivals.written(number) })
+        let mut covers = self.arrivals.written(number);
+        // Without a mark a message has been seen. Should the index be lost, what nobody has seen
+        // must not be taken for history that is to be sealed: such marks stay beside it.
+        covers.retain(|arrival| {
+            let found = self.arrivals.find(*arrival, &self.entries);
+            found.is_none_or(|ix| self.entries.facts(ix).is(SHOWN))
+        });
+        Some(Chunk { number, value, covers })
     }
 
     fn encode_chunk(&self, number: u32) -> Vec<u8> {

@@ -36,6 +36,9 @@ pub struct Waiting {
     pub verdict: Option<(GossipToken, Timestamp)>,
     /// What for.
     pub wait_for: WaitFor,
+    /// Whose share it takes: its author's, if that has access, or that of who gave it to us, for a
+    /// key costs nothing to make.
+    pub charged: DeviceId,
     /// It belongs to the newest page of a running pull.
     pub newest_page: bool,
     /// It has a row of its own in the store.
@@ -48,7 +51,9 @@ pub struct Held {
     messages: BTreeMap<MessageId, Waiting>,
     /// Missing parent → those that wait for it.
     children: BTreeMap<MessageId, BTreeSet<MessageId>>,
-    /// How many, and how many bytes, each peer brought.
+    /// How many each peer brought.
+    brought: BTreeMap<DeviceId, usize>,
+    /// How many, and how many bytes, are charged to each.
     by_peer: BTreeMap<DeviceId, (usize, usize)>,
     bytes: usize,
     /// Those that have rows in the store: others may ask for them.
@@ -95,7 +100,7 @@ impl Held {
     /// How many a peer has brought.
     #[must_use]
     pub fn brought_by(&self, peer: DeviceId) -> usize {
-        self.by_peer.get(&peer).map_or(0, |(held, _)| *held)
+        self.brought.get(&peer).copied().unwrap_or(0)
     }
 
     /// How many wait.
@@ -115,8 +120,7 @@ impl Held {
     /// # Errors
     /// The message, unchanged.
     pub fn insert(&mut self, waiting: Waiting) -> Result<(), Box<Waiting>> {
-        // Charged to who brought it: an author's key costs nothing to make.
-        let (held, held_bytes) = self.by_peer.get(&waiting.from).copied().unwrap_or((0, 0));
+        let (held, held_bytes) = self.by_peer.get(&waiting.charged).copied().unwrap_or((0, 0));
         let size = waiting.envelope.bytes().len();
         if self.messages.len() >= WAITING_PER_ROOM_MAX
             || held >= WAITING_PER_PEER_MAX
@@ -132,7 +136,8 @@ impl Held {
                 self.children.entry(*parent).or_default().insert(id);
             }
         }
-        self.by_peer.insert(waiting.from, (held + 1, held_bytes + size));
+        self.by_peer.insert(waiting.charged, (held + 1, held_bytes + size));
+        *self.brought.entry(waiting.from).or_default() += 1;
         self.messages.insert(id, waiting);
         Ok(())
     }
@@ -214,11 +219,17 @@ impl Held {
         self.offered.remove(&(waiting.envelope.value().height, id));
         let size = waiting.envelope.bytes().len();
         self.bytes -= size;
-        if let Some((held, bytes)) = self.by_peer.get_mut(&waiting.from) {
+        if let Some(brought) = self.brought.get_mut(&waiting.from) {
+            *brought -= 1;
+            if *brought == 0 {
+                self.brought.remove(&waiting.from);
+            }
+        }
+        if let Some((held, bytes)) = self.by_peer.get_mut(&waiting.charged) {
             *held -= 1;
             *bytes -= size;
             if *held == 0 {
-                self.by_peer.remove(&waiting.from);
+                self.by_peer.remove(&waiting.charged);
             }
         }
         if let WaitFor::Parents(missing) = &waiting.wait_for {

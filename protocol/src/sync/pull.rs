@@ -16,7 +16,10 @@ use super::frames::{Bound, Request, Response, Scope};
 use super::items::Items;
 use super::ranges::{fingerprint_of_range, is_empty};
 use crate::id::ObjectId;
-use crate::limits::{IDS_FRAME_MAX, NEWEST_PAGE_MAX, RANGE_PARTS, UNSUPPLIED_MAX};
+use crate::limits::{
+    IDS_FRAME_MAX, NEWEST_PAGE_MAX, OBJECT_BYTES_MAX, OBJECTS_FRAME_BYTES_MAX, RANGE_PARTS,
+    UNSUPPLIED_MAX,
+};
 use crate::signed::peek_id;
 
 /// A range this small is listed rather than split.
@@ -24,6 +27,9 @@ const LIST_AT_MOST: u64 = 256;
 /// A pull that has asked this often ends: the peer leads it in circles. Honest peers need
 /// about one request per 256 KiB of objects.
 const REQUESTS_MAX: u32 = 100_000;
+
+/// An answer with fewer bytes has room for another object, with its signature and frame.
+const FULL_FRAME_BYTES: usize = OBJECTS_FRAME_BYTES_MAX - OBJECT_BYTES_MAX - 1024;
 
 #[derive(Clone, Debug)]
 enum Asked {
@@ -205,6 +211,12 @@ impl Pull {
                 let done = usize::try_from(*done).unwrap_or(usize::MAX);
                 // No progress would be asked for again for ever.
                 if done == 0 || done > ids.len() {
+                    return false;
+                }
+                // Only a full frame is a reason to stop early: others leave to this peer what it
+                // has been asked for, so it must not spread that over time.
+                let bytes: usize = objects.iter().map(|object| object.0.len()).sum();
+                if done < ids.len() && bytes < FULL_FRAME_BYTES {
                     return false;
                 }
                 let wanted: std::collections::BTreeSet<ObjectId> =

@@ -188,6 +188,7 @@ fn the_bytes_that_wait_in_a_room_are_bounded() {
             since,
             verdict: None,
             wait_for: WaitFor::Control,
+            charged: from,
             newest_page: false,
             stored: false,
         };

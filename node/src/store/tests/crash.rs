@@ -50,6 +50,21 @@ fn a_log_cut_anywhere_holds_what_was_acknowledged_before() {
 }
 
 #[test]
+fn a_store_whose_making_was_cut_off_is_made_again() {
+    for left in [0, 10, 63] {
+        let folder = TempDir::new().unwrap();
+        let log = folder.path().join(LOG_FOLDER);
+        fs::create_dir(&log).unwrap();
+        fs::write(segment_path(&log, 1), vec![0xc0; left]).unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.write_now(put(1, &[(Table::State, b"a", b"1")]).writes).unwrap();
+        drop(store);
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.get(Table::State, b"a"), Some(b"1".to_vec()));
+    }
+}
+
+#[test]
 fn a_torn_commit_is_not_there_at_all() {
     let folder = TempDir::new().unwrap();
     let states = write_some(folder.path(), 9, 10);

@@ -142,6 +142,30 @@ fn a_copy_knows_that_it_is_one() {
 }
 
 #[test]
+fn a_store_whose_log_was_put_back_in_its_place_knows_that_it_is_a_copy() {
+    let folder = TempDir::new().unwrap();
+    let segment = super::segment_path(&folder.path().join(LOG_FOLDER), 1);
+    let write = |key: &[u8]| {
+        let store = Store::open(folder.path()).unwrap();
+        assert!(!store.is_copy());
+        store.write_now(put(1, &[(Table::State, key, b"1")]).writes).unwrap();
+        store.update_index().unwrap();
+    };
+    write(b"a");
+    let older = fs::read(&segment).unwrap();
+    write(b"b");
+    // As `cp` does it: the file stays the same one.
+    fs::write(&segment, older).unwrap();
+    assert!(Store::open(folder.path()).unwrap().is_copy());
+    let store = Store::open(folder.path()).unwrap();
+    assert!(store.is_copy(), "until it is adopted");
+    assert_eq!(store.get(Table::State, b"b"), None);
+    store.adopt().unwrap();
+    drop(store);
+    write(b"c");
+}
+
+#[test]
 fn a_backup_of_a_running_store_is_restored() {
     let folder = TempDir::new().unwrap();
     let store = Store::open(&folder.path().join("one")).unwrap();
@@ -161,6 +185,41 @@ fn a_backup_of_a_running_store_is_restored() {
     drop(restored);
     assert!(Store::restore(&two, &mut &bytes[..]).is_err(), "never over another");
     assert!(contents(&Store::open(&two).unwrap()) == expected);
+}
+
+/// Files and folders that others than their owner may use, those of the index left out: sled
+/// makes them, and nobody else gets as far as there.
+fn open_to_others(folder: &Path) -> Vec<std::path::PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(path) = open.pop() {
+        let meta = fs::metadata(&path).unwrap();
+        if meta.permissions().mode() & 0o077 != 0 {
+            found.push(path.clone());
+        }
+        if meta.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            open.retain(|path| !path.ends_with(INDEX_FOLDER));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_store_and_what_is_restored_of_it_are_their_owners_alone() {
+    let folder = TempDir::new().unwrap();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    let store = Store::open(&one).unwrap();
+    store.write_now(put(1, &[(Table::State, b"a", b"1")]).writes).unwrap();
+    store.update_index().unwrap();
+    let mut bytes = Vec::new();
+    store.backup(&mut bytes).unwrap();
+    Store::restore(&two, &mut &bytes[..]).unwrap();
+    drop(Store::open(&two).unwrap());
+    for store in [one, two] {
+        assert_eq!(open_to_others(&store), Vec::<std::path::PathBuf>::new());
+    }
 }
 
 #[test]

@@ -96,6 +96,28 @@ fn a_copy_restored_twice_uses_no_number_twice() {
     assert!(all_different(&numbers), "{numbers:?}");
 }
 
+#[test]
+fn a_copy_from_before_its_first_message_uses_no_number_twice() {
+    let (mut w, alice, others) = team(10, &["bob", "carol"]);
+    let (bob, carol) = (others[0], others[1]);
+    let copy = w.disk(alice).durable();
+    w.isolate(carol);
+    w.post(alice, "help", "for bob only");
+    w.run(2_000);
+    w.crash(alice);
+    w.crash(bob);
+    w.restore(alice, copy);
+    w.start(alice);
+    w.connect(alice, carol);
+    w.run(2_000);
+    w.command(alice, send("carol knows nothing")).expect("posts");
+    w.start(bob);
+    w.connect_all();
+    w.agree();
+    let numbers = numbers(&w, bob, alice);
+    assert!(all_different(&numbers), "{numbers:?}");
+}
+
 /// Messages by a device at a height that nothing leads to.
 fn towers(w: &World, at: NodeId, author: NodeId, count: u64, height: u64) -> Vec<(u64, Forged)> {
     let keys = w.node(author).keys();
@@ -415,4 +437,123 @@ fn left_behind(seed: u64) -> Option<Vec<Table>> {
     let holds = |value: &[u8]| value.windows(5).any(|part| part == b"ghost");
     let rows = hand.disk.durable().into_iter().filter(|(_, value)| holds(value));
     Some(rows.map(|((table, _), _)| table).collect())
+}
+
+/// Messages side by side, all after the newest one.
+fn forks(w: &World, at: NodeId, author: NodeId, count: u64, text: &str) -> Vec<(u64, Forged)> {
+    let keys = w.node(author).keys();
+    let (last, envelope) = newest(w, at);
+    let make = |n: u64| {
+        let mut draft = envelope.clone();
+        (draft.device, draft.parents, draft.height) =
+            (keys.device(), vec![last], envelope.height + 1);
+        (draft.seq, draft.prev, draft.body) =
+            (100 + n, Some(last), format!("{text} {n}").into_bytes());
+        (draft.height, forge::signed(&keys, &draft))
+    };
+    (0..count).map(make).collect()
+}
+
+#[test]
+fn a_room_in_which_a_member_made_many_forks_can_be_closed() {
+    let (mut w, alice, others) = team(11, &["mallory"]);
+    let mallory = others[0];
+    w.post(mallory, "help", "hi");
+    w.agree();
+    let (topic, from) = (w.topic(help(&w, alice)), w.node(mallory).device());
+    let made = forks(&w, alice, mallory, 1_100, "fork");
+    w.crash(mallory);
+    for (_, forged) in &made {
+        w.inject_gossip(alice, from, topic, &forged.bytes);
+    }
+    w.run(1_000);
+    assert_eq!(w.texts(alice, "help").len(), 1_101);
+    w.must(alice, Command::DeleteRoom { room: "help".into() });
+}
+
+/// What xavier signs after its removal, served by mallory, a member; bob is there too.
+fn ghosts_at_mallory(seed: u64, count: u64) -> (World, NodeId, NodeId, DeviceId) {
+    let (mut w, alice, others) = team(seed, &["bob", "mallory", "xavier"]);
+    let (bob, mallory, xavier) = (others[0], others[1], others[2]);
+    w.post(xavier, "help", "x1");
+    w.agree();
+    let made = forks(&w, alice, xavier, count, "ghost");
+    w.post(alice, "help", "ok");
+    w.agree();
+    w.crash(xavier);
+    w.remove_member(alice, "xavier", "department:Support");
+    w.agree();
+    let room = help(&w, alice);
+    let honest = forge::all_stored(&w, alice, room);
+    w.crash(mallory);
+    w.isolate(bob);
+    let mut puppet = w.empty_puppet(mallory);
+    for message in &honest {
+        puppet.hold(Scope::Room(room), message.value().height, message.bytes());
+    }
+    for (height, forged) in &made {
+        puppet.hold(Scope::Room(room), *height, &forged.bytes);
+    }
+    let device = puppet.keys.device();
+    w.replace_by_puppet(mallory, puppet);
+    (w, alice, bob, device)
+}
+
+#[test]
+fn what_nothing_acknowledged_is_not_fetched_and_written_again_every_few_seconds() {
+    let (mut w, _, bob, mallory) = ghosts_at_mallory(12, 300);
+    w.connect_device(mallory, bob);
+    w.run(120_000);
+    let refused = w.refusals(bob, "removed");
+    assert!(refused <= 2 * 300, "{refused} rows were written and taken back in two minutes");
+}
+
+#[test]
+fn an_index_that_is_lost_makes_nothing_seen_that_nobody_has_seen() {
+    let (mut w, alice, bob, mallory) = ghosts_at_mallory(13, 1_300);
+    w.connect_device(mallory, bob);
+    let index = |w: &World| w.disk(bob).count(Table::Index);
+    w.until("a row of the index", 60_000, |w| index(w) > 0);
+    w.crash(bob);
+    let rows = w.disk(bob).durable();
+    for ((table, key), _) in rows {
+        if table == Table::Index {
+            w.disk(bob).put(table, &key, &[]);
+        }
+    }
+    w.start(bob);
+    w.connect(alice, bob);
+    w.run(30_000);
+    for id in [alice, bob] {
+        let texts = w.texts(id, "help");
+        assert_eq!(texts.len(), 2, "ghosts were sealed: {:?}", texts.first());
+    }
+}
+
+#[test]
+fn what_a_member_invents_fills_its_own_share_at_others_and_not_that_of_who_passes_it_on() {
+    use conclave_protocol::limits::WAITING_PER_PEER_MAX;
+    let (mut w, alice, others) = team(14, &["bob", "carol", "mallory"]);
+    let (bob, carol, mallory) = (others[0], others[1], others[2]);
+    w.post(mallory, "help", "hi");
+    w.post(carol, "help", "me too");
+    w.agree();
+    let room = help(&w, alice);
+    let topic = w.topic(room);
+    let made = towers(&w, alice, mallory, WAITING_PER_PEER_MAX as u64, 1 << 20);
+    w.crash(mallory);
+    w.isolate(alice);
+    // Bob is honest: he passes on what a live author signed.
+    let from = w.node(bob).device();
+    for (_, forged) in &made {
+        w.inject_gossip(alice, from, topic, &forged.bytes);
+    }
+    w.post(carol, "help", "one");
+    w.post(carol, "help", "two");
+    w.settle();
+    let two = forge::all_stored(&w, carol, room).pop().expect("written");
+    let before = w.refusals(alice, "waiting_full");
+    w.inject_gossip(alice, from, topic, two.bytes());
+    w.run(1_000);
+    assert_eq!(w.refusals(alice, "waiting_full"), before, "an honest message of carol's");
 }
