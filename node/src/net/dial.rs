@@ -131,8 +131,11 @@ impl Dialler {
         {
             let news = addresses.iter().any(|address| !state.exchanged.contains(address));
             state.exchanged = addresses;
+            // Addresses that come before the first policy are remembered ones: this node has just
+            // started, and nobody else knows that yet.
+            let starts = self.members.is_none();
             if news {
-                self.retry(peer, MEMBER_COURTESY, now);
+                self.retry(peer, if starts { Duration::ZERO } else { MEMBER_COURTESY }, now);
             }
         }
     }
@@ -334,8 +337,9 @@ impl Dialler {
 
     /// Addresses have changed: whatever failed before says nothing now.
     fn retry(&mut self, peer: PeerId, courtesy: Duration, now: Instant) {
-        let courtesy = if self.me < peer { Duration::ZERO } else { courtesy };
         if let Some(state) = self.targets.get_mut(&Target::Peer(peer)) {
+            let first = self.me < peer || !state.typed.is_empty();
+            let courtesy = if first { Duration::ZERO } else { courtesy };
             let fresh = state.backoff == BACKOFF_MIN && state.due > now;
             state.backoff = BACKOFF_MIN;
             if !fresh {

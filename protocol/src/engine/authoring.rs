@@ -97,10 +97,17 @@ impl Engine {
         if state.log.tail(device).is_none() {
             return;
         }
-        let newest = state.log.order().newest_first().find(|(_, id)| {
-            state.log.get(*id).is_some_and(|e| e.device == device && e.kind == EnvelopeKind::Enter)
+        // Whatever this device wrote last names it; to look through the room takes long.
+        let named = state.log.tail(device).and_then(|(_, last)| {
+            let last = self.read_message(room, last)?;
+            let is_enter = last.value().kind == EnvelopeKind::Enter;
+            if is_enter { Some(last.id()) } else { last.value().standing }
         });
-        let Some(id) = newest.map(|(_, id)| id) else { return };
+        let is_ours = |id: &MessageId| {
+            state.log.get(*id).is_some_and(|e| e.device == device && e.kind == EnvelopeKind::Enter)
+        };
+        let search = || state.log.order().newest_first().map(|(_, id)| id).find(is_ours);
+        let Some(id) = named.filter(is_ours).or_else(search) else { return };
         let body = self.read_message(room, id).and_then(|m| m.value().enter_body().ok());
         if let (Some(body), Some(state)) = (body, self.rooms.get_mut(&room)) {
             state.entered = Some((id, body));

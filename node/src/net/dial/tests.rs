@@ -1,4 +1,5 @@
 use conclave_protocol::id::DeviceId;
+use libp2p::multiaddr::Protocol;
 
 use super::super::names::peer_id_of_device;
 use super::*;
@@ -127,6 +128,30 @@ fn the_lower_peer_dials_first() {
     assert_eq!(lower.poll(now).len(), 1);
     assert_eq!(higher.poll(now), vec![]);
     assert_eq!(higher.poll(now + DISCOVERED_COURTESY).len(), 1);
+}
+
+#[test]
+fn a_node_that_starts_waits_for_nobody() {
+    let now = Instant::now();
+    let (low, high) = if peer(1) < peer(2) { (1, 2) } else { (2, 1) };
+    let after_policy = |typed: &[Multiaddr]| {
+        let mut dialler = Dialler::new(peer(high), typed, now);
+        dialler.exchanged(peer(low), vec![address(2)], now);
+        dialler.set_members(HashSet::from([peer(low)]));
+        dialler
+    };
+    assert_eq!(after_policy(&[]).poll(now).len(), 1, "what it remembers is dialled at once");
+    let typed = address(1).with(Protocol::P2p(peer(low)));
+    let mut dialler = after_policy(&[typed]);
+    dialler.exchanged(peer(low), vec![address(3)], now);
+    assert_eq!(dialler.poll(now).len(), 1, "what was typed too");
+    let mut dialler = after_policy(&[]);
+    dialler.poll(now);
+    dialler.failed(&Target::Peer(peer(low)), None, now);
+    let later = now + Duration::from_secs(60);
+    dialler.exchanged(peer(low), vec![address(3)], later);
+    assert_eq!(dialler.poll(later), vec![], "later the lower peer goes first");
+    assert_eq!(dialler.poll(later + MEMBER_COURTESY).len(), 1);
 }
 
 #[test]
