@@ -89,6 +89,7 @@ impl Engine {
             introduced: BTreeSet::new(),
             void_brought: BTreeMap::new(),
             reconcile_at: now.plus_ms(RECONCILE_EVERY_MS),
+            reconcile_round: 0,
             verdicts: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             to_judge: VecDeque::new(),

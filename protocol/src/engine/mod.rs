@@ -164,6 +164,8 @@ pub struct Engine {
     /// Devices that are not in the log and have shown a good chain to it.
     introduced: BTreeSet<DeviceId>,
     reconcile_at: Timestamp,
+    /// How often the slow timer has chosen a member.
+    reconcile_round: u64,
     verdicts: BTreeMap<&'static str, u64>,
     /// Messages whose batch is not durable yet, so not in the reader either.
     in_flight: BTreeMap<MessageId, (BatchId, Vec<u8>)>,
@@ -311,6 +313,12 @@ impl Engine {
         self.windows.clock_went_back(ms);
         for peer in self.peers.values_mut() {
             peer.penalty_until = peer.penalty_until.map(|until| until.minus_ms(ms));
+        }
+        for (until, _) in self.pauses.values_mut() {
+            *until = until.minus_ms(ms);
+        }
+        for (_, since) in self.fetching.values_mut() {
+            *since = since.minus_ms(ms);
         }
         self.copied.clock_went_back(ms);
         self.desk.clock_went_back(ms);

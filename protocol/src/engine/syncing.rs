@@ -29,8 +29,8 @@ pub(super) struct Peer {
     pub(super) again: BTreeSet<Scope>,
     /// How many items the peer says it has of a set.
     pub(super) expected: BTreeMap<Scope, u64>,
-    /// When the slow timer last chose it.
-    reconciled: Option<Timestamp>,
+    /// In which round the slow timer last chose it, from 1; 0: never. No time: clocks are set back.
+    reconciled: u64,
     /// An answer of the peer made no sense.
     pub(super) penalty_until: Option<Timestamp>,
     /// Digest of the control log of which revocations were last pushed to it.
@@ -175,15 +175,15 @@ impl Engine {
         }
         // At random among those with whom it is longest ago, so that everybody's turn comes.
         let mut members = self.connected_members();
-        let turn = |peer: &DeviceId| self.peers.get(peer).and_then(|state| state.reconciled);
-        let longest_ago = members.iter().map(turn).min().flatten();
-        members.retain(|peer| turn(peer) == longest_ago);
+        let turn = |peer: &DeviceId| self.peers.get(peer).map_or(0, |state| state.reconciled);
+        let longest_ago = members.iter().map(turn).min();
+        members.retain(|peer| Some(turn(peer)) == longest_ago);
         let choice = self.entropy.below(members.len() as u64);
         let chosen = usize::try_from(choice).ok().and_then(|n| members.get(n).copied());
         if let Some(peer) = chosen {
-            let now = self.now;
+            self.reconcile_round += 1;
             if let Some(state) = self.peers.get_mut(&peer) {
-                state.reconciled = Some(now);
+                state.reconciled = self.reconcile_round;
             }
             self.repeat_report(peer);
             self.summarize(peer);

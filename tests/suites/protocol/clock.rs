@@ -31,3 +31,31 @@ fn a_clock_that_is_set_back_stops_no_timer() {
     let sent = w.messages(alice, "all").into_iter().find(|m| m.id == id).expect("it is there");
     assert_eq!(sent.state, MessageState::Accepted);
 }
+
+#[test]
+fn the_slow_timer_comes_to_everybody_whatever_the_clock_does() {
+    let mut w = World::new(12, Options::CALM);
+    let alice = w.found("Acme", "alice");
+    w.room(alice, "all", &["role:Agent"]);
+    let others = ["bob", "carol", "dave"].map(|name| w.join(alice, name, &[]));
+    w.connect_all();
+    w.agree();
+    // Long enough for the timer to have come to all of them.
+    w.run(10 * RECONCILE_EVERY_MS);
+    let year = 365 * 24 * i64::try_from(HOUR).expect("small");
+    for hours in [0, -year, year, 0] {
+        w.set_clock(alice, hours);
+        w.run(2 * RECONCILE_EVERY_MS);
+    }
+    w.options.gossip_lost_percent = 100;
+    for id in others {
+        for other in others.iter().filter(|other| **other != id) {
+            w.disconnect(id, *other);
+        }
+    }
+    for (n, id) in others.into_iter().enumerate() {
+        w.post(id, "all", &format!("by {n}"));
+    }
+    w.run(8 * RECONCILE_EVERY_MS);
+    assert_eq!(w.texts(alice, "all").len(), 3);
+}

@@ -14,7 +14,7 @@ const CLOCK_OFF_MS: u64 = 10 * 365 * 24 * 3_600 * 1_000;
 /// What disks do beyond losing what is not durable; `CONCLAVE_FAULTS=damage,old` switches it on.
 pub struct DiskFaults {
     /// A bit of a row may flip while a node is down.
-    damage: bool,
+    pub damage: bool,
     /// A node may start from an old copy of its disk.
     old: bool,
     copies: BTreeMap<NodeId, Rows>,

@@ -53,6 +53,15 @@ impl Scenario {
 
     fn judge(&mut self) {
         let live = self.live();
+        if self.disk_faults.damage {
+            // Damage is found by reading, and mended by the slow timer.
+            for id in &live {
+                for room in self.w.engine(*id).status().rooms {
+                    let _ = self.w.messages(*id, &room.room.id.to_string());
+                }
+            }
+            self.w.run(60_000);
+        }
         self.say(format!("{} live members are judged", live.len()));
         self.w.judge_end(&live);
     }
