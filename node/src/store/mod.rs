@@ -1,7 +1,7 @@
 //! What survives: an append-only log, and an index of it.
 //!
 //! The log is the truth. A commit is one record at its end and one sync; from then on the rows
-//! in it count, and are found through memory ([`rows::Recent`]) until the index, a sled
+//! in it count, and are found through memory (`rows::Recent`) until the index, a sled
 //! database, is brought up to date in the background. A start reads what the index says and the
 //! records after that. Whatever is wrong with the index, it is made again from the log.
 

@@ -102,12 +102,14 @@ fn write(path: &Path, messages: u64) -> Vec<MessageId> {
             while let Some(effect) = engine.poll() {
                 match effect {
                     Effect::Persist(batch) => writes.extend(batch.writes),
-                    Effect::Answer { id, result: Ok(Outcome::Message(message)) } => {
+                    Effect::Answer { id, result } => {
+                        let Ok(Outcome::Message(message)) = result else {
+                            panic!("it was not sent: {result:?}");
+                        };
                         if id.0 % (messages / SOME).max(1) == 0 {
                             some.push(message.id);
                         }
                     }
-                    Effect::Answer { result, .. } => panic!("it was not sent: {result:?}"),
                     _ => {}
                 }
             }

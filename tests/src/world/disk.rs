@@ -101,6 +101,10 @@ impl Disk {
         let mut bent = state.durable.get(&(table, key.clone()))?.clone();
         let at = bent.len().checked_sub(70).unwrap_or(bent.len() / 2);
         *bent.get_mut(at)? ^= 1;
+        if table == Table::Messages {
+            // It is here no longer: should nobody else have it, it is lost.
+            state.index_message(&key, None);
+        }
         state.durable.insert((table, key.clone()), bent.clone());
         state.visible.insert((table, key.clone()), bent);
         Some(key)
