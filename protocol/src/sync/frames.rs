@@ -64,7 +64,7 @@ pub struct Part {
     /// How many items it holds.
     #[n(1)]
     pub count: u64,
-    /// See [`super::fingerprint`].
+    /// See [`super::Items::fingerprint`].
     #[n(2)]
     pub fingerprint: ObjectId,
 }
