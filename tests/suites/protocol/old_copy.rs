@@ -10,7 +10,7 @@ use conclave_tests::world::{NodeId, World};
 
 use crate::scene::{help, team};
 
-fn send(text: &str) -> Command {
+pub fn send(text: &str) -> Command {
     Command::Send { room: "help".into(), text: text.into() }
 }
 
@@ -19,10 +19,39 @@ fn unit(name: &str) -> Command {
 }
 
 /// Sequence numbers that a device has used in the room, as another node holds them.
-fn numbers(w: &World, holder: NodeId, author: NodeId) -> Vec<u64> {
+pub fn numbers(w: &World, holder: NodeId, author: NodeId) -> Vec<u64> {
     let device = w.node(author).device();
     let all = forge::all_stored(w, holder, help(w, holder));
     all.iter().map(|m| m.value()).filter(|m| m.device == device).map(|m| m.seq).collect()
+}
+
+pub fn all_different(numbers: &[u64]) -> bool {
+    numbers.iter().collect::<BTreeSet<_>>().len() == numbers.len()
+}
+
+/// Alice's copy is put back after she wrote what only bob has; bob is away, carol is there.
+pub fn restored_beside_carol(seed: u64) -> (World, NodeId, NodeId, NodeId) {
+    let (mut w, alice, others) = team(seed, &["bob", "carol"]);
+    let (bob, carol) = (others[0], others[1]);
+    w.post(alice, "help", "before");
+    w.agree();
+    let copy = w.disk(alice).durable();
+    w.isolate(carol);
+    w.post(alice, "help", "for bob only");
+    let unit = |name: &str| Command::NewUnit {
+        kind: UnitKind::Department,
+        name: name.into(),
+        department: None,
+    };
+    w.command(alice, unit("For bob only")).expect("made");
+    w.run(2_000);
+    w.crash(alice);
+    w.crash(bob);
+    w.restore(alice, copy);
+    w.start(alice);
+    w.connect(alice, carol);
+    w.run(2_000);
+    (w, alice, bob, carol)
 }
 
 /// Alice, an admin, goes on after a copy of her disk was made, and the copy is put back.
@@ -74,35 +103,20 @@ fn old_copy_uses_no_sequence_number_twice() {
         w.agree();
         assert!(w.texts(carol, "help").contains(&"at once".to_owned()), "seed {seed}");
         let numbers = numbers(&w, bob, alice);
-        let distinct: BTreeSet<u64> = numbers.iter().copied().collect();
-        assert_eq!(distinct.len(), numbers.len(), "seed {seed}: {numbers:?}");
+        assert!(all_different(&numbers), "seed {seed}: {numbers:?}");
         assert!(w.engine(bob).status().alarms.is_empty(), "seed {seed}: no fork");
     }
 }
 
 #[test]
 fn old_copy_uses_no_number_twice_although_nobody_present_has_its_newest_message() {
-    let (mut w, alice, others) = team(7, &["bob", "carol"]);
-    let (bob, carol) = (others[0], others[1]);
-    w.post(alice, "help", "before");
-    w.agree();
-    let copy = w.disk(alice).durable();
-    w.isolate(carol);
-    w.post(alice, "help", "for bob only");
-    w.run(2_000);
-    w.crash(alice);
-    w.crash(bob);
-    w.restore(alice, copy);
-    w.start(alice);
-    w.connect(alice, carol);
-    w.run(2_000);
+    let (mut w, alice, bob, carol) = restored_beside_carol(7);
     w.command(alice, send("carol knows nothing")).expect("compared with carol");
     w.start(bob);
     w.connect_all();
     w.agree();
     let numbers = numbers(&w, bob, alice);
-    let distinct: BTreeSet<u64> = numbers.iter().copied().collect();
-    assert_eq!(distinct.len(), numbers.len(), "{numbers:?}");
+    assert!(all_different(&numbers), "{numbers:?}");
     assert_eq!(w.texts(carol, "help").len(), 3);
 }
 

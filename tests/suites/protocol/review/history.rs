@@ -1,12 +1,9 @@
 //! Histories under attack: what a hostile member's answers do to the screen and to pulls, and what
 //! a home restored from a copy signs.
 
-use std::collections::BTreeSet;
-
 use conclave_protocol::engine::{Command, Effect, Event, Input, RequestId, ResponseToken, Table};
 use conclave_protocol::envelope::Envelope;
 use conclave_protocol::id::{DeviceId, MessageId, ObjectId, RoomId};
-use conclave_protocol::object::UnitKind;
 use conclave_protocol::signed::Verified;
 use conclave_protocol::sync::{
     Blob, Items, Request, Response, RoomSummary, Scope, answer_list, answer_newest, answer_ranges,
@@ -15,46 +12,8 @@ use conclave_protocol::view::MessageState;
 use conclave_tests::forge::{self, Forged};
 use conclave_tests::world::{NodeId, World};
 
+use crate::old_copy::{all_different, numbers, restored_beside_carol, send};
 use crate::scene::{Hand, help, newest, team};
-
-fn send(text: &str) -> Command {
-    Command::Send { room: "help".into(), text: text.into() }
-}
-
-fn numbers(w: &World, holder: NodeId, author: NodeId) -> Vec<u64> {
-    let device = w.node(author).device();
-    let all = forge::all_stored(w, holder, help(w, holder));
-    all.iter().map(|m| m.value()).filter(|m| m.device == device).map(|m| m.seq).collect()
-}
-
-fn all_different(numbers: &[u64]) -> bool {
-    numbers.iter().collect::<BTreeSet<_>>().len() == numbers.len()
-}
-
-/// Alice's copy is put back after she wrote what only bob has; bob is away, carol is there.
-fn restored_beside_carol(seed: u64) -> (World, NodeId, NodeId, NodeId) {
-    let (mut w, alice, others) = team(seed, &["bob", "carol"]);
-    let (bob, carol) = (others[0], others[1]);
-    w.post(alice, "help", "before");
-    w.agree();
-    let copy = w.disk(alice).durable();
-    w.isolate(carol);
-    w.post(alice, "help", "for bob only");
-    let unit = |name: &str| Command::NewUnit {
-        kind: UnitKind::Department,
-        name: name.into(),
-        department: None,
-    };
-    w.command(alice, unit("For bob only")).expect("made");
-    w.run(2_000);
-    w.crash(alice);
-    w.crash(bob);
-    w.restore(alice, copy);
-    w.start(alice);
-    w.connect(alice, carol);
-    w.run(2_000);
-    (w, alice, bob, carol)
-}
 
 #[test]
 fn a_copy_that_is_started_again_before_it_writes_uses_no_number_twice() {
