@@ -36,6 +36,20 @@ impl Engine {
         }
     }
 
+    /// A pull has ended before what it brought could count: that waits like all else now.
+    pub(super) fn store_what_waits(&mut self, room: RoomId, peer: DeviceId) {
+        let Some(state) = self.rooms.get(&room) else { return };
+        let waiting = state.log.held.iter();
+        let left: Vec<MessageId> = waiting
+            .filter(|(_, w)| w.from == peer && !w.stored && w.wait_for != WaitFor::Control)
+            .filter(|(_, w)| self.standing_of(w.envelope.value().device, room).live)
+            .map(|(id, _)| id)
+            .collect();
+        for id in left {
+            self.store_waiting(room, id);
+        }
+    }
+
     /// The row of a waiting message: whether people see it, who brought it, its bytes.
     fn write_waiting(&mut self, room: RoomId, id: MessageId) {
         let Some(waiting) = self.rooms.get(&room).and_then(|r| r.log.held.get(id)) else {

@@ -236,7 +236,11 @@ impl Engine {
         if state.log.held.insert(waiting).is_err() {
             return self.refuse(origin, GossipVerdict::Ignore, "waiting_full");
         }
-        if live {
+        // In a pull from below what comes before it is on its way: a row would be written in vain.
+        let in_order = matches!(origin, Origin::Sync { .. })
+            && !newest_page
+            && self.pulls_whole_from(peer, room);
+        if live && !in_order {
             self.store_waiting(room, id);
         }
         if let Some((token, _)) = pass_on {

@@ -285,6 +285,7 @@ impl Engine {
                 self.control_compared |= whole;
             }
             Scope::Room(room) => {
+                self.store_what_waits(room, peer);
                 // What waits with the peer may follow it.
                 let goes_on = |p: &super::Peer| p.todo.contains(&Scope::Waiting(room));
                 if !(whole && self.peers.get(&peer).is_some_and(goes_on)) {
@@ -362,6 +363,12 @@ impl Engine {
         pull.is_some_and(
             |pull| matches!(pull.scope(), Scope::Room(of) | Scope::Waiting(of) if of == room),
         )
+    }
+
+    /// Whether a pull of all of a room is under way.
+    pub(super) fn pulls_whole_from(&self, peer: DeviceId, room: RoomId) -> bool {
+        let pull = self.peers.get(&peer).and_then(|p| p.pull.as_ref());
+        pull.is_some_and(|pull| pull.scope() == Scope::Room(room) && !pull.is_by_id())
     }
 
     /// Whether something of a room is being fetched.
