@@ -85,8 +85,16 @@ pub fn all_have<'a>(
             nodes.clone().into_iter().filter_map(|node| lacks(node, room, acknowledged)).collect();
         let digests: BTreeSet<String> =
             nodes.clone().into_iter().map(|node| digest(node, room)).collect();
+        // Digests are of what is accepted; what a removed author wrote, and some have seen, is on
+        // their screens already while its seal is under way.
+        let ids = |node: &Node| -> Vec<String> {
+            node.history(room).iter().map(|message| text(&message["id"])).collect()
+        };
         if lacks.is_empty() && digests.len() == 1 {
-            break;
+            let orders: BTreeSet<Vec<String>> = nodes.clone().into_iter().map(ids).collect();
+            if orders.len() == 1 {
+                break;
+            }
         }
         let states: Vec<_> = nodes.clone().into_iter().map(Node::status).collect();
         assert!(
@@ -95,7 +103,7 @@ pub fn all_have<'a>(
         );
         thread::sleep(super::LOOK_EVERY);
     }
-    let mut orders = nodes.into_iter().map(|node| {
+    for node in nodes {
         let history = node.history(room);
         let ids: Vec<String> = history.iter().map(|message| text(&message["id"])).collect();
         let distinct: BTreeSet<&String> = ids.iter().collect();
@@ -107,10 +115,7 @@ pub fn all_have<'a>(
             let Some(words) = acknowledged.get(&text(&message["id"])) else { continue };
             assert_eq!(message["text"], *words.as_str());
         }
-        ids
-    });
-    let first = orders.next();
-    assert!(orders.all(|order| Some(&order) == first.as_ref()), "one order everywhere");
+    }
 }
 
 /// The digest of a room, as far as a node has one.
