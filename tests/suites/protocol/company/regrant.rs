@@ -198,3 +198,44 @@ fn regrant_the_last_member_who_leaves_with_several_memberships_keeps_by_each() {
     w.agree();
     all_show(&w, &[bob, dave], "help", &["welcome", "one", "two", "notes"]);
 }
+
+#[test]
+fn invented_head_of_a_member_who_is_removed_is_not_kept() {
+    let (mut w, alice, others) = team(71, &["xavier"]);
+    let xavier = others[0];
+    let last = w.post(xavier, "help", "known to both");
+    w.agree();
+    let room = crate::scene::help(&w, alice);
+    // Xavier alone is left in the room, and has signed what it shows to nobody.
+    w.remove_member(alice, "alice", "department:Support");
+    w.agree();
+    let keys = w.node(xavier).keys();
+    let envelope = conclave_tests::forge::stored(&w, xavier, last).expect("held").value().clone();
+    let mut next = envelope.clone();
+    (next.seq, next.prev) = (envelope.seq + 1, Some(last));
+    (next.parents, next.height, next.body) = (vec![last], envelope.height + 1, b"later".to_vec());
+    let hidden = conclave_tests::forge::signed(&keys, &next);
+    w.crash(xavier);
+    let mut puppet = w.empty_puppet(xavier);
+    puppet.hold(conclave_protocol::sync::Scope::Room(room), next.height, &hidden.bytes);
+    let device = puppet.keys.device();
+    w.replace_by_puppet(xavier, puppet);
+    w.connect_device(device, alice);
+    w.command(alice, dismiss("xavier")).expect("nobody is left");
+    let pen = Pen::of(&w, alice);
+    let kept = pen.log.ids().filter_map(|id| pen.log.get(id)).any(|object| {
+        matches!(
+            &object.payload,
+            conclave_protocol::object::Payload::Revoke(revoke)
+                if revoke.keep.iter().any(|keep| keep.messages.contains(&hidden.id))
+        )
+    });
+    assert!(!kept, "whoever is removed has no say in what is kept");
+    // And what it shows later is void for whoever is let in.
+    w.add_member(alice, "alice", "department:Support");
+    let topic = w.topic(room);
+    w.connect_device(device, alice);
+    w.inject_gossip(alice, device, topic, &hidden.bytes);
+    w.run(5_000);
+    assert!(!w.texts(alice, "help").contains(&"later".to_owned()));
+}
