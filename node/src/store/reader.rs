@@ -132,13 +132,6 @@ impl Reader for Store {
         }
     }
 
-    fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
-        self.scan_from(table, prefix, prefix, &mut |key, value| {
-            visit(key, value);
-            true
-        });
-    }
-
     fn scan_from(
         &self,
         table: Table,

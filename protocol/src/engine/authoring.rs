@@ -65,7 +65,6 @@ impl Engine {
         parents: Option<Vec<MessageId>>,
     ) -> Result<MessageId, Failure> {
         self.require_own_tail(Some(room))?;
-        self.require_own_tail(None)?;
         let standing = self.enter(room)?;
         self.post_envelope(room, kind, Some(standing), body, parents)
     }

@@ -201,7 +201,12 @@ pub trait Reader: Send + Sync {
     /// The value of a key.
     fn get(&self, table: Table, key: &[u8]) -> Option<Vec<u8>>;
     /// Visits every key that begins with `prefix`, in order of the keys.
-    fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]));
+    fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
+        self.scan_from(table, prefix, prefix, &mut |key, value| {
+            visit(key, value);
+            true
+        });
+    }
     /// As [`Reader::scan`], from key `from` on (which begins with `prefix`), until `visit` says
     /// false.
     fn scan_from(

@@ -213,13 +213,6 @@ impl Reader for Disk {
         self.state().visible.get(&(table, key.to_vec())).cloned()
     }
 
-    fn scan(&self, table: Table, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) {
-        self.scan_from(table, prefix, prefix, &mut |key, value| {
-            visit(key, value);
-            true
-        });
-    }
-
     fn scan_from(
         &self,
         table: Table,
