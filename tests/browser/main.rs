@@ -8,8 +8,13 @@
     reason = "a test says what it expected, and prints what it measured"
 )]
 
+mod axe;
+mod believable;
 mod chrome;
 mod harness;
+mod people;
+mod screenshots;
+mod views;
 
 /// The binary that was built with these tests.
 const BINARY: &str = env!("CARGO_BIN_EXE_conclave");

@@ -73,6 +73,19 @@ impl Desk {
         self.page.press("Enter");
     }
 
+    /// Adds a permission in a dialog that has Add Permission, such as `Department Support`.
+    #[track_caller]
+    pub(crate) fn permit(&self, dialog: &Part<'_>, permission: &str) {
+        const SEARCH: &str = "Search Departments, Groups, Roles, agents";
+        if !dialog.has("combobox", SEARCH) {
+            dialog.click("button", "Add Permission");
+        }
+        let (_, name) = permission.split_once(' ').expect("a kind and a name");
+        dialog.fill("combobox", SEARCH, name);
+        dialog.click("option", permission);
+        dialog.find("button", &format!("Remove {permission}"));
+    }
+
     /// The messages on screen, from top to bottom, each with all that is said of it.
     #[track_caller]
     pub(crate) fn messages(&self) -> Vec<String> {

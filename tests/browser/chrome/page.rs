@@ -193,6 +193,15 @@ impl Page {
         wait_until(what, || (self.try_eval(&truth) == Ok(Value::Bool(true))).then_some(()));
     }
 
+    /// Waits until what is there now has been drawn.
+    #[track_caller]
+    pub(crate) fn painted(&self) {
+        self.eval(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+                .then(() => true)",
+        );
+    }
+
     /// The whole page.
     pub(crate) fn whole(&self) -> Part<'_> {
         Part::whole(self)
