@@ -8,6 +8,7 @@ pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod join;
 pub(crate) mod log;
+pub(crate) mod open;
 pub(crate) mod ratify;
 pub(crate) mod recover;
 pub(crate) mod room;
@@ -33,6 +34,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
         Command::Init(args) => init::run(context, &args),
         Command::Join(args) => join::run(context, args).await,
         Command::Up(args) => up::run(context, args).await,
+        Command::Open(args) => open::run(context, &args).await,
         Command::Status => status::run(context).await,
         Command::Department(command) => unit::run(context, UnitKind::Department, command).await,
         Command::Group(command) => unit::run_group(context, command).await,

@@ -353,3 +353,12 @@ pub struct ErrorDocument {
     /// The error.
     pub error: Problem,
 }
+
+/// A link that lets one browser in, once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenLink {
+    /// The link.
+    pub open: String,
+    /// When it ends, used or not.
+    pub expires: Time,
+}
