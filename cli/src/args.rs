@@ -9,8 +9,9 @@ use conclave_node::api::client::Client;
 use crate::commands::{
     admin::AdminCommand, agent::AgentCommand, backup::BackupArgs, backup::RestoreArgs,
     history::HistoryArgs, init::InitArgs, join::JoinArgs, log::LogArgs, ratify::RatifyArgs,
-    recover::RecoverArgs, room::RoomCommand, send::SendArgs, shell::CompletionsArgs,
-    tail::TailArgs, unit::GroupCommand, unit::UnitCommand, up::UpArgs, why::WhyArgs,
+    recover::RecoverArgs, room::RoomCommand, send::SendArgs, settings::SettingsArgs,
+    shell::CompletionsArgs, tail::TailArgs, unit::GroupCommand, unit::UnitCommand, up::UpArgs,
+    why::WhyArgs,
 };
 use crate::devnet::DevnetArgs;
 use crate::error::CliError;
@@ -90,6 +91,7 @@ pub(crate) enum Command {
     Why(WhyArgs),
     Ratify(RatifyArgs),
     Recover(RecoverArgs),
+    Settings(SettingsArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Devnet(DevnetArgs),
