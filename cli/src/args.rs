@@ -10,8 +10,8 @@ use crate::commands::{
     admin::AdminCommand, agent::AgentCommand, backup::BackupArgs, backup::RestoreArgs,
     history::HistoryArgs, init::InitArgs, join::JoinArgs, log::LogArgs, open::OpenArgs,
     ratify::RatifyArgs, recover::RecoverArgs, room::RoomCommand, send::SendArgs,
-    shell::CompletionsArgs, tail::TailArgs, unit::GroupCommand, unit::UnitCommand, up::UpArgs,
-    why::WhyArgs,
+    settings::SettingsArgs, shell::CompletionsArgs, tail::TailArgs, unit::GroupCommand,
+    unit::UnitCommand, up::UpArgs, why::WhyArgs,
 };
 use crate::devnet::DevnetArgs;
 use crate::error::CliError;
@@ -93,6 +93,7 @@ pub(crate) enum Command {
     Why(WhyArgs),
     Ratify(RatifyArgs),
     Recover(RecoverArgs),
+    Settings(SettingsArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Devnet(DevnetArgs),

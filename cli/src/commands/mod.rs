@@ -14,6 +14,7 @@ pub(crate) mod recover;
 pub(crate) mod room;
 mod root_key;
 pub(crate) mod send;
+pub(crate) mod settings;
 pub(crate) mod shell;
 mod status;
 pub(crate) mod tail;
@@ -49,6 +50,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
         Command::Why(args) => why::run(context, &args).await,
         Command::Ratify(args) => ratify::run(context, args).await,
         Command::Recover(args) => recover::run(context, &args).await,
+        Command::Settings(args) => settings::run(context, &args).await,
         Command::Backup(args) => backup::backup(context, &args).await,
         Command::Restore(args) => backup::restore(context, &args),
         Command::Devnet(args) => devnet::run(context, args).await,

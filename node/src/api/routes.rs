@@ -3,6 +3,7 @@
 mod audit;
 mod changes;
 mod links;
+mod settings;
 
 use std::path::PathBuf;
 
@@ -60,6 +61,7 @@ pub(super) fn router() -> ApiRouter {
         .merge(audit::router())
         .merge(links::router())
         .fallback(page::file)
+        .merge(settings::router())
         .method_not_allowed_fallback(async || {
             let hint = "see the description of the local API";
             let status = StatusCode::METHOD_NOT_ALLOWED;
