@@ -2,6 +2,7 @@
 
 mod audit;
 mod changes;
+pub(super) mod marks;
 
 use std::path::PathBuf;
 
@@ -57,6 +58,7 @@ pub(super) fn router() -> ApiRouter {
         .route(BACKUP_ROUTE, post(backup))
         .merge(changes::router())
         .merge(audit::router())
+        .merge(marks::router())
         .fallback(async || {
             let hint = "see the description of the local API";
             ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such route", hint)
@@ -134,7 +136,13 @@ async fn agent(State(app): State<App>, selector: PathText) -> Answer<Agent> {
 
 async fn agent_requests(State(app): State<App>) -> Answer<JoinRequests> {
     let requests = app.handle.query(Engine::join_requests).await??;
-    Ok(Json(JoinRequests { requests: requests.into_iter().map(JoinRequest::from).collect() }))
+    let looked = app.looked_at.now(&app.handle).await?;
+    let noted = |view| {
+        let mut request = JoinRequest::from(view);
+        request.name_note = looked.names.note_for_newcomer(&request.name);
+        request
+    };
+    Ok(Json(JoinRequests { requests: requests.into_iter().map(noted).collect() }))
 }
 
 /// A request to be approved.

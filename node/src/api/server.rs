@@ -16,6 +16,7 @@ use super::accept::accept_all;
 use super::auth::Guard;
 use super::error::ApiError;
 use super::routes;
+use super::routes::marks::LookedAt;
 use super::secret::Seal;
 use crate::handle::Handle;
 
@@ -35,6 +36,8 @@ pub(super) struct App {
     pub(super) closing: watch::Receiver<bool>,
     /// Opens the secrets that clients send.
     pub(super) seal: Seal,
+    /// Names that deceive.
+    pub(super) looked_at: LookedAt,
     guard: Arc<Guard>,
 }
 
@@ -55,7 +58,8 @@ pub(crate) async fn serve(
     }
     let (close, mut closing) = watch::channel(false);
     let guard = Arc::new(Guard::new(address, &token));
-    let app = App { handle, closing: closing.clone(), seal, guard };
+    let looked_at = LookedAt::default();
+    let app = App { handle, closing: closing.clone(), seal, looked_at, guard };
     let router = routes::router()
         .layer(middleware::from_fn(limit_time))
         .layer(middleware::from_fn_with_state(app.clone(), check_caller))
