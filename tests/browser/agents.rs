@@ -3,7 +3,7 @@
 use conclave_tests::process::{Company, Lab, ask_to_join, text, wait_until};
 
 use crate::BINARY;
-use crate::people::{Desk, Office};
+use crate::people::{Desk, Office, WAITING};
 
 const SUPPORT: &str = Company::SUPPORT;
 const EVERYONE: &str = Company::EVERYONE;
@@ -19,12 +19,11 @@ fn a1_a_newcomer_compares_a_code_with_the_admin_and_the_rooms_appear() {
     alice.send(SUPPORT, "written before bob came");
     ask_to_join(&mut bob, &["--peer", &alice.address()]);
     let (alice, bob) = (Desk::at(alice), Desk::at(bob));
-    let code = wait_until("the code is known", || bob.node.status()["join"]["code"].as_str().map(str::to_owned));
+    let code = wait_until("the code is known", || {
+        bob.node.status()["join"]["code"].as_str().map(str::to_owned)
+    });
     bob.whole().says(&code);
-    alice.view("#/admin/requests");
-    alice.whole().says("bob");
-    alice.whole().says(&code);
-    alice.approve("bob", &code, &["Group Support/Front Line"]);
+    alice.let_in("bob", &code, &["Group Support/Front Line"]);
     bob.lists(SUPPORT);
     assert!(!bob.has_line("Managers"), "a room that is not open to bob is not listed");
     bob.enter(SUPPORT);
@@ -34,7 +33,7 @@ fn a1_a_newcomer_compares_a_code_with_the_admin_and_the_rooms_appear() {
 #[test]
 #[ignore = "needs chromium: run by .ci/run"]
 fn a2_a_day_of_reading_and_writing() {
-    let Office { alice, mut bob, carol } = Office::open();
+    let Office { alice, bob, carol } = Office::open();
     for desk in [&alice, &bob] {
         desk.lists(SUPPORT);
         desk.lists(EVERYONE);
@@ -52,13 +51,15 @@ fn a2_a_day_of_reading_and_writing() {
     assert!(seen.contains("bob"), "a message says who wrote it: {seen}");
     let order = ["good morning", "the queue is long", "on my way"];
     for desk in [&alice, &bob] {
-        wait_until("both show all of it in one order", || (desk.order(&order) == order).then_some(()));
+        wait_until("both show all of it in one order", || {
+            (desk.order(&order) == order).then_some(())
+        });
     }
     let participants = alice.tab("Participants");
     participants.says("alice");
     participants.says("bob");
     // He goes home, and stays on the list of those with access.
-    bob.stop();
+    let _bob = bob.leave();
     let access = alice.tab("With Access");
     for words in ["alice", "bob", "Department Support"] {
         access.says(words);
@@ -74,6 +75,7 @@ fn a3_what_was_written_while_apart_is_there_once_in_one_order_without_a_storm() 
     let Office { alice, bob, carol } = Office::open();
     let desks = [&alice, &bob];
     for desk in desks {
+        desk.wants_notifications();
         desk.enter(EVERYONE);
         desk.looked_at(false);
     }
@@ -89,7 +91,7 @@ fn a3_what_was_written_while_apart_is_there_once_in_one_order_without_a_storm() 
         alice.write(words);
     }
     for words in mine {
-        let line = alice.reads_until(words, "Waiting");
+        let line = alice.reads_with(words, WAITING);
         assert!(line.contains(words));
     }
     alice.node.signal("STOP");
@@ -98,19 +100,21 @@ fn a3_what_was_written_while_apart_is_there_once_in_one_order_without_a_storm() 
     for words in his {
         bob.write(words);
     }
-    bob.reads_until("bob three", "Waiting");
+    bob.reads_with("bob three", WAITING);
     for node in [&alice.node, &carol.node] {
         node.signal("CONT");
     }
     let all: Vec<&str> = ["before"].into_iter().chain(mine).chain(his).collect();
     for desk in desks {
-        wait_until("all of it is there once", || (desk.order(&all).len() == all.len()).then_some(()));
+        wait_until("all of it is there once", || {
+            (desk.order(&all).len() == all.len()).then_some(())
+        });
     }
     wait_until("both show one order", || (alice.order(&all) == bob.order(&all)).then_some(()));
     let distinct: std::collections::BTreeSet<String> = alice.order(&all).into_iter().collect();
     assert_eq!(distinct.len(), all.len(), "each is there once");
     for words in all {
-        alice.reads_without(words, "Waiting");
+        alice.reads_without(words, WAITING);
     }
     let order = alice.order(&["alice one", "alice two", "alice three"]);
     assert_eq!(order, mine, "what one person writes stays in its order");
@@ -120,7 +124,7 @@ fn a3_what_was_written_while_apart_is_there_once_in_one_order_without_a_storm() 
 #[ignore = "needs chromium: run by .ci/run"]
 fn a3_old_history_is_no_news() {
     let Office { alice, mut bob, carol } = Office::open();
-    bob.page.enter_after_restart(|| {});
+    bob.wants_notifications();
     bob.looked_at(false);
     bob.stop();
     alice.enter(EVERYONE);
@@ -171,12 +175,14 @@ fn a5_a_refusal_says_what_is_missing() {
     bob.write("still here");
     alice.reads("still here");
     bob.may_fail_to_load();
-    bob.fill_message("a word that comes too late");
+    bob.draft("a word that comes too late");
     alice.node.ok(&["agent", "remove", "bob", "group:Support/Front Line"]);
     bob.lists_no_more(SUPPORT);
     // The room is gone, and its address says why.
     bob.view(&format!("#/room/{room}"));
-    bob.whole().says("Department Support");
+    bob.main().says("You have no access to this room now");
+    bob.main().says("Department Support");
+    bob.main().says("a word that comes too late");
     assert!(bob.messages().is_empty(), "nothing of it is shown any more");
     alice.reads("still here");
     assert!(alice.order(&["a word that comes too late"]).is_empty());

@@ -8,6 +8,8 @@
     reason = "a test says what it expected, and prints what it measured"
 )]
 
+mod admins;
+mod agents;
 mod axe;
 mod believable;
 mod chrome;

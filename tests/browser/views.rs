@@ -51,8 +51,8 @@ pub(crate) fn each_view(mut look: impl FnMut(&str, &Page)) {
         look(view, &desk);
     }
     show(&desk, &format!("#/room/{room}"), "Lunch?");
-    desk.whole().click("button", "New");
-    let dialog = desk.whole().find("dialog", "New");
+    desk.side().click("button", "New Chat Room");
+    let dialog = desk.whole().find("dialog", "New Chat Room");
     dialog.fill("textbox", "Name", "Warehouse Move");
     for permission in ["Department Support", "Role On Call"] {
         desk.permit(&dialog, permission);
@@ -60,9 +60,9 @@ pub(crate) fn each_view(mut look: impl FnMut(&str, &Page)) {
     dialog.says("Dmitri Volkov");
     look("new", &desk);
     desk.press("Escape");
-    desk.whole().gone("dialog", "New");
+    desk.whole().gone("dialog", "New Chat Room");
     desk.press("?");
-    desk.whole().find("dialog", "Keyboard");
+    desk.whole().find("dialog", "Keys");
     look("keyboard", &desk);
 }
 
