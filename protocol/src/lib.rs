@@ -12,7 +12,7 @@
 //! - [`room`]: the log of one room, and which of its messages are accepted.
 //! - [`sync`]: how two nodes come to hold the same.
 //! - [`join`], [`found`]: how a device comes to be a member.
-//! - [`object`], [`envelope`], [`address`], [`report`]: what is signed; [`signed`] and [`codec`]: its bytes.
+//! - [`object`], [`envelope`], [`address`], [`report`], [`presence`]: what is signed; [`signed`] and [`codec`]: its bytes.
 //! - [`id`], [`name`], [`time`], [`keys`], [`limits`]: the vocabulary; [`view`]: what is shown.
 
 #![warn(missing_docs)]
@@ -25,12 +25,14 @@ pub mod control;
 pub mod engine;
 pub mod envelope;
 pub mod found;
+pub mod hidden;
 pub mod id;
 pub mod join;
 pub mod keys;
 pub mod limits;
 pub mod name;
 pub mod object;
+pub mod presence;
 pub mod report;
 pub mod room;
 pub mod signed;

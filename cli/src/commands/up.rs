@@ -1,6 +1,5 @@
 //! `conclave up`: runs the node.
 
-use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 
 use clap::Args;
@@ -12,19 +11,19 @@ use conclave_protocol::view::JoinState;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use tokio::sync::broadcast::error::RecvError;
-use tracing_subscriber::EnvFilter;
 
 use super::check_multiaddrs;
 use super::join::waiting_text;
 use crate::args::Context;
 use crate::error::CliError;
+use crate::logs;
 use crate::output::Output;
 use crate::signals::Signals;
 
 /// Run this home's node in the foreground
 ///
 /// When the node listens and its local API answers, prints one line of JSON on standard
-/// output and nothing after it. Logs go to standard error; the variable CONCLAVE_LOG chooses
+/// output and nothing after it; `open` in it is a link that lets one browser in to the page. Logs go to standard error; the variable CONCLAVE_LOG chooses
 /// them (default `warn`, for example `conclave_node=debug`). SIGINT or SIGTERM end it cleanly.
 ///
 /// Example: conclave up --peer /ip4/192.168.1.7/tcp/4100
@@ -36,8 +35,9 @@ pub(crate) struct UpArgs {
     /// Address of another node to keep a connection with; may be repeated
     #[arg(long, value_name = "MULTIADDR")]
     peer: Vec<String>,
-    /// Where the local API listens; loopback only
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
+    /// Where the local API and the web page are; loopback only [default: as the last time, or any
+    /// free port]
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0", hide_default_value = true)]
     api: SocketAddr,
     /// Do not look for peers on the local network
     #[arg(long)]
@@ -66,7 +66,7 @@ impl From<Ready> for ReadyLine {
             peer_id: ready.peer_id,
             listen: ready.listen,
             api: ready.api,
-            open: None,
+            open: ready.open,
         }
     }
 }
@@ -80,7 +80,7 @@ pub(crate) async fn run(context: &Context, args: UpArgs) -> Result<(), CliError>
             "give an address such as 127.0.0.1:4180",
         ));
     }
-    start_logs();
+    logs::start();
     let mut signals = Signals::listen()?;
     let config = NodeConfig {
         home: context.home.clone(),
@@ -103,7 +103,7 @@ pub(crate) async fn run(context: &Context, args: UpArgs) -> Result<(), CliError>
             return Err(error);
         }
     }
-    context.out.note("The node is running; Ctrl-C ends it.");
+    context.out.note("The node is running; Ctrl-C ends it. `conclave open` shows its web page.");
     let handle = node.handle();
     let result = tokio::select! {
         () = signals.ended() => Ok(()),
@@ -122,17 +122,6 @@ pub(crate) async fn run(context: &Context, args: UpArgs) -> Result<(), CliError>
             "nothing that was confirmed is lost",
         )),
     }
-}
-
-/// Sends logs to standard error.
-pub(crate) fn start_logs() {
-    let filter = EnvFilter::try_from_env("CONCLAVE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    // Fails only if logs were started before.
-    let _ = logs.try_init();
 }
 
 fn start_error(error: StartError) -> CliError {
@@ -199,10 +188,12 @@ mod tests {
             peer_id: "12D3".into(),
             listen: vec!["/ip4/127.0.0.1/tcp/1/p2p/12D3".into()],
             api: Some("http://127.0.0.1:2".into()),
+            open: Some("http://127.0.0.1:2/open/3".into()),
         };
         let line = serde_json::to_string(&ReadyLine::from(ready)).expect("JSON");
         let expected = r#"{"ready":true,"member":true,"peer_id":"12D3","#.to_owned()
-            + r#""listen":["/ip4/127.0.0.1/tcp/1/p2p/12D3"],"api":"http://127.0.0.1:2","open":null}"#;
+            + r#""listen":["/ip4/127.0.0.1/tcp/1/p2p/12D3"],"api":"http://127.0.0.1:2","#
+            + r#""open":"http://127.0.0.1:2/open/3"}"#;
         assert_eq!(line, expected);
     }
 }

@@ -2,6 +2,9 @@
 
 mod audit;
 mod changes;
+mod links;
+pub(super) mod marks;
+mod settings;
 
 use std::path::PathBuf;
 
@@ -23,7 +26,7 @@ use super::types::{
     JoinRequests, Member, Message, Named, Page, Participants, Room, RoomLine, Rooms, Status, Unit,
     Units,
 };
-use super::{convert, events};
+use super::{convert, events, page};
 
 /// Messages in a page when the caller names no number.
 const PAGE_DEFAULT: usize = 50;
@@ -57,10 +60,10 @@ pub(super) fn router() -> ApiRouter {
         .route(BACKUP_ROUTE, post(backup))
         .merge(changes::router())
         .merge(audit::router())
-        .fallback(async || {
-            let hint = "see the description of the local API";
-            ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such route", hint)
-        })
+        .merge(links::router())
+        .fallback(page::file)
+        .merge(settings::router())
+        .merge(marks::router())
         .method_not_allowed_fallback(async || {
             let hint = "see the description of the local API";
             let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -134,7 +137,13 @@ async fn agent(State(app): State<App>, selector: PathText) -> Answer<Agent> {
 
 async fn agent_requests(State(app): State<App>) -> Answer<JoinRequests> {
     let requests = app.handle.query(Engine::join_requests).await??;
-    Ok(Json(JoinRequests { requests: requests.into_iter().map(JoinRequest::from).collect() }))
+    let looked = app.looked_at.now(&app.handle).await?;
+    let noted = |view| {
+        let mut request = JoinRequest::from(view);
+        request.name_note = looked.names.note_for_newcomer(&request.name);
+        request
+    };
+    Ok(Json(JoinRequests { requests: requests.into_iter().map(noted).collect() }))
 }
 
 /// A request to be approved.

@@ -3,6 +3,8 @@
 //! Ids are lower-case hexadecimal, times RFC 3339 in UTC, names of fields `snake_case`.
 
 mod authority;
+mod names;
+mod settings;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +15,8 @@ pub use self::authority::{
     Admin, Admins, Applied, Change, ChangeRequest, Changed, DryRun, Effects, LogEntry, LogPage,
     MissingDevice, Recovered, RecoveryRequest, RoomEffects, Why, WhyAccess, WhyLink,
 };
+pub use self::names::{Mark, Marks};
+pub use self::settings::{Draft, Drafts, Present, Settings, SettingsChange};
 use super::time::Time;
 
 /// Something with an id and a display name.
@@ -117,6 +121,9 @@ pub struct JoinRequest {
     pub expires: Time,
     /// Whether an agent of that name exists already.
     pub name_taken: bool,
+    /// What is odd about the name, in words; left out if nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_note: Option<String>,
 }
 
 /// Devices that ask to be let in.
@@ -306,6 +313,8 @@ pub struct Status {
     pub verdicts: BTreeMap<String, u64>,
     /// What needs attention.
     pub alarms: Vec<Alarm>,
+    /// Whether others are told that this device is there.
+    pub presence: bool,
     /// What keeps this node from its work for now, in words; left out if nothing does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<String>,
@@ -352,4 +361,13 @@ pub struct Problem {
 pub struct ErrorDocument {
     /// The error.
     pub error: Problem,
+}
+
+/// A link that lets one browser in, once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenLink {
+    /// The link.
+    pub open: String,
+    /// When it ends, used or not.
+    pub expires: Time,
 }
