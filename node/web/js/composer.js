@@ -16,11 +16,12 @@ let composers = 0;
 export function composer(room, label, onSend) {
   const id = `composer-${++composers}`;
   const note = h('span', { class: 'composer-note', id: `${id}-note`, role: 'status' });
-  const input = h('textarea', { rows: '1', 'aria-label': label, placeholder: label, 'aria-describedby': `${id}-note`, dir: 'auto',
+  const input = h('textarea', { rows: '1', 'aria-label': label, placeholder: 'Write a message', 'aria-describedby': `${id}-note`, dir: 'auto',
     spellcheck: 'true', on: { input: changed, keydown: keys } });
   const go = button('Send', submit, { class: 'primary' });
   const why = h('div', { class: 'composer-closed', hidden: true, role: 'status' });
-  const node = h('div', { class: 'composer' }, why, h('div', { class: 'composer-line' }, input, go), note);
+  const line = h('div', { class: 'composer-line' }, input, go);
+  const node = h('div', { class: 'composer' }, why, line, note);
   let shut = null;
 
   function grow() {
@@ -80,6 +81,7 @@ export function composer(room, label, onSend) {
       fill(why, reason);
       why.hidden = !reason;
       input.readOnly = Boolean(reason);
+      line.hidden = Boolean(reason) && !input.value.trim();
       check();
     },
   };

@@ -19,10 +19,10 @@ export function drawJoining(place) {
     return;
   }
   const ended = ENDED[join.state];
-  const company = join.company ? name(join.company) : 'a company on this network';
+  const company = () => (join.company ? name(join.company) : 'a company on this network');
   fill(place, h('main', { id: 'main', class: 'joining' },
-    h('h1', { tabindex: '-1' }, ended ? ended[0] : ['Waiting to be let in to ', company]),
-    h('p', null, 'You ask to be ', h('strong', null, name({ name: join.agent })), ' in ', company, '.'),
+    h('h1', { tabindex: '-1' }, ended ? ended[0] : ['Waiting to be let in to ', company()]),
+    h('p', null, 'You ask to be ', h('strong', null, name({ name: join.agent })), ' in ', company(), '.'),
     join.code && h('div', { class: 'code-box' }, h('div', { id: 'code-label' }, 'Safety code'),
       h('output', { class: 'safety-code', 'aria-labelledby': 'code-label', 'aria-label': `Safety code ${plain(join.code)}` }, join.code)),
     ended ? h('p', null, ended[1])

@@ -68,7 +68,7 @@ export function withAccess(room, onCount) {
     label: 'With Access', onCount,
     intro: 'Everybody who may read and write here, with the permission that lets them in.',
     empty: 'Nobody: no permission matches anybody.',
-    heads: ['Agent', 'Lets them in', 'Presence', ''],
+    heads: ['Agent', 'Lets them in', 'Presence', h('span', { class: 'visually-hidden' }, 'Why')],
     read: async () => (await get('/v1/room/access', { room })).agents,
     line: (agent) => [[name(agent), you(agent)], agent.via.map((via) => principalChip(via)), presence(agent.present),
       button('Why?', () => whyAccess(room, agent), { class: 'link', label: `Why does ${plain(agent.name)} have access?` })],

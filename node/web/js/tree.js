@@ -117,6 +117,7 @@ export function tree(current) {
     return node;
   }
 
+  const reveal = () => list.querySelector('a.leaf[aria-current]')?.scrollIntoView({ block: 'nearest' });
   const stops = () => [...list.querySelectorAll('a.leaf, button.twig')].filter((stop) => !stop.closest('[hidden]'));
 
   // One stop for the Tab key; the arrows go on from there.
@@ -152,7 +153,12 @@ export function tree(current) {
     if (event.key === 'Enter' && filter.value && first) { event.preventDefault(); filter.value = ''; location.hash = first.getAttribute('href'); draw(); }
   }
 
-  onState(draw);
+  let revealed = null;
+  onState(() => {
+    draw();
+    // Once: later the reader decides what is in view.
+    if (revealed !== current() && lines.has(current())) { revealed = current(); reveal(); }
+  });
   draw();
   return {
     node: h('div', { class: 'tree-box' }, filter, h('div', { class: 'tree-scroll' }, list)),
@@ -161,6 +167,6 @@ export function tree(current) {
     /** The ids of the lines on screen, from top to bottom. */
     order: () => [...list.querySelectorAll('a.leaf')].filter((leaf) => !leaf.closest('ul[hidden]')).map((leaf) => leaf.dataset.id),
     /** Brings the line of what is open into view. */
-    reveal: () => list.querySelector('a.leaf[aria-current]')?.scrollIntoView({ block: 'nearest' }),
+    reveal,
   };
 }
