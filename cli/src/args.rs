@@ -8,9 +8,10 @@ use conclave_node::api::client::Client;
 
 use crate::commands::{
     admin::AdminCommand, agent::AgentCommand, backup::BackupArgs, backup::RestoreArgs,
-    history::HistoryArgs, init::InitArgs, join::JoinArgs, log::LogArgs, ratify::RatifyArgs,
-    recover::RecoverArgs, room::RoomCommand, send::SendArgs, shell::CompletionsArgs,
-    tail::TailArgs, unit::GroupCommand, unit::UnitCommand, up::UpArgs, why::WhyArgs,
+    history::HistoryArgs, init::InitArgs, join::JoinArgs, log::LogArgs, open::OpenArgs,
+    ratify::RatifyArgs, recover::RecoverArgs, room::RoomCommand, send::SendArgs,
+    settings::SettingsArgs, shell::CompletionsArgs, tail::TailArgs, unit::GroupCommand,
+    unit::UnitCommand, up::UpArgs, why::WhyArgs,
 };
 use crate::devnet::DevnetArgs;
 use crate::error::CliError;
@@ -25,6 +26,7 @@ Exit codes: 0 done; 1 failed; 2 usage; 3 node not running; 4 refused; 5 not foun
 First steps:
   conclave init --company \"Example\" --as alice   found a company
   conclave up                                    run this computer's node
+  conclave open                                  open its web page
   conclave devnet                                try it all with three local nodes";
 
 /// Permanent chat rooms for a company, without a server.
@@ -63,6 +65,7 @@ pub(crate) enum Command {
     Init(InitArgs),
     Join(JoinArgs),
     Up(UpArgs),
+    Open(OpenArgs),
     /// Show who this node is, its peers and how far its rooms are in sync
     Status,
     /// Departments: the divisions of the company
@@ -90,6 +93,7 @@ pub(crate) enum Command {
     Why(WhyArgs),
     Ratify(RatifyArgs),
     Recover(RecoverArgs),
+    Settings(SettingsArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Devnet(DevnetArgs),

@@ -28,6 +28,8 @@ const BATCHES_AHEAD_MAX: u64 = 256;
 const POSTS_HELD_MAX: usize = 1024;
 /// How often posts that are held back are looked at when nothing happens.
 const POSTS_LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long neighbours may take to confirm that they know that this node stops.
+const GOODBYE_MAX: Duration = Duration::from_millis(300);
 /// The longest sleep: a wall clock that steps must not stall the timers.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
@@ -142,6 +144,9 @@ impl Driver {
             }
             self.release_posts(&mut waiting);
         };
+        if failure.is_none() {
+            self.say_goodbye(&mut waiting).await;
+        }
         // Nobody hears "done" for what is not durable; what is will be there after a restart.
         waiting.give_up(failure.as_ref());
         if self.net.send(NetCommand::Stop).await.is_err() {
@@ -154,6 +159,30 @@ impl Driver {
         if let Some(error) = failure {
             tracing::error!(%error, "the node stops");
             self.failed.send_replace(Some(error.to_string()));
+        }
+    }
+
+    /// Tells the neighbours that this node stops, and goes on until they have confirmed it, or do
+    /// not.
+    async fn say_goodbye(&mut self, waiting: &mut Waiting) {
+        self.engine.handle(now(), Input::Stopping);
+        let until = tokio::time::sleep(GOODBYE_MAX);
+        tokio::pin!(until);
+        while self.carry_out(waiting).await.is_ok() && self.engine.is_leaving() {
+            tokio::select! {
+                () = &mut until => {
+                    tracing::debug!("not every neighbour has confirmed that this node stops");
+                    return;
+                }
+                Some(input) = self.inputs.next() => {
+                    // Nothing new is taken in any more.
+                    let ends = matches!(input, Input::Response { .. } | Input::Disconnected { .. });
+                    if ends {
+                        self.engine.handle(now(), input);
+                    }
+                }
+                else => return,
+            }
         }
     }
 

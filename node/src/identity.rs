@@ -3,6 +3,7 @@
 //! The folder is 0700 and every file in it 0600, whatever the umask. A file is replaced as a
 //! whole: written beside, made durable, then renamed.
 
+mod page_files;
 mod passphrase;
 mod private_file;
 mod recovery;
@@ -22,6 +23,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+pub(crate) use self::page_files::KeptSession;
 pub use self::passphrase::{Passphrase, PassphraseError};
 pub use self::private_file::Existing;
 use self::private_file::write_private;

@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::api::{Sessions, serve};
 use crate::checks::Checks;
 use crate::driver::{Driver, now};
 pub use crate::error::{StartError, StartErrorKind};
@@ -44,7 +45,9 @@ pub struct NodeConfig {
     pub peers: Vec<String>,
     /// Whether to find peers on the LAN.
     pub mdns: bool,
-    /// Where the local API listens; loopback only. `None`: no API (the `join` command).
+    /// Where the local API listens; loopback only. With port 0, where it did the last time if
+    /// that is free, so that a bookmark of the page goes on working; else at any free port.
+    /// `None`: no API (the `join` command).
     pub api: Option<SocketAddr>,
 }
 
@@ -59,6 +62,8 @@ pub struct Ready {
     pub listen: Vec<String>,
     /// `http://127.0.0.1:PORT`.
     pub api: Option<String>,
+    /// A link that lets one browser in, once.
+    pub open: Option<String>,
 }
 
 /// A founded company.
@@ -119,7 +124,7 @@ impl Node {
             return Err(empty_home(&config.home));
         }
         let api = match config.api {
-            Some(address) => Some(bind_api(address).await?),
+            Some(address) => Some(bind_api(&home, address).await?),
             None => None,
         };
 
@@ -173,6 +178,7 @@ impl Node {
             peer_id: secrets.peer_id(),
             listen: handle.net().listen,
             api: None,
+            open: None,
         };
         let mut stop_api = None;
         if let Some((listener, url)) = api {
@@ -183,7 +189,9 @@ impl Node {
                 let _ = stopped.await;
             };
             let token = token.to_string();
-            let serving = crate::api::serve(listener, handle.clone(), token, seal, stopping);
+            let sessions = Arc::new(Sessions::open(home.clone(), &url)?);
+            ready.open = Some(sessions.new_link()?.open);
+            let serving = serve(listener, handle.clone(), token, seal, sessions, stopping);
             tasks.push(tokio::spawn(async {
                 if let Err(error) = serving.await {
                     tracing::error!(%error, "the local API stops");
@@ -393,7 +401,7 @@ fn home_for_setup(path: &Path) -> Result<(Home, HomeLock), StartError> {
     Ok((home, lock))
 }
 
-async fn bind_api(address: SocketAddr) -> Result<(TcpListener, String), StartError> {
+async fn bind_api(home: &Home, address: SocketAddr) -> Result<(TcpListener, String), StartError> {
     let fail = |error: std::io::Error| {
         StartError::new(
             StartErrorKind::Failed,
@@ -401,9 +409,20 @@ async fn bind_api(address: SocketAddr) -> Result<(TcpListener, String), StartErr
             "choose a free port with `--api 127.0.0.1:PORT`, or any with `--api 127.0.0.1:0`",
         )
     };
-    let listener = TcpListener::bind(address).await.map_err(fail)?;
-    let url = format!("http://{}", listener.local_addr().map_err(fail)?);
-    Ok((listener, url))
+    let last = if address.port() == 0 { home.read_api_port()? } else { None };
+    let again = match last {
+        Some(port) => TcpListener::bind(SocketAddr::new(address.ip(), port)).await.ok(),
+        None => None,
+    };
+    let listener = match again {
+        Some(listener) => listener,
+        None => TcpListener::bind(address).await.map_err(fail)?,
+    };
+    let bound = listener.local_addr().map_err(fail)?;
+    if last != Some(bound.port()) {
+        home.write_api_port(bound.port())?;
+    }
+    Ok((listener, format!("http://{bound}")))
 }
 
 fn stored_name(typed: &str) -> Result<String, StartError> {

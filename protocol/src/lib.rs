@@ -12,7 +12,7 @@
 //! - [`room`]: the log of one room, and which of its messages are accepted.
 //! - [`sync`]: how two nodes come to hold the same.
 //! - [`join`], [`found`]: how a device comes to be a member.
-//! - [`object`], [`envelope`], [`address`], [`report`]: what is signed; [`signed`] and [`codec`]: its bytes.
+//! - [`object`], [`envelope`], [`address`], [`report`], [`presence`]: what is signed; [`signed`] and [`codec`]: its bytes.
 //! - [`id`], [`name`], [`time`], [`keys`], [`limits`]: the vocabulary; [`view`]: what is shown.
 
 #![warn(missing_docs)]
@@ -31,6 +31,7 @@ pub mod keys;
 pub mod limits;
 pub mod name;
 pub mod object;
+pub mod presence;
 pub mod report;
 pub mod room;
 pub mod signed;

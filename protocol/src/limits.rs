@@ -143,6 +143,37 @@ pub const REPORTS_TAKEN_MAX: u32 = 64;
 /// See [`REPORTS_TAKEN_MAX`].
 pub const REPORTS_TAKEN_MS: u64 = 10_000;
 
+/// How often a device says at least that it is there, in ms; up to [`PRESENCE_JITTER_MS`] more.
+pub const PRESENCE_EVERY_MS: u64 = 18_000;
+/// See [`PRESENCE_EVERY_MS`].
+pub const PRESENCE_JITTER_MS: u64 = 4_000;
+/// How long a beacon counts from when it came here first, in ms: three may be lost.
+pub const PRESENCE_EXPIRY_MS: u64 = 60_000;
+/// How long a device waits with a beacon that has a reason of its own, in ms, so that several
+/// reasons make one.
+pub const PRESENCE_DELAY_MS: u64 = 100;
+/// The least time between two beacons of one device, in ms, unless it stops or its user decides.
+pub const PRESENCE_SPACING_MS: u64 = 2_000;
+/// How long a device whose connection was lost may take to be heard by another way, in ms. Longer
+/// than [`PRESENCE_SPACING_MS`] by the way of a beacon.
+pub const PRESENCE_GRACE_MS: u64 = 3_000;
+/// How long changes of who is there are gathered before they are told, in ms.
+pub const PRESENCE_TELL_MS: u64 = 100;
+/// A device with so many neighbours that hear it needs no beacon for each new one.
+pub const PRESENCE_FEW_PEERS: usize = 4;
+/// Most devices whose newest beacon is kept.
+pub const PRESENCE_KEPT_MAX: usize = 8192;
+/// Most beacons of one device that are taken, or even checked, in [`PRESENCE_TAKEN_MS`].
+pub const PRESENCE_TAKEN_MAX: u32 = 16;
+/// See [`PRESENCE_TAKEN_MAX`].
+pub const PRESENCE_TAKEN_MS: u64 = 10_000;
+/// Most beacons in one frame.
+pub const BEACONS_FRAME_MAX: usize = 128;
+/// Largest draft, in bytes of UTF-8.
+pub const DRAFT_BYTES_MAX: usize = 16 * 1024;
+/// Most drafts that are kept.
+pub const DRAFTS_MAX: usize = 256;
+
 /// How often a node reconciles with a random neighbour, in ms.
 pub const RECONCILE_EVERY_MS: u64 = 10_000;
 /// How long a request to a peer may stay unanswered, in ms.

@@ -17,6 +17,7 @@ use crate::id::{CompanyId, DeviceId, ObjectId};
 use crate::keys::{DeviceKeys, device_statement};
 use crate::limits::OBJECT_BYTES_MAX;
 use crate::object::{ControlObject, Genesis, ObjectError, ObjectType, Payload, SignatureBytes};
+use crate::presence::PresenceBeacon;
 use crate::report::StateReport;
 
 pub use self::checked::{Checked, Checker, claimed_author};
@@ -117,6 +118,7 @@ pub fn object_id(object_type: ObjectType, body: &[u8]) -> ObjectId {
         ObjectType::Envelope => "conclave v1 envelope",
         ObjectType::AddressRecord => "conclave v1 address-record",
         ObjectType::StateReport => "conclave v1 state-report",
+        ObjectType::Presence => "conclave v1 presence",
     };
     ObjectId(blake3::derive_key(context, body))
 }
@@ -305,6 +307,37 @@ impl Verified<StateReport> {
             Ok((report, company, device))
         })
     }
+}
+
+impl Verified<PresenceBeacon> {
+    /// Verifies a beacon of `company`.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub fn presence(bytes: &[u8], company: CompanyId) -> Result<Self, VerifyError> {
+        verify(bytes, Trust::Nothing, |object_type, body| {
+            let beacon = beacon_in(object_type, body)?;
+            of_company(Some(company), beacon.company)?;
+            let device = beacon.device;
+            Ok((beacon, company, device))
+        })
+    }
+}
+
+/// What a beacon says, its signature not checked: one that is not news is not worth a check.
+///
+/// # Errors
+/// [`VerifyError`].
+pub fn peek_presence(bytes: &[u8]) -> Result<PresenceBeacon, VerifyError> {
+    let (object_type, parts) = split(bytes)?;
+    beacon_in(object_type, parts.body)
+}
+
+fn beacon_in(object_type: ObjectType, body: &[u8]) -> Result<PresenceBeacon, VerifyError> {
+    if object_type != ObjectType::Presence {
+        return Err(CodecError::Malformed.into());
+    }
+    Ok(PresenceBeacon::decode(body)?)
 }
 
 /// Signs a body and gives the bytes for the wire with their id.

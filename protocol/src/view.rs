@@ -416,6 +416,8 @@ pub struct StatusView {
     /// This home was restored from a copy and signs nothing before members have told what it had
     /// signed.
     pub copied: bool,
+    /// Whether others are told that this device is there.
+    pub presence: bool,
 }
 
 /// One object of the control log, as data for tools.

@@ -23,6 +23,7 @@ mod kill_nine;
 mod leavers;
 mod old_copy;
 mod once;
+mod page;
 mod permissions;
 mod refused_starts;
 mod removal;

@@ -9,6 +9,7 @@ mod company;
 mod crowd;
 mod follow;
 mod homes;
+pub mod http;
 mod look;
 mod ran;
 

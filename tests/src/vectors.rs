@@ -23,6 +23,7 @@ use conclave_protocol::found::{Foundation, Founding, found};
 use conclave_protocol::id::{CompanyId, ObjectId};
 use conclave_protocol::keys::{DeviceKeys, public_key, recovery_hash};
 use conclave_protocol::object::{ControlObject, Genesis, ObjectError, ObjectType};
+use conclave_protocol::presence::PresenceBeacon;
 use conclave_protocol::report::StateReport;
 use conclave_protocol::signed::{
     Trust, Verified, VerifyError, object_id, peek_type, signed_statement,
@@ -144,7 +145,7 @@ pub fn control() -> Vec<Vector> {
     log.made.iter().map(|made| vector(made.name, seeds(made), &made.forged.bytes)).collect()
 }
 
-/// Vectors of envelopes, address records and state reports.
+/// Vectors of envelopes, address records, state reports and beacons.
 #[must_use]
 pub fn envelope() -> Vec<Vector> {
     let seeds = || Seeds { author: hex(&seed(3)), ..Seeds::default() };
@@ -152,7 +153,8 @@ pub fn envelope() -> Vec<Vector> {
         .iter()
         .map(|(name, envelope)| vector(name, seeds(), &forge::signed(&keys(3), envelope).bytes))
         .collect();
-    let records = [envelopes::address_records(), envelopes::state_reports()].concat();
+    let records =
+        [envelopes::address_records(), envelopes::state_reports(), envelopes::beacons()].concat();
     vectors.extend(records.iter().map(|(name, bytes)| vector(name, seeds(), bytes)));
     vectors
 }
@@ -177,6 +179,9 @@ pub fn verify(bytes: &[u8]) -> Result<(), VerifyError> {
         }
         Some(ObjectType::StateReport) => {
             Verified::<StateReport>::report(bytes, company).map(|_| ())
+        }
+        Some(ObjectType::Presence) => {
+            Verified::<PresenceBeacon>::presence(bytes, company).map(|_| ())
         }
         _ => Verified::<ControlObject>::control(bytes, company, Trust::Nothing).map(|_| ()),
     }

@@ -11,6 +11,7 @@ SCOPE = Choice(
 BOUND = Struct(height=U64, id=ID)
 PART = Struct(upper=BOUND, count=U64, fingerprint=ID)
 SUMMARY = Struct(room=ID, count=U64, fingerprint=ID)
+AGED = Struct(bytes=BYTES, age=U64)
 ADMIN = Struct(device=ID, addresses=List(TEXT))
 STATES = ("waiting", "admitted", "refused", "unknown", "busy")
 STATE = Choice(**{word: (number, Struct()) for number, word in enumerate(STATES)})
@@ -31,6 +32,7 @@ REQUESTS = {
     "introduce": (12, Struct(objects=List(BYTES))),
     "newest": (13, Struct(scope=SCOPE)),
     "heads": (14, Struct(room=ID)),
+    "presence": (15, Struct(beacons=List(AGED))),
 }
 RESPONSES = {
     "refused": (0, Struct()),
@@ -46,7 +48,7 @@ RESPONSES = {
 }
 FRAMES = {"request": REQUESTS, "response": RESPONSES}
 MOST = {
-    "request": {"ids": 1_024, "objects": 1_024, "records": 128, "name": 64},
+    "request": {"ids": 1_024, "objects": 1_024, "records": 128, "beacons": 128, "name": 64},
     "response": {"rooms": 2_048, "waiting": 2_048, "parts": 16, "ids": 1_024, "objects": 1_024, "admins": 16},
 }
 INTRODUCED_MOST = 16

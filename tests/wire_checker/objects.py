@@ -50,10 +50,12 @@ ENVELOPE = Struct(
     kind=KIND, standing=Maybe(ID), epoch=Maybe(ID), nonce=BYTES, body=BYTES, claimed_time=U64,
 )  # fmt: skip
 ADDRESS_RECORD = Struct(version=U8, company=ID, device=ID, issued=U64, addresses=List(TEXT))
+PRESENCE = Struct(version=U8, company=ID, device=ID, issued=U64, online=BOOL)
 STATE_REPORT = Struct(version=U8, company=ID, device=ID, issued=U64, digest=ID, objects=U64)
 
 TYPES = {0: ("genesis", GENESIS), 32: ("envelope", ENVELOPE)}
 TYPES |= {48: ("address-record", ADDRESS_RECORD), 49: ("state-report", STATE_REPORT)}
+TYPES |= {50: ("presence", PRESENCE)}
 TYPES |= {n: (name, Struct(header=HEADER, payload=shape)) for n, (name, shape) in PAYLOADS.items()}
 SIGNED = Struct(type=U8, body=BYTES, signature=SIG)
 
@@ -232,7 +234,7 @@ def decode_body(number, body):
     if number == 0:
         named(fields["name"])
         return {**fields, "key": fields["root"], "company": NO_COMPANY}
-    {32: check_envelope, 48: check_address_record, 49: lambda _: None}[number](fields)
+    {32: check_envelope, 48: check_address_record, 49: lambda _: None, 50: lambda _: None}[number](fields)
     return {**fields, "key": fields["device"]}
 
 

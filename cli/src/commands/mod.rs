@@ -8,11 +8,13 @@ pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod join;
 pub(crate) mod log;
+pub(crate) mod open;
 pub(crate) mod ratify;
 pub(crate) mod recover;
 pub(crate) mod room;
 mod root_key;
 pub(crate) mod send;
+pub(crate) mod settings;
 pub(crate) mod shell;
 mod status;
 pub(crate) mod tail;
@@ -33,6 +35,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
         Command::Init(args) => init::run(context, &args),
         Command::Join(args) => join::run(context, args).await,
         Command::Up(args) => up::run(context, args).await,
+        Command::Open(args) => open::run(context, &args).await,
         Command::Status => status::run(context).await,
         Command::Department(command) => unit::run(context, UnitKind::Department, command).await,
         Command::Group(command) => unit::run_group(context, command).await,
@@ -47,6 +50,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
         Command::Why(args) => why::run(context, &args).await,
         Command::Ratify(args) => ratify::run(context, args).await,
         Command::Recover(args) => recover::run(context, &args).await,
+        Command::Settings(args) => settings::run(context, &args).await,
         Command::Backup(args) => backup::backup(context, &args).await,
         Command::Restore(args) => backup::restore(context, &args),
         Command::Devnet(args) => devnet::run(context, args).await,

@@ -59,6 +59,9 @@ fn text(out: &Output, status: &Status) -> String {
         "control",
         format!("{} objects, digest {}", status.control.objects, short(status.control.digest)),
     );
+    if !status.presence {
+        fact("presence", "off: others are not told that you are there".to_owned());
+    }
     if status.member {
         let applied = &status.applied;
         let mut text = format!("on {} of {} devices", applied.applied, applied.devices);

@@ -24,7 +24,7 @@ use crate::signals::Signals;
 /// Run this home's node in the foreground
 ///
 /// When the node listens and its local API answers, prints one line of JSON on standard
-/// output and nothing after it. Logs go to standard error; the variable CONCLAVE_LOG chooses
+/// output and nothing after it; `open` in it is a link that lets one browser in to the page. Logs go to standard error; the variable CONCLAVE_LOG chooses
 /// them (default `warn`, for example `conclave_node=debug`). SIGINT or SIGTERM end it cleanly.
 ///
 /// Example: conclave up --peer /ip4/192.168.1.7/tcp/4100
@@ -36,8 +36,9 @@ pub(crate) struct UpArgs {
     /// Address of another node to keep a connection with; may be repeated
     #[arg(long, value_name = "MULTIADDR")]
     peer: Vec<String>,
-    /// Where the local API listens; loopback only
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
+    /// Where the local API and the web page are; loopback only [default: as the last time, or any
+    /// free port]
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0", hide_default_value = true)]
     api: SocketAddr,
     /// Do not look for peers on the local network
     #[arg(long)]
@@ -66,7 +67,7 @@ impl From<Ready> for ReadyLine {
             peer_id: ready.peer_id,
             listen: ready.listen,
             api: ready.api,
-            open: None,
+            open: ready.open,
         }
     }
 }
@@ -103,7 +104,7 @@ pub(crate) async fn run(context: &Context, args: UpArgs) -> Result<(), CliError>
             return Err(error);
         }
     }
-    context.out.note("The node is running; Ctrl-C ends it.");
+    context.out.note("The node is running; Ctrl-C ends it. `conclave open` shows its web page.");
     let handle = node.handle();
     let result = tokio::select! {
         () = signals.ended() => Ok(()),
@@ -199,10 +200,12 @@ mod tests {
             peer_id: "12D3".into(),
             listen: vec!["/ip4/127.0.0.1/tcp/1/p2p/12D3".into()],
             api: Some("http://127.0.0.1:2".into()),
+            open: Some("http://127.0.0.1:2/open/3".into()),
         };
         let line = serde_json::to_string(&ReadyLine::from(ready)).expect("JSON");
         let expected = r#"{"ready":true,"member":true,"peer_id":"12D3","#.to_owned()
-            + r#""listen":["/ip4/127.0.0.1/tcp/1/p2p/12D3"],"api":"http://127.0.0.1:2","open":null}"#;
+            + r#""listen":["/ip4/127.0.0.1/tcp/1/p2p/12D3"],"api":"http://127.0.0.1:2","#
+            + r#""open":"http://127.0.0.1:2/open/3"}"#;
         assert_eq!(line, expected);
     }
 }

@@ -13,6 +13,7 @@ use conclave_node::forge::ForgeKind;
 use serde::Serialize;
 
 use crate::args::Context;
+use crate::commands::open::open_on_desktop;
 use crate::devnet::child::Network;
 use crate::devnet::state::{Devnet, NodeEntry};
 use crate::error::CliError;
@@ -25,7 +26,8 @@ use crate::signals::Signals;
 /// Founds "Devnet Company" with the agents alice (admin), bob and carol, each a real process
 /// with a home of its own; lets bob and carol join with safety codes; makes Departments,
 /// Groups, a Role and three Chat Rooms; sends messages and shows who sees what; then sends
-/// forged messages and shows that they are refused. The nodes keep running until Ctrl-C.
+/// forged messages and shows that they are refused. The nodes keep running until Ctrl-C; the
+/// links to their web pages are printed, and alice's is opened on a desktop.
 ///
 /// Example: conclave devnet --exit
 #[derive(Debug, Args)]
@@ -45,6 +47,9 @@ struct StartArgs {
     /// End after the demonstration: with 0 if everything went as it should
     #[arg(long)]
     exit: bool,
+    /// Only print the links of the web pages; without this, alice's is opened on a desktop
+    #[arg(long)]
+    no_browser: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -75,9 +80,25 @@ struct ForgeArgs {
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     ok: bool,
-    nodes: Vec<NodeEntry>,
+    nodes: Vec<ReportedNode>,
     accepted: Vec<Message>,
     refused: Vec<Refusal>,
+}
+
+/// A node, and how to look at its page if it stays up.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReportedNode {
+    #[serde(flatten)]
+    entry: NodeEntry,
+    /// A link that lets one browser in. Not kept in the folder: it opens the page to its reader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open: Option<String>,
+}
+
+impl From<NodeEntry> for ReportedNode {
+    fn from(entry: NodeEntry) -> Self {
+        Self { entry, open: None }
+    }
 }
 
 /// A forged message that a node has refused.
@@ -100,7 +121,7 @@ async fn start(out: &Output, args: StartArgs) -> Result<(), CliError> {
     let dir = state::make_folder(args.dir)?;
     let mut network = Network::new(dir);
     let result = tokio::select! {
-        result = show(out, &mut network, args.exit) => result,
+        result = show(out, &mut network, args.exit, args.no_browser) => result,
         () = signals.ended() => {
             out.note("\nEnding the nodes…");
             // To end a network that stays up is what Ctrl-C is for; to break off a
@@ -112,12 +133,17 @@ async fn start(out: &Output, args: StartArgs) -> Result<(), CliError> {
     result
 }
 
-async fn show(out: &Output, network: &mut Network, exit: bool) -> Result<(), CliError> {
+async fn show(
+    out: &Output,
+    network: &mut Network,
+    exit: bool,
+    no_browser: bool,
+) -> Result<(), CliError> {
     let progress = Progress { out: *out, stdout: !out.json() };
     let mut report = demo::run(&progress, network).await?;
     let forged = forge::demonstrate(&progress, network, &mut report).await;
     report.ok = forged.is_ok();
-    report.nodes = network.entries();
+    report.nodes = network.entries().into_iter().map(ReportedNode::from).collect();
     let devnet = Devnet { pid: std::process::id(), nodes: network.entries() };
     devnet.store(network.dir())?;
     network.set_complete();
@@ -134,10 +160,19 @@ async fn show(out: &Output, network: &mut Network, exit: bool) -> Result<(), Cli
     if let Err(CliError::Problem(problem)) = &forged {
         progress.say(&format!("The forgeries failed: {}", escape::line(&problem.message)))?;
     }
+    for (reported, node) in report.nodes.iter_mut().zip(network.nodes()) {
+        reported.open = Some(node.client.new_link().await?.open);
+    }
     if out.json() {
         out.document(&report)?;
     }
     progress.say(&usage_text(&devnet.nodes))?;
+    progress.say(&page_text(&report.nodes))?;
+    if let Some(link) = report.nodes.first().and_then(|node| node.open.as_deref())
+        && !no_browser
+    {
+        open_on_desktop(out, link).await;
+    }
     Err(network.first_end().await)
 }
 
@@ -154,6 +189,16 @@ fn usage_text(nodes: &[NodeEntry]) -> String {
         text += &format!("  {program} --home {home} tail {room}\n");
     }
     text + &format!("  {program} devnet forge no-membership --as carol --to bob")
+}
+
+/// The links to the pages; last, so that they are what is seen.
+fn page_text(nodes: &[ReportedNode]) -> String {
+    let links = nodes.iter().filter_map(|node| {
+        let agent = escape::line(&node.entry.agent);
+        node.open.as_ref().map(|link| format!("Web page of {agent}: {link}"))
+    });
+    let links: Vec<String> = links.collect();
+    format!("\nEach link lets one browser in, within ten minutes:\n  {}", links.join("\n  "))
 }
 
 fn interrupted() -> CliError {
@@ -188,11 +233,11 @@ mod tests {
     fn the_report_is_as_documented() {
         let report = Report {
             ok: true,
-            nodes: vec![NodeEntry {
+            nodes: vec![ReportedNode::from(NodeEntry {
                 agent: "alice".into(),
                 home: "/d/alice".into(),
                 api: "http://127.0.0.1:1".into(),
-            }],
+            })],
             accepted: Vec::new(),
             refused: vec![Refusal { by: "bob".into(), reason: "no_membership".into() }],
         };

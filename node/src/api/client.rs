@@ -1,6 +1,7 @@
 //! The typed client of the local API; the command line and the devnet use no other.
 
 mod authority;
+mod settings;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::server::BACKUP_TIME_MAX;
 use super::stream::Events;
 use super::types::{
     Access, Agent, Agents, Approved, Backup, ControlLog, ErrorDocument, JoinRequests, Member,
-    Message, Page, Participants, Problem, Room, Rooms, Status, Unit, Units,
+    Message, OpenLink, Page, Participants, Problem, Room, Rooms, Status, Unit, Units,
 };
 use crate::identity::{Home, HomeError};
 
@@ -250,6 +251,14 @@ impl Client {
     pub async fn mark_read(&self, room: &str) -> Result<(), Problem> {
         let body = RoomQuery { room: room.to_owned() };
         self.post::<_, Nothing>(&["read"], &[], &body).await.map(|_| ())
+    }
+
+    /// A new link that lets one browser in.
+    ///
+    /// # Errors
+    /// See [`Self::status`].
+    pub async fn new_link(&self) -> Result<OpenLink, Problem> {
+        self.post(&["links"], &[], &Nothing {}).await
     }
 
     /// Writes the node's home to a new file, named by its whole path.

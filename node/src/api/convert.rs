@@ -182,6 +182,7 @@ pub(super) fn status(view: view::StatusView, net: NetInfo) -> Status {
         listen: net.listen,
         control: ControlSummary { digest: view.control_digest, objects: view.control_objects },
         applied: view.applied.into(),
+        presence: view.presence,
         rooms: view.rooms.into_iter().map(room_status).collect(),
         verdicts: view.verdicts.into_iter().map(|(reason, n)| (reason.to_owned(), n)).collect(),
         alarms: view.alarms.into_iter().map(Alarm::from).collect(),

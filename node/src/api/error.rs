@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::http::StatusCode;
+use axum::http::header::ALLOW;
 use axum::response::{IntoResponse, Response};
 use conclave_protocol::engine::{Failure, FailureKind};
 
@@ -25,6 +26,16 @@ impl ApiError {
         let hint = "see the description of the local API";
         let problem = Problem::new("usage", message, hint);
         Self { status: StatusCode::BAD_REQUEST, problem }
+    }
+
+    /// Its status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong and what to do next, in one line for people.
+    pub(super) fn text(&self) -> String {
+        format!("{}; {}", self.problem.message, self.problem.hint)
     }
 
     /// The node took too long. What was asked may still happen.
@@ -79,6 +90,14 @@ impl From<BackupError> for Problem {
         };
         Self::new(kind, error.to_string(), hint)
     }
+}
+
+/// The route exists, for other methods.
+pub(super) fn wrong_method(allowed: &'static str) -> Response {
+    let hint = "see the description of the local API";
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let error = ApiError::new(status, "usage", "the route does not know this method", hint);
+    ([(ALLOW, allowed)], error).into_response()
 }
 
 impl IntoResponse for ApiError {

@@ -133,7 +133,7 @@ impl Follower {
             }
             Event::Join(join) => named("join", Join::from(join)),
             Event::JoinRequests => named("join_requests", json!({})),
-            Event::Presence(room) => named("presence", json!({ "room": room })),
+            Event::Presence { room } => named("presence", json!({ "room": room })),
         })
     }
 

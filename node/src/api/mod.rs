@@ -10,9 +10,11 @@ mod convert;
 mod error;
 mod events;
 mod extract;
+mod page;
 mod routes;
 pub(crate) mod secret;
 mod server;
+mod sessions;
 #[cfg(test)]
 mod shapes;
 mod sse;
@@ -22,3 +24,4 @@ pub mod time;
 pub mod types;
 
 pub(crate) use server::serve;
+pub(crate) use sessions::Sessions;

@@ -2,6 +2,8 @@
 
 mod audit;
 mod changes;
+mod links;
+mod settings;
 
 use std::path::PathBuf;
 
@@ -23,7 +25,7 @@ use super::types::{
     JoinRequests, Member, Message, Named, Page, Participants, Room, RoomLine, Rooms, Status, Unit,
     Units,
 };
-use super::{convert, events};
+use super::{convert, events, page};
 
 /// Messages in a page when the caller names no number.
 const PAGE_DEFAULT: usize = 50;
@@ -57,10 +59,9 @@ pub(super) fn router() -> ApiRouter {
         .route(BACKUP_ROUTE, post(backup))
         .merge(changes::router())
         .merge(audit::router())
-        .fallback(async || {
-            let hint = "see the description of the local API";
-            ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such route", hint)
-        })
+        .merge(links::router())
+        .fallback(page::file)
+        .merge(settings::router())
         .method_not_allowed_fallback(async || {
             let hint = "see the description of the local API";
             let status = StatusCode::METHOD_NOT_ALLOWED;

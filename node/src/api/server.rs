@@ -15,8 +15,9 @@ use tokio::sync::watch;
 use super::accept::accept_all;
 use super::auth::Guard;
 use super::error::ApiError;
-use super::routes;
 use super::secret::Seal;
+use super::sessions::Sessions;
+use super::{page, routes};
 use crate::handle::Handle;
 
 /// How long one request may take; streams of events are exempt.
@@ -35,7 +36,10 @@ pub(super) struct App {
     pub(super) closing: watch::Receiver<bool>,
     /// Opens the secrets that clients send.
     pub(super) seal: Seal,
-    guard: Arc<Guard>,
+    /// The browsers that are let in.
+    pub(super) sessions: Arc<Sessions>,
+    /// Who may call.
+    pub(super) guard: Arc<Guard>,
 }
 
 /// Serves the API on `listener` until `shutdown` resolves, then ends open requests.
@@ -47,6 +51,7 @@ pub(crate) async fn serve(
     handle: Handle,
     token: String,
     seal: Seal,
+    sessions: Arc<Sessions>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
@@ -54,11 +59,12 @@ pub(crate) async fn serve(
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the API serves loopback only"));
     }
     let (close, mut closing) = watch::channel(false);
-    let guard = Arc::new(Guard::new(address, &token));
-    let app = App { handle, closing: closing.clone(), seal, guard };
+    let guard = Arc::new(Guard::new(address, &token, sessions.clone()));
+    let app = App { handle, closing: closing.clone(), seal, sessions, guard };
     let router = routes::router()
         .layer(middleware::from_fn(limit_time))
         .layer(middleware::from_fn_with_state(app.clone(), check_caller))
+        .layer(middleware::map_response(async |response| page::add_headers(response)))
         .with_state(app);
     let serving = accept_all(listener, router, closing.clone());
     let closed = async move {
@@ -80,8 +86,15 @@ pub(crate) async fn serve(
 }
 
 async fn check_caller(State(app): State<App>, request: Request, next: Next) -> Response {
-    match app.guard.check(request.headers()) {
+    let (method, path) = (request.method(), request.uri().path());
+    let checked = if page::is_opening(method, path) {
+        app.guard.check_address(request.headers())
+    } else {
+        app.guard.check(method, request.headers())
+    };
+    match checked {
         Ok(()) => next.run(request).await,
+        Err(error) if page::is_for_people(path) => page::refusal(&error),
         Err(error) => error.into_response(),
     }
 }

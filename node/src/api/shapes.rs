@@ -97,6 +97,7 @@ fn status(member: bool) -> Status {
             objects: vec![ObjectId([1; 32])],
         }],
         copied: false,
+        presence: true,
     };
     let mut net = NetInfo { peer_id: "12D3".into(), ..NetInfo::default() };
     net.peers.insert(device, ("12D4".into(), "/ip4/127.0.0.1/tcp/1".into()));
@@ -180,7 +181,7 @@ fn status_is_as_documented() {
     check(
         shown.clone(),
         "company agent device peer_id member join listen peers control applied rooms verdicts \
-         alarms",
+         alarms presence",
     );
     let json = serde_json::to_value(&shown).expect("JSON");
     check(&json["peers"][0], "peer_id device agent addr");

@@ -3,6 +3,7 @@
 //! Ids are lower-case hexadecimal, times RFC 3339 in UTC, names of fields `snake_case`.
 
 mod authority;
+mod settings;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ pub use self::authority::{
     Admin, Admins, Applied, Change, ChangeRequest, Changed, DryRun, Effects, LogEntry, LogPage,
     MissingDevice, Recovered, RecoveryRequest, RoomEffects, Why, WhyAccess, WhyLink,
 };
+pub use self::settings::{Draft, Drafts, Present, Settings, SettingsChange};
 use super::time::Time;
 
 /// Something with an id and a display name.
@@ -306,6 +308,8 @@ pub struct Status {
     pub verdicts: BTreeMap<String, u64>,
     /// What needs attention.
     pub alarms: Vec<Alarm>,
+    /// Whether others are told that this device is there.
+    pub presence: bool,
     /// What keeps this node from its work for now, in words; left out if nothing does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<String>,
@@ -352,4 +356,13 @@ pub struct Problem {
 pub struct ErrorDocument {
     /// The error.
     pub error: Problem,
+}
+
+/// A link that lets one browser in, once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenLink {
+    /// The link.
+    pub open: String,
+    /// When it ends, used or not.
+    pub expires: Time,
 }

@@ -166,6 +166,20 @@ pub enum Command {
         /// The room.
         room: String,
     },
+    /// Change settings of this node; what is not given stays.
+    ChangeSettings {
+        /// See [`super::Settings::presence`].
+        presence: Option<bool>,
+        /// See [`super::Settings::notifications`].
+        notifications: Option<bool>,
+    },
+    /// Keep a text that is not sent yet, in place of the one before; an empty one ends it.
+    SetDraft {
+        /// The room.
+        room: String,
+        /// The text.
+        text: String,
+    },
 }
 
 /// A secret key that signs in the place of this device's: the root key.

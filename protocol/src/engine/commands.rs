@@ -103,6 +103,10 @@ impl Engine {
             Command::Permit { room, unit } => self.permit(&room, &unit),
             Command::Send { room, text } => self.send_text(&room, &text),
             Command::MarkRead { room } => self.mark_read(&room),
+            Command::ChangeSettings { presence, notifications } => {
+                self.change_settings(presence, notifications)
+            }
+            Command::SetDraft { room, text } => self.set_draft(&room, text),
             _ => return None,
         })
     }

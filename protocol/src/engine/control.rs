@@ -38,6 +38,10 @@ impl Engine {
             let verdict = self.take_report(bytes);
             return self.verdict(token, verdict);
         }
+        if peek_type(bytes) == Some(ObjectType::Presence) {
+            let verdict = self.take_beacon(bytes, 0);
+            return self.verdict(token, verdict);
+        }
         match self.take_control(bytes, None) {
             Taken::Counts => {
                 self.verdict(token, GossipVerdict::Accept);
@@ -243,6 +247,8 @@ impl Engine {
             self.greet_member(peer);
         }
         self.retry_waiting_for_control();
+        self.drop_drafts_of_closed_rooms();
+        self.presence_changed();
         self.report_soon();
         self.emit(Effect::Event(Event::Control));
     }

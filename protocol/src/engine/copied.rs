@@ -41,7 +41,10 @@ impl Engine {
     /// Whether a command has to wait until members have told what this device signed before; then
     /// it is carried out later.
     pub(super) fn waits_for_own_tail(&mut self, id: CommandId, command: &Command) -> bool {
-        let signs = !matches!(command, Command::MarkRead { .. });
+        let signs = !matches!(
+            command,
+            Command::MarkRead { .. } | Command::ChangeSettings { .. } | Command::SetDraft { .. }
+        );
         let waits = self.copied.is_copy
             && signs
             && self.copied.waiting.len() < COPIED_COMMANDS_MAX

@@ -107,6 +107,8 @@ pub enum Input {
         /// Not another one of this kind.
         input: Box<Input>,
     },
+    /// The process is about to end: see [`super::Engine::is_leaving`].
+    Stopping,
     /// Time has passed; see [`super::Engine::next_timeout`].
     Tick,
 }
@@ -264,8 +266,11 @@ pub enum Event {
     Join(JoinView),
     /// A device asks to be let in, or has stopped asking.
     JoinRequests,
-    /// Who is in a room changed.
-    Presence(RoomId),
+    /// Who is there changed: in one room, or anywhere.
+    Presence {
+        /// Which room, if it is only one.
+        room: Option<RoomId>,
+    },
 }
 
 /// Something to be done outside. Effects come in the order in which they must happen; what

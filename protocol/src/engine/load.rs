@@ -67,7 +67,10 @@ impl Engine {
             topics: BTreeMap::new(),
             policy: PeerPolicy::default(),
             peers: BTreeMap::new(),
-            presence: BTreeMap::new(),
+            in_topic: BTreeMap::new(),
+            presence: super::presence::Presence::new(now),
+            settings: super::Settings::default(),
+            drafts: BTreeMap::new(),
             listening: Vec::new(),
             addresses: BTreeMap::new(),
             join: None,
@@ -111,6 +114,7 @@ impl Engine {
         engine.load_rooms();
         engine.load_addresses();
         engine.load_forks();
+        engine.load_settings();
         if let Some(control) = engine.control.as_ref() {
             // What is in the store was written when this device was certified: nothing of it
             // is news, or to be written again.

@@ -30,12 +30,14 @@ mod io;
 mod joining;
 mod load;
 mod messages;
+mod presence;
 mod preview;
 mod pulling;
 mod queries;
 mod reports;
 mod rows;
 mod serving;
+mod settings;
 mod syncing;
 mod targets;
 mod window;
@@ -48,6 +50,7 @@ pub use io::{
     Batch, BatchId, CommandId, Effect, Event, GossipToken, GossipVerdict, Input, PeerPolicy,
     Reader, RequestId, ResponseToken, Table, Write,
 };
+pub use settings::{Draft, Settings};
 
 use entropy::Entropy;
 use joining::{Approval, JoinClient};
@@ -132,7 +135,11 @@ pub struct Engine {
     policy: PeerPolicy,
     peers: BTreeMap<DeviceId, Peer>,
     /// Who is in which topic, as far as direct connections show.
-    presence: BTreeMap<Topic, BTreeSet<DeviceId>>,
+    in_topic: BTreeMap<Topic, BTreeSet<DeviceId>>,
+    presence: presence::Presence,
+    settings: Settings,
+    /// Texts that the user has begun to write.
+    drafts: BTreeMap<RoomId, String>,
     listening: Vec<String>,
     addresses: BTreeMap<DeviceId, KnownAddresses>,
     join: Option<JoinClient>,
@@ -222,6 +229,7 @@ impl Engine {
                     self.checked.clear();
                 }
             }
+            Input::Stopping => self.say_goodbye(),
             Input::Tick => self.tick(),
         }
     }
@@ -264,6 +272,7 @@ impl Engine {
             .chain(self.heads.due())
             .chain(self.copied.due())
             .chain(self.report_due())
+            .chain(self.presence_due())
             .min()
             .map_or(self.reconcile_at, |next| next.min(self.reconcile_at))
     }
@@ -309,6 +318,7 @@ impl Engine {
             join.clock_went_back(ms);
         }
         self.reports.clock_went_back(ms);
+        self.presence.clock_went_back(ms);
         self.heads.clock_went_back(ms);
         self.windows.clock_went_back(ms);
         for peer in self.peers.values_mut() {
@@ -332,6 +342,7 @@ impl Engine {
         self.pull_again_if_due();
         self.go_on_with_heads();
         self.report_if_due();
+        self.presence_tick();
         self.join_tick();
         if self.reconcile_at <= self.now {
             let jitter = self.entropy.below(RECONCILE_EVERY_MS / 2);

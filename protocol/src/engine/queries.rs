@@ -3,7 +3,7 @@
 use super::Engine;
 use super::command::{Failure, FailureKind};
 use crate::control::ControlLog;
-use crate::id::{AgentId, DeviceId, MessageId, ObjectId, RoomId, Topic};
+use crate::id::{AgentId, DeviceId, MessageId, ObjectId, RoomId};
 use crate::join::JoinRequest;
 use crate::limits::HISTORY_PAGE_MAX;
 use crate::object::{ControlObject, ObjectType, Payload, UnitKind};
@@ -32,6 +32,7 @@ impl Engine {
             verdicts: self.verdicts.iter().map(|(reason, count)| (*reason, *count)).collect(),
             alarms: control.map(|c| self.alarm_views(c)).unwrap_or_default(),
             copied: self.is_copied(),
+            presence: self.settings.presence,
         }
     }
 
@@ -146,7 +147,7 @@ impl Engine {
             .map(|agent| AccessLine {
                 agent: self.agent_ref(agent),
                 via: access.via(agent, room).into_iter().map(|p| access.label(p)).collect(),
-                present: self.is_present(agent, room),
+                present: self.is_present(agent),
             })
             .collect();
         lines.sort_by(|a, b| a.agent.name.cmp(&b.agent.name));
@@ -373,19 +374,6 @@ impl Engine {
         let access = self.control.as_ref().filter(|_| self.member).map(ControlLog::access);
         let agent = access.and_then(|a| a.agent_of(peer)).map(|agent| self.agent_ref(agent));
         PeerView { device: peer, agent }
-    }
-
-    fn is_present(&self, agent: AgentId, room: RoomId) -> bool {
-        if self.me() == Some(agent) {
-            return true;
-        }
-        let (Some(company), Some(control)) = (self.company(), self.control.as_ref()) else {
-            return false;
-        };
-        let in_topic = self.presence.get(&Topic::room(company, room));
-        in_topic.is_some_and(|devices| {
-            devices.iter().any(|device| control.access().agent_of(*device) == Some(agent))
-        })
     }
 
     fn room_status(&self, id: RoomId) -> RoomStatus {

@@ -71,6 +71,12 @@ impl Engine {
                 }
                 Response::Ack
             }
+            Request::Presence { beacons } => {
+                for beacon in &beacons {
+                    self.take_beacon(&beacon.bytes.0, beacon.age);
+                }
+                Response::Ack
+            }
             // It is in the log already.
             Request::Introduce { .. } => Response::Ack,
             Request::Held { room, ids } => {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Engine;
 use super::io::{Effect, RequestId};
-use super::{Engine, io};
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic};
 use crate::limits::{ADDRESS_RECORDS_FRAME_MAX, OBJECTS_FRAME_BYTES_MAX};
 use crate::sync::{Blob, Items, Pull, Request, Response, RoomSummary, Scope};
@@ -52,6 +52,8 @@ pub(super) enum Asked {
     JoinReveal(DeviceId),
     JoinPoll(DeviceId),
     Approval,
+    /// Nothing is asked of it: that it answers says that our last word has arrived.
+    Goodbye(DeviceId),
     /// The answer does not matter.
     Nothing,
 }
@@ -66,7 +68,8 @@ impl Asked {
             | Self::Heads(peer, _)
             | Self::JoinHello(peer)
             | Self::JoinReveal(peer)
-            | Self::JoinPoll(peer) => Some(peer),
+            | Self::JoinPoll(peer)
+            | Self::Goodbye(peer) => Some(peer),
             Self::Approval | Self::Nothing => None,
         }
     }
@@ -75,6 +78,7 @@ impl Asked {
 impl Engine {
     pub(super) fn connected(&mut self, peer: DeviceId) {
         self.peers.insert(peer, Peer::default());
+        self.link_found(peer);
         if self.is_member(peer) {
             self.greet_member(peer);
         }
@@ -107,24 +111,26 @@ impl Engine {
         for (request, room) in heads {
             self.heads_answered(request, peer, room, None);
         }
-        let left: Vec<Topic> = self
-            .presence
-            .iter_mut()
-            .filter_map(|(topic, peers)| peers.remove(&peer).then_some(*topic))
-            .collect();
-        for topic in left {
-            self.presence_changed(topic);
-        }
+        self.in_topic.retain(|_, peers| {
+            peers.remove(&peer);
+            !peers.is_empty()
+        });
+        self.link_lost(peer);
     }
 
     pub(super) fn topic_peer(&mut self, peer: DeviceId, topic: Topic, joined: bool) {
-        let peers = self.presence.entry(topic).or_default();
-        let changed = if joined { peers.insert(peer) } else { peers.remove(&peer) };
-        if peers.is_empty() {
-            self.presence.remove(&topic);
+        let peers = self.in_topic.entry(topic).or_default();
+        if joined {
+            peers.insert(peer);
+        } else {
+            peers.remove(&peer);
         }
-        if changed {
-            self.presence_changed(topic);
+        let hears_us = peers.len();
+        if peers.is_empty() {
+            self.in_topic.remove(&topic);
+        }
+        if joined {
+            self.neighbour_listens(topic, hears_us);
         }
     }
 
@@ -133,12 +139,6 @@ impl Engine {
     fn repair_membership(&mut self, peer: DeviceId) {
         if !self.member && self.control.is_some() {
             self.want(peer, Scope::Control);
-        }
-    }
-
-    fn presence_changed(&mut self, topic: Topic) {
-        if let Some(room) = self.topics.get(&topic).copied() {
-            self.emit(Effect::Event(io::Event::Presence(room)));
         }
     }
 
@@ -164,6 +164,7 @@ impl Engine {
             self.ask(peer, Request::Addresses { records: chunk });
         }
         self.send_reports(peer);
+        self.send_beacons(peer);
         self.summarize(peer);
         self.repair_from(peer);
     }
@@ -227,7 +228,7 @@ impl Engine {
             }
         });
         match asked {
-            Asked::Nothing => {}
+            Asked::Nothing | Asked::Goodbye(_) => {}
             Asked::Summary(peer) => self.summary_answered(peer, response),
             Asked::Introduction(peer) => self.introduced(peer, response),
             Asked::Pull(peer) => self.pull_answered(peer, response),

@@ -107,7 +107,7 @@ impl Engine {
             return;
         }
         self.summarize(peer);
-        let present = |topic: &Topic| self.presence.get(topic).is_some_and(|p| p.contains(&peer));
+        let present = |topic: &Topic| self.in_topic.get(topic).is_some_and(|p| p.contains(&peer));
         let rooms: Vec<RoomId> = self
             .topics
             .iter()
@@ -130,7 +130,7 @@ impl Engine {
 
     /// Takes note of a message of ours that is about to be published.
     pub(super) fn note_posted(&mut self, room: RoomId, topic: Topic, id: MessageId) {
-        let present = self.presence.get(&topic).into_iter().flatten().copied();
+        let present = self.in_topic.get(&topic).into_iter().flatten().copied();
         self.windows.0.entry(room).or_default().post(id, present, self.now);
     }
 

@@ -53,11 +53,13 @@ pub enum ObjectType {
     AddressRecord = 48,
     /// What a device has applied: [`crate::report::StateReport`].
     StateReport = 49,
+    /// That a device is there: [`crate::presence::PresenceBeacon`].
+    Presence = 50,
 }
 
 impl ObjectType {
     /// All types that this version knows.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Genesis,
         Self::RootRotate,
         Self::AdminGrant,
@@ -74,6 +76,7 @@ impl ObjectType {
         Self::Envelope,
         Self::AddressRecord,
         Self::StateReport,
+        Self::Presence,
     ];
 
     /// The number on the wire.
@@ -108,6 +111,7 @@ impl ObjectType {
             Self::Envelope => "envelope",
             Self::AddressRecord => "address-record",
             Self::StateReport => "state-report",
+            Self::Presence => "presence",
         }
     }
 }

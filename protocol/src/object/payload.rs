@@ -246,7 +246,8 @@ impl ControlObject {
             ObjectType::Genesis
             | ObjectType::Envelope
             | ObjectType::AddressRecord
-            | ObjectType::StateReport => Err(CodecError::Malformed.into()),
+            | ObjectType::StateReport
+            | ObjectType::Presence => Err(CodecError::Malformed.into()),
         }?;
         let header = &object.header;
         if header.version != CONTROL_VERSION {

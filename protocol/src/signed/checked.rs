@@ -107,9 +107,10 @@ impl Checker {
     pub fn check(&self, bytes: &[u8]) -> Option<Checked> {
         let (object_type, parts) = split(bytes).ok()?;
         match object_type {
-            ObjectType::Genesis | ObjectType::AddressRecord | ObjectType::StateReport => {
-                return None;
-            }
+            ObjectType::Genesis
+            | ObjectType::AddressRecord
+            | ObjectType::StateReport
+            | ObjectType::Presence => return None,
             _ => {}
         }
         let id = object_id(object_type, parts.body);

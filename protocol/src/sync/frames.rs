@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 use crate::codec::{self, CodecError};
 use crate::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId};
 use crate::limits::{
-    ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, FRAME_BYTES_MAX, IDS_FRAME_MAX,
+    ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, BEACONS_FRAME_MAX, FRAME_BYTES_MAX, IDS_FRAME_MAX,
     INTRODUCTION_OBJECTS_MAX, NAME_CHARS_MAX, RANGE_PARTS, SUMMARY_ROOMS_MAX,
 };
 use crate::object::SignatureBytes;
@@ -92,6 +92,18 @@ pub struct Blob(
     #[cbor(with = "minicbor::bytes")]
     pub Vec<u8>,
 );
+
+/// A beacon and how long ago it came. A second hand must not make it younger.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct AgedBeacon {
+    /// Signed bytes.
+    #[n(0)]
+    pub bytes: Blob,
+    /// In ms.
+    #[n(1)]
+    pub age: u64,
+}
 
 /// What a peer may ask.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -224,6 +236,13 @@ pub enum Request {
         /// Of which room.
         #[n(0)]
         room: RoomId,
+    },
+    /// Signed beacons: who is there, and the newest word of who is not.
+    #[n(15)]
+    Presence {
+        /// In any order.
+        #[n(0)]
+        beacons: Vec<AgedBeacon>,
     },
 }
 
@@ -369,6 +388,7 @@ impl Request {
             Self::Addresses { records } | Self::Reports { records } => {
                 records.len() <= ADDRESS_RECORDS_FRAME_MAX
             }
+            Self::Presence { beacons } => beacons.len() <= BEACONS_FRAME_MAX,
             Self::Introduce { objects } => objects.len() <= INTRODUCTION_OBJECTS_MAX,
             Self::JoinHello { name, .. } => name.chars().count() <= NAME_CHARS_MAX,
             _ => true,

@@ -5,9 +5,9 @@ use conclave_protocol::address::AddressRecord;
 use conclave_protocol::envelope::{Envelope, EnvelopeKind};
 use conclave_protocol::id::{ObjectId, UnitId};
 use conclave_protocol::limits::{
-    ADDRESS_BYTES_MAX, ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, ENTER_GRANTS_MAX, HEIGHT_MAX,
-    IDS_FRAME_MAX, INTRODUCTION_OBJECTS_MAX, NAME_CHARS_MAX, OVERRIDES_MAX, PARENTS_MAX,
-    RANGE_PARTS, SUMMARY_ROOMS_MAX, TEXT_BYTES_MAX, TOPIC_CHARS_MAX,
+    ADDRESS_BYTES_MAX, ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, BEACONS_FRAME_MAX,
+    ENTER_GRANTS_MAX, HEIGHT_MAX, IDS_FRAME_MAX, INTRODUCTION_OBJECTS_MAX, NAME_CHARS_MAX,
+    OVERRIDES_MAX, PARENTS_MAX, RANGE_PARTS, SUMMARY_ROOMS_MAX, TEXT_BYTES_MAX, TOPIC_CHARS_MAX,
 };
 use conclave_protocol::object::{ControlObject, FieldValue, HistoryPolicy, Payload, UnitKind};
 use conclave_protocol::sync::{Request, Response};
@@ -115,6 +115,7 @@ pub(super) fn request(request: &Request) {
         Request::Addresses { records } | Request::Reports { records } => {
             assert!(records.len() <= ADDRESS_RECORDS_FRAME_MAX);
         }
+        Request::Presence { beacons } => assert!(beacons.len() <= BEACONS_FRAME_MAX),
         Request::Introduce { objects } => assert!(objects.len() <= INTRODUCTION_OBJECTS_MAX),
         Request::JoinHello { name, .. } => assert!(name.chars().count() <= NAME_CHARS_MAX),
         Request::Summary

@@ -9,9 +9,10 @@ use conclave_protocol::id::{CompanyId, ObjectId};
 use conclave_protocol::limits::{FRAME_BYTES_MAX, OBJECT_BYTES_MAX};
 use conclave_protocol::name::{check_name, normal_form, normalize_name};
 use conclave_protocol::object::{ControlObject, Genesis, ObjectType, SignatureBytes};
+use conclave_protocol::presence::PresenceBeacon;
 use conclave_protocol::report::StateReport;
 use conclave_protocol::signed::{
-    SIGNED_BYTES_MAX, Trust, Verified, VerifyError, object_id, peek_id, peek_type,
+    SIGNED_BYTES_MAX, Trust, Verified, VerifyError, object_id, peek_id, peek_presence, peek_type,
 };
 use conclave_protocol::sync::{Blob, Request, Response};
 
@@ -60,6 +61,9 @@ fn bodies(data: &[u8]) {
     }
     if let Ok(report) = StateReport::decode(data) {
         assert_eq!(codec::encode(&report), data);
+    }
+    if let Ok(beacon) = PresenceBeacon::decode(data) {
+        assert_eq!(codec::encode(&beacon), data);
     }
     if let Ok(body) = codec::decode::<EnterBody>(data, OBJECT_BYTES_MAX) {
         assert_eq!(codec::encode(&body), data);
@@ -116,6 +120,16 @@ fn signed(data: &[u8], number: u8, body: &[u8]) {
             if let Ok(report) = StateReport::decode(body) {
                 refused_elsewhere(Verified::report(data, other(report.company)));
                 signature_decides(Verified::report(data, report.company), id, &report);
+            }
+        }
+        ObjectType::Presence => {
+            let peeked = peek_presence(data);
+            if let Ok(beacon) = PresenceBeacon::decode(body) {
+                assert_eq!(peeked.as_ref(), Ok(&beacon));
+                refused_elsewhere(Verified::presence(data, other(beacon.company)));
+                signature_decides(Verified::presence(data, beacon.company), id, &beacon);
+            } else {
+                assert!(peeked.is_err());
             }
         }
         _ => control(data, id, object_type, body),
@@ -211,6 +225,10 @@ fn one_kind_only(data: &[u8], object_type: ObjectType) {
     if object_type != ObjectType::StateReport {
         assert!(malformed(Verified::report(data, company).err()));
     }
+    if object_type != ObjectType::Presence {
+        assert!(malformed(Verified::presence(data, company).err()));
+        assert!(peek_presence(data).is_err());
+    }
     if object_type.number() == 0 || object_type.number() >= 32 {
         assert!(malformed(Verified::control(data, company, Trust::Nothing).err()));
     }
@@ -223,6 +241,7 @@ fn nothing_verifies(data: &[u8]) {
     assert!(Verified::envelope(data, company, Trust::Nothing).is_err());
     assert!(Verified::address(data, company).is_err());
     assert!(Verified::report(data, company).is_err());
+    assert!(Verified::presence(data, company).is_err());
 }
 
 fn names(text: &str) {

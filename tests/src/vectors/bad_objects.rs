@@ -236,6 +236,8 @@ fn each_type() -> Vec<(ObjectType, u8, Vec<u8>)> {
     found.push((ObjectType::AddressRecord, 3, forge::split(record).1));
     let report = &envelopes::state_reports()[0].1;
     found.push((ObjectType::StateReport, 3, forge::split(report).1));
+    let beacon = &envelopes::beacons()[0].1;
+    found.push((ObjectType::Presence, 3, forge::split(beacon).1));
     assert_eq!(found.len(), ObjectType::ALL.len());
     found
 }
@@ -252,6 +254,7 @@ pub(super) fn every_type(company: CompanyId) -> Vec<Case> {
                 | ObjectType::Envelope
                 | ObjectType::AddressRecord
                 | ObjectType::StateReport
+                | ObjectType::Presence
         );
         let fields: &[usize] = if flat { &[] } else { &[1] };
         let version: &[usize] = if flat { &[0] } else { &[0, 0] };
@@ -281,7 +284,7 @@ pub(super) fn every_type(company: CompanyId) -> Vec<Case> {
     cases
 }
 
-/// Control objects, address records and state reports.
+/// Control objects, address records, state reports and beacons.
 pub(super) fn control(company: CompanyId) -> Vec<Case> {
     let types = each_type();
     let made = |object_type: ObjectType, bend: &dyn Fn(&mut Raw)| {
@@ -379,6 +382,9 @@ pub(super) fn control(company: CompanyId) -> Vec<Case> {
         (T::StateReport, "another company", "company", &[1], raw::id(1)),
         (T::StateReport, "a digest of 31 bytes", "encoding", &[4], Raw::Bytes(vec![0; 31])),
         (T::StateReport, "a negative count", "encoding", &[5], Raw::Verbatim(vec![0x20])),
+        (T::Presence, "another company", "company", &[1], raw::id(1)),
+        (T::Presence, "a number for a truth value", "encoding", &[4], n(1)),
+        (T::Presence, "a negative time", "encoding", &[3], Raw::Verbatim(vec![0x20])),
     ];
     let mut cases: Vec<Case> = bends
         .into_iter()

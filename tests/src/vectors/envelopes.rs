@@ -1,4 +1,4 @@
-//! Envelopes, address records and state reports of the vectors, all by the device with seed 3.
+//! Envelopes, address records, state reports and beacons of the vectors, all by the device with seed 3.
 
 use conclave_protocol::address::AddressRecord;
 use conclave_protocol::codec;
@@ -6,6 +6,7 @@ use conclave_protocol::envelope::{EnterBody, Envelope, EnvelopeKind};
 use conclave_protocol::id::ObjectId;
 use conclave_protocol::limits::HEIGHT_MAX;
 use conclave_protocol::object::ObjectType;
+use conclave_protocol::presence::PresenceBeacon;
 use conclave_protocol::report::StateReport;
 use conclave_protocol::signed::sign;
 use conclave_protocol::time::Timestamp;
@@ -129,5 +130,23 @@ pub(super) fn state_reports() -> Vec<(&'static str, Vec<u8>)> {
         report("what a device has applied", 1_700_000_000_000, ObjectId([0xd1; 32]), 24),
         report("a report of nothing", 0, ObjectId::default(), 0),
         report("the largest report", u64::MAX, ObjectId([0xff; 32]), u64::MAX),
+    ]
+}
+
+/// All beacons, signed.
+pub(super) fn beacons() -> Vec<(&'static str, Vec<u8>)> {
+    let beacon = |name, issued, online| {
+        let company = foundation().company;
+        let issued = Timestamp(issued);
+        let device = keys(3).device();
+        let beacon = PresenceBeacon { version: 1, company, device, issued, online };
+        let body = codec::encode(&beacon);
+        (name, sign(&keys(3), ObjectType::Presence, company, &body).1)
+    };
+    vec![
+        beacon("a device that is there", 1_700_000_000_000, true),
+        beacon("a device that goes", 1_700_000_000_001, false),
+        beacon("the first beacon", 0, true),
+        beacon("the last beacon", u64::MAX, false),
     ]
 }

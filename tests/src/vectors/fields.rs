@@ -8,6 +8,7 @@ use conclave_protocol::object::{
     ControlCut, ControlObject, FieldValue, Genesis, Keep, ObjectType, Payload, Principal,
     RevokeMode,
 };
+use conclave_protocol::presence::PresenceBeacon;
 use conclave_protocol::report::StateReport;
 use serde_json::{Value, json};
 
@@ -51,6 +52,15 @@ pub(super) fn of(object_type: ObjectType, body: &[u8]) -> Value {
                 "issued": report.issued.0,
                 "digest": report.digest.to_string(),
                 "objects": report.objects,
+            })
+        }),
+        ObjectType::Presence => PresenceBeacon::decode(body).ok().map(|beacon| {
+            json!({
+                "version": beacon.version,
+                "company": beacon.company.to_string(),
+                "device": beacon.device.to_string(),
+                "issued": beacon.issued.0,
+                "online": beacon.online,
             })
         }),
         _ => ControlObject::decode(object_type, body)

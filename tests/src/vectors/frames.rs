@@ -3,7 +3,7 @@
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId};
 use conclave_protocol::object::SignatureBytes;
 use conclave_protocol::sync::{
-    Blob, Bound, JoinAnswer, Part, Referred, Request, Response, RoomSummary, Scope,
+    AgedBeacon, Blob, Bound, JoinAnswer, Part, Referred, Request, Response, RoomSummary, Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -42,6 +42,11 @@ fn blobs(blobs: &[Blob]) -> Value {
     json!(blobs.iter().map(|blob| hex(&blob.0)).collect::<Vec<_>>())
 }
 
+fn aged(beacons: &[AgedBeacon]) -> Value {
+    let one = |beacon: &AgedBeacon| json!({ "bytes": hex(&beacon.bytes.0), "age": beacon.age });
+    json!(beacons.iter().map(one).collect::<Vec<_>>())
+}
+
 fn summary(summary: &RoomSummary) -> Value {
     json!({
         "room": summary.room.to_string(),
@@ -64,6 +69,7 @@ fn request_fields(request: &Request) -> (&'static str, Value) {
         }
         Request::Addresses { records } => ("addresses", json!({ "records": blobs(records) })),
         Request::Reports { records } => ("reports", json!({ "records": blobs(records) })),
+        Request::Presence { beacons } => ("presence", json!({ "beacons": aged(beacons) })),
         Request::Introduce { objects } => ("introduce", json!({ "objects": blobs(objects) })),
         Request::Newest { scope: of } => ("newest", json!({ "scope": scope(*of) })),
         Request::Heads { room } => ("heads", json!({ "room": room.to_string() })),
@@ -166,6 +172,11 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("address records", Request::Addresses { records: vec![blob(23), blob(256)] }),
         ("state reports", Request::Reports { records: vec![blob(23), blob(24)] }),
         ("no state reports", Request::Reports { records: Vec::new() }),
+        ("beacons", {
+            let beacon = |age| AgedBeacon { bytes: blob(23), age };
+            Request::Presence { beacons: vec![beacon(0), beacon(60_000), beacon(u64::MAX)] }
+        }),
+        ("no beacons", Request::Presence { beacons: Vec::new() }),
         ("an introduction", Request::Introduce { objects: vec![blob(300), blob(24)] }),
         ("what is held", Request::Held { room: ROOM, ids: vec![ID] }),
         ("a newcomer", {

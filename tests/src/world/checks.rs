@@ -25,6 +25,11 @@ pub struct Ledger {
     pub company: CompanyId,
 }
 
+/// What nobody stores.
+fn is_soft(bytes: &[u8]) -> bool {
+    matches!(peek_type(bytes), Some(ObjectType::StateReport | ObjectType::Presence))
+}
+
 impl World {
     pub(crate) fn check_effect(&mut self, id: NodeId, effect: &Effect) {
         self.watch_effect(id, effect);
@@ -35,7 +40,7 @@ impl World {
         };
         match effect {
             // Soft state: nobody stores it.
-            Effect::Publish { bytes, .. } if peek_type(bytes) == Some(ObjectType::StateReport) => {}
+            Effect::Publish { bytes, .. } if is_soft(bytes) => {}
             Effect::Publish { id: object, bytes, .. } => {
                 durable("a publication", *object);
                 assert_eq!(peek_id(bytes), Some(*object), "{name} published under a wrong id");
@@ -52,7 +57,7 @@ impl World {
                 let most =
                     HOLD_MS_MAX * (u64::from(node.clock.1) + 1) + self.options.disk_ms_max + 1;
                 assert!(held <= most, "{name} held a verdict for {held} ms");
-                let soft = peek_type(&arrived.bytes) == Some(ObjectType::StateReport);
+                let soft = is_soft(&arrived.bytes);
                 if *verdict == GossipVerdict::Accept && !soft {
                     durable("acceptance", arrived.id);
                 }
