@@ -54,7 +54,7 @@ const ids = new Map();
 
 /** A unit or other principal by its full name: its kind in quiet letters, then the name. */
 export function unitName(label) {
-  if (label === 'role:Agent') return h('span', null, 'Everyone', h('span', { class: 'quiet-text' }, ' (role:Agent)'));
+  if (label === 'role:Agent') return h('span', null, 'Everybody', h('span', { class: 'quiet-text' }, ' (role:Agent)'));
   const { kind, path } = parts(label);
   return h('span', { class: 'admin-unit' }, h('span', { class: 'quiet-text' }, `${KIND_WORDS[kind] ?? kind} `),
     name({ id: ids.get(label), name: path }));

@@ -60,7 +60,7 @@ function permissionRow(room, label, agents, known) {
 
 async function permit(room) {
   const options = [
-    ...room.permissions.includes('role:Agent') ? [] : [{ value: 'role:Agent', label: 'Everyone', kind: 'role', aside: 'all agents of the company' }],
+    ...room.permissions.includes('role:Agent') ? [] : [{ value: 'role:Agent', label: 'Everybody', kind: 'role', aside: 'all agents of the company' }],
     ...await unitOptions(room.permissions),
     ...(await agentOptions()).map((option) => ({ ...option, value: `agent:${option.label}` })).filter((option) => !room.permissions.includes(option.value))];
   let picker;

@@ -61,10 +61,10 @@ function unitLine(known, unit, me, groups) {
             : h('p', { class: 'hint' }, through.length ? 'Nobody is in it directly.' : 'Nobody is in it.'),
           through.length > 0 && h('p', null, 'Through its Groups: ', several(through.map((agent) => h('a', { href: link('admin', 'agents', agent.id) }, name(agent))))))),
       can && h('div', { class: 'admin-actions' },
-        button('Add people', () => addPeople(unit, members), { 'aria-label': `Add people to ${short}` }),
-        unit.kind === 'department' && button('New Group', () => newUnit('group', unit), { 'aria-label': `New Group in ${short}` }),
-        button('Rename', () => rename(unit), { 'aria-label': `Rename ${short}` }),
-        button('Delete', () => remove(unit, groups), { 'aria-label': `Delete ${short}` }))),
+        button('Add people', () => addPeople(unit, members), { class: 'quiet', 'aria-label': `Add people to ${short}` }),
+        unit.kind === 'department' && button('New Group', () => newUnit('group', unit), { class: 'quiet', 'aria-label': `New Group in ${short}` }),
+        button('Rename', () => rename(unit), { class: 'quiet', 'aria-label': `Rename ${short}` }),
+        button('Delete', () => remove(unit, groups), { class: 'quiet', 'aria-label': `Delete ${short}` }))),
     groups?.length > 0 && h('ul', { class: 'admin-units' }, groups.map((group) => unitLine(known, group, me))));
 }
 
