@@ -88,7 +88,8 @@ fn exit_code(kind: &str) -> u8 {
 fn report(problem: &Problem, json: bool) {
     let text = if json {
         let document = ErrorDocument { error: problem.clone() };
-        serde_json::to_string(&document).unwrap_or_default() + "\n"
+        let line = serde_json::to_string(&document).unwrap_or_default();
+        escape::json(&line).into_owned() + "\n"
     } else {
         let mut text = format!("error: {}\n", escape::line(&problem.message));
         if !problem.hint.is_empty() {

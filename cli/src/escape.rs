@@ -1,20 +1,22 @@
 //! The one place where text of others is made safe for a terminal.
 //!
 //! A name or a message may hold escape sequences that recolour, move or answer for the
-//! terminal, and marks that reorder what stands around them. All of it is shown, none of it
-//! acts.
+//! terminal, marks that reorder what stands around them, and characters that are never seen.
+//! All of it is shown, none of it acts. `conclave_protocol::hidden` says which characters.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use conclave_protocol::hidden::{acts, faults, shapes};
+
 /// Text for one line of a terminal: no line break survives.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(acts) {
+    if text.is_ascii() && !text.chars().any(acts) || faults(text).all(|(_, f)| f.is_none()) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        push(&mut shown, c);
+    for (c, fault) in faults(text) {
+        push(&mut shown, c, fault.is_some());
     }
     Cow::Owned(shown)
 }
@@ -23,42 +25,47 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
 /// pass for another message. A tab becomes spaces.
 pub(crate) fn block(text: &str, indent: usize) -> String {
     let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
+    for (c, fault) in faults(text) {
         match c {
             '\n' => {
                 shown.push('\n');
                 shown.extend(std::iter::repeat_n(' ', indent));
             }
             '\t' => shown.push_str("    "),
-            c => push(&mut shown, c),
+            c => push(&mut shown, c, fault.is_some()),
         }
     }
     shown
 }
 
-fn push(shown: &mut String, c: char) {
-    if acts(c) {
+/// A document of JSON for a terminal: what acts or hides stands in its strings as `\u….`, which
+/// means the same to whoever reads it.
+pub(crate) fn json(document: &str) -> Cow<'_, str> {
+    let hidden = |c: char| acts(c) || shapes(c);
+    if !document.chars().any(hidden) {
+        return Cow::Borrowed(document);
+    }
+    let mut shown = String::with_capacity(document.len() + 16);
+    for c in document.chars() {
+        if hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+fn push(shown: &mut String, c: char, hidden: bool) {
+    if hidden {
         // Writing to a String cannot fail.
         let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
     } else {
         shown.push(c);
     }
-}
-
-/// Characters that act on a terminal or on the text around them instead of being seen:
-/// C0, DEL, C1, direction marks, line and paragraph separators.
-fn acts(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{61c}'
-                | '\u{200e}'
-                | '\u{200f}'
-                | '\u{2028}'
-                | '\u{2029}'
-                | '\u{202a}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}'
-        )
 }
 
 #[cfg(test)]
@@ -73,6 +80,28 @@ mod tests {
         assert_eq!(line("\u{9b}31m\u{7f}"), "\\u{9b}31m\\u{7f}");
         assert_eq!(line("a\u{202e}b\u{2066}c\u{200f}"), "a\\u{202e}b\\u{2066}c\\u{200f}");
         assert_eq!(line("a\nb\rc\td"), "a\\u{a}b\\u{d}c\\u{9}d");
+    }
+
+    #[test]
+    fn what_hides_is_shown() {
+        assert_eq!(line("al\u{200d}ice\u{feff}\u{e0041}"), "al\\u{200d}ice\\u{feff}\\u{e0041}");
+        let pile = format!("a{}", "\u{301}".repeat(500));
+        assert!(line(&pile).starts_with("a\u{301}"));
+        assert_eq!(line(&pile).chars().filter(|c| *c == '\u{301}').count(), 8);
+    }
+
+    #[test]
+    fn json_means_the_same_and_does_not_act() {
+        let value = serde_json::json!({
+            "text": "a\u{1b}\u{7f}\u{9b}31m \u{202e}b\u{200d} \u{e0041} 👩\u{200d}💻 \"\\ é 世界",
+        });
+        let document = value.to_string();
+        let shown = json(&document);
+        assert!(!shown.chars().any(|c| acts(c) || shapes(c)), "{shown}");
+        assert!(shown.contains("é 世界") && shown.contains("\\udb40\\udc41"), "{shown}");
+        let read: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+        assert_eq!(read, value);
+        assert!(matches!(json("{\"a\":\"plain\"}"), Cow::Borrowed(_)));
     }
 
     #[test]

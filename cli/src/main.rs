@@ -9,6 +9,8 @@ mod commands;
 mod devnet;
 mod error;
 mod escape;
+mod logs;
+mod marks;
 mod output;
 mod signals;
 
@@ -20,6 +22,7 @@ use crate::args::{Arguments, Command, Context};
 use crate::error::CliError;
 
 fn main() -> ExitCode {
+    logs::tame_panics();
     let raw: Vec<_> = std::env::args_os().collect();
     let arguments = match args::parse(&raw) {
         Ok(arguments) => arguments,

@@ -11,6 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::error::CliError;
 use crate::escape;
+use crate::marks::Marks;
 
 /// Where results go, and in which form.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +51,7 @@ impl Output {
         let line = serde_json::to_string(document).map_err(|error| {
             CliError::failed(format!("a result has no JSON: {error}"), "report this")
         })?;
-        self.print(&line)
+        self.print(&escape::json(&line))
     }
 
     /// Prints text as it is, with a line break at the end unless it is empty.
@@ -115,15 +116,24 @@ impl Output {
 
     /// A message, on as many lines as its text has.
     pub(crate) fn message(&self, message: &Message) -> String {
+        self.marked_message(message, &Marks::default())
+    }
+
+    /// The same with a note beside its author's name, if that deceives.
+    pub(crate) fn marked_message(&self, message: &Message, marks: &Marks) -> String {
         let time = moment(message.time);
         let author = escape::line(&message.author.name);
+        let note = match marks.beside(message.author.id) {
+            note if note.is_empty() => note,
+            note => self.dim(note),
+        };
         // Lines after the first begin under the author, so that none passes for a message.
         let text = escape::block(&message.text, time.len() + 2);
         let state = match message.state.as_str() {
             "accepted" => String::new(),
             other => format!(" {}", self.dim(format!("({})", escape::line(other)))),
         };
-        format!("{}  {}{state}  {text}", self.dim(time), self.bold(author))
+        format!("{}  {}{note}{state}  {text}", self.dim(time), self.bold(author))
     }
 
     /// Bold, on a terminal.

@@ -11,6 +11,7 @@ pub mod error;
 pub mod forge;
 pub mod handle;
 pub mod identity;
+mod names;
 pub mod net;
 pub mod node;
 pub mod store;

@@ -10,7 +10,7 @@ use std::sync::{Arc, RwLock};
 use conclave_protocol::engine::{Engine, EngineConfig, Event, JoinWish, Reader, Table};
 use conclave_protocol::found::{Founding, found as sign_foundation};
 use conclave_protocol::id::{CompanyId, DeviceId, ObjectId};
-use conclave_protocol::name::normalize_name;
+use conclave_protocol::name::new_name;
 use conclave_protocol::signed::Checker;
 use conclave_protocol::view::{AgentRef, CompanyRef};
 use tokio::net::TcpListener;
@@ -426,11 +426,11 @@ async fn bind_api(home: &Home, address: SocketAddr) -> Result<(TcpListener, Stri
 }
 
 fn stored_name(typed: &str) -> Result<String, StartError> {
-    normalize_name(typed).map_err(|error| {
+    new_name(typed).map_err(|error| {
         StartError::new(
             StartErrorKind::Usage,
             error.to_string(),
-            "a name has 1 to 64 characters, no control characters, no '/' and no ':'",
+            "a name has 1 to 64 visible characters, without '/' and ':'",
         )
     })
 }

@@ -25,6 +25,7 @@ pub mod control;
 pub mod engine;
 pub mod envelope;
 pub mod found;
+pub mod hidden;
 pub mod id;
 pub mod join;
 pub mod keys;

@@ -2,6 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::hidden::faults;
 use crate::limits::NAME_CHARS_MAX;
 
 /// Why a text cannot be a name.
@@ -19,6 +20,10 @@ pub enum NameError {
     /// `/` or `:`, which separate the parts of a unit's name.
     #[error("a name cannot hold '/' or ':'")]
     Separator,
+    /// Characters that cannot be seen, or more marks on a letter than can be read. Asked of new
+    /// names only.
+    #[error("a name cannot hold invisible characters or piles of marks")]
+    Hidden,
     /// White space at either end.
     #[error("a name cannot begin or end with a space")]
     Edge,
@@ -35,6 +40,22 @@ pub fn normalize_name(typed: &str) -> Result<String, NameError> {
     }
     let name: String = typed.trim().nfc().collect();
     check_name(&name)?;
+    Ok(name)
+}
+
+/// A typed name that is about to be given to something, in the form in which it is stored.
+///
+/// Asks more than [`check_name`]: a name that hides something is not made here. What others have
+/// made is well formed all the same, since nodes must not differ about that; it is shown with a
+/// note.
+///
+/// # Errors
+/// [`NameError`] says which rule the text breaks.
+pub fn new_name(typed: &str) -> Result<String, NameError> {
+    let name = normalize_name(typed)?;
+    if faults(&name).any(|(_, fault)| fault.is_some()) {
+        return Err(NameError::Hidden);
+    }
     Ok(name)
 }
 
@@ -100,5 +121,17 @@ mod tests {
         assert_eq!(normalize_name(&"é".repeat(65)), Err(NameError::TooLong));
         assert_eq!(check_name("e\u{301}"), Ok(()));
         assert_eq!(check_name("\u{3000}a"), Err(NameError::Edge));
+    }
+
+    #[test]
+    fn new_names_hide_nothing() {
+        for name in ["al\u{200d}ice", "bob\u{e0041}", "eve\u{3164}", "m\u{180e}x"] {
+            assert_eq!(new_name(name), Err(NameError::Hidden), "{name:?}");
+            assert_eq!(check_name(name), Ok(()), "{name:?}: it may be in a log already");
+        }
+        for name in ["Zoë", "👩‍💻", "می‌خواهم", "O'Hara & <b>"] {
+            assert!(new_name(name).is_ok(), "{name}");
+        }
+        assert_eq!(new_name("a\u{202e}b"), Err(NameError::Control));
     }
 }

@@ -31,6 +31,42 @@ pub struct CompanyRef {
     pub name: String,
 }
 
+/// What bears a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NamedKind {
+    /// An agent.
+    Agent,
+    /// A Chat Room.
+    Room,
+    /// A Department, Group or Role.
+    Unit(UnitKind),
+}
+
+impl NamedKind {
+    /// The word for people.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Room => "room",
+            Self::Unit(kind) => kind.word(),
+        }
+    }
+}
+
+/// A name and who bears it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameView {
+    /// The agent, room or unit.
+    pub id: ObjectId,
+    /// What it is.
+    pub kind: NamedKind,
+    /// The name as shown; of a Group with that of its Department.
+    pub name: String,
+    /// Not dismissed.
+    pub live: bool,
+}
+
 /// How a message stands on this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageState {

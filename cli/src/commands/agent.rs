@@ -12,6 +12,7 @@ use super::root_key::RootKeyArgs;
 use crate::args::Context;
 use crate::error::CliError;
 use crate::escape;
+use crate::marks::{self, Marks};
 use crate::output::{Output, list, moment, shell_word, short};
 
 /// What can be done with agents.
@@ -149,11 +150,13 @@ pub(crate) async fn run(context: &Context, command: AgentCommand) -> Result<(), 
         }
         AgentCommand::List => {
             let agents = client.agents().await?;
-            out.show(&agents, |agents| agents_text(out, agents))
+            let marks = Marks::ask(context, &client).await;
+            out.show(&agents, |agents| agents_text(out, agents, &marks))
         }
         AgentCommand::Show(args) => {
             let agent = client.agent(&args.agent).await?;
-            out.show(&agent, |agent| agent_text(out, agent))
+            let marks = Marks::ask(context, &client).await;
+            out.show(&agent, |agent| agent_text(out, agent, &marks))
         }
         AgentCommand::Add(args) => {
             let member = client.add_member(&args.agent, &args.unit).await?;
@@ -195,9 +198,10 @@ async fn revoke(context: &Context, args: RevokeArgs) -> Result<(), CliError> {
 
 fn requests_text(out: &Output, requests: &JoinRequests) -> String {
     let row = |request: &JoinRequest| {
+        let note = marks::note(request.name_note.as_deref());
         let taken = if request.name_taken { "  (this name is taken)" } else { "" };
         vec![
-            format!("{}{taken}", escape::line(&request.name)),
+            format!("{}{note}{taken}", escape::line(&request.name)),
             escape::line(&request.code).into_owned(),
             moment(request.expires),
             short(request.device),
@@ -219,18 +223,20 @@ fn requests_text(out: &Output, requests: &JoinRequests) -> String {
     text
 }
 
-fn agents_text(out: &Output, agents: &Agents) -> String {
+fn agents_text(out: &Output, agents: &Agents, marks: &Marks) -> String {
     let row = |agent: &Agent| {
         let away = if agent.active { "" } else { "  (inactive)" };
-        vec![format!("{}{away}", escape::line(&agent.name)), list(&agent.units), short(agent.id)]
+        let name = format!("{}{}{away}", escape::line(&agent.name), marks.beside(agent.id));
+        vec![name, list(&agent.units), short(agent.id)]
     };
     let rows: Vec<_> = agents.agents.iter().map(row).collect();
     out.table(&["AGENT", "UNITS", "ID"], &rows, "There are no agents yet.")
 }
 
-fn agent_text(out: &Output, agent: &Agent) -> String {
+fn agent_text(out: &Output, agent: &Agent, marks: &Marks) -> String {
+    let note = marks.beside(agent.id);
     let mut lines = vec![
-        format!("{}  {}", out.bold(escape::line(&agent.name)), out.dim(agent.id)),
+        format!("{}{note}  {}", out.bold(escape::line(&agent.name)), out.dim(agent.id)),
         format!("active   {}", if agent.active { "yes" } else { "no" }),
         format!("units    {}", list(&agent.units)),
     ];

@@ -8,6 +8,7 @@ use conclave_protocol::limits::HISTORY_PAGE_MAX;
 use crate::args::Context;
 use crate::error::CliError;
 use crate::escape;
+use crate::marks::Marks;
 
 /// Read the newest messages of a room, oldest first
 ///
@@ -28,6 +29,7 @@ pub(crate) struct HistoryArgs {
 pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> Result<(), CliError> {
     let client = context.client()?;
     let page = newest(&client, &args.room, args.limit, args.before.as_deref()).await?;
+    let marks = Marks::ask(context, &client).await;
     context.out.show(&page, |page| {
         if page.messages.is_empty() {
             return "No messages.".to_owned();
@@ -36,7 +38,8 @@ pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> Result<(), Cli
         if page.more && !context.out.quiet() {
             lines.push(context.out.dim("(there are older messages)"));
         }
-        lines.extend(page.messages.iter().map(|message| context.out.message(message)));
+        let line = |message| context.out.marked_message(message, &marks);
+        lines.extend(page.messages.iter().map(line));
         lines.join("\n")
     })?;
     // What was asked for has been shown; a node whose disk is full can only read.

@@ -13,9 +13,9 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::{check_multiaddrs, check_new_name};
 use crate::args::Context;
-use crate::commands::up::start_logs;
 use crate::error::CliError;
 use crate::escape;
+use crate::logs;
 use crate::output::{Output, shell_word};
 use crate::signals::Signals;
 
@@ -66,11 +66,11 @@ pub(crate) async fn run(context: &Context, args: JoinArgs) -> Result<(), CliErro
             format!(
                 "The request to join as {} is stored in {}. `conclave up` sends it.",
                 escape::line(&waiting.agent),
-                context.home.display()
+                escape::line(&context.home.display().to_string())
             )
         });
     }
-    start_logs();
+    logs::start();
     let mut signals = Signals::listen()?;
     let config = NodeConfig {
         home: context.home.clone(),

@@ -22,7 +22,7 @@ pub(crate) mod unit;
 pub(crate) mod up;
 pub(crate) mod why;
 
-use conclave_protocol::name::normalize_name;
+use conclave_protocol::name::new_name;
 use conclave_protocol::object::UnitKind;
 
 use crate::args::{Command, Context};
@@ -61,9 +61,9 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
 
 /// Checks a name that is about to be given to something, before anything is asked of a node.
 fn check_new_name(name: &str) -> Result<(), CliError> {
-    let checked = normalize_name(name);
+    let checked = new_name(name);
     checked.map(|_| ()).map_err(|error| {
-        let hint = "a name has 1 to 64 characters, without control characters, '/' and ':'";
+        let hint = "a name has 1 to 64 visible characters, without '/' and ':'";
         CliError::usage(error.to_string(), hint)
     })
 }

@@ -1,8 +1,10 @@
 //! `conclave room`: Chat Rooms, their permissions, who has access and who is there.
 
 use clap::{Args, Subcommand, ValueEnum};
-use conclave_node::api::types::{Access, AccessLine, Change, Participants, Room, RoomLine, Rooms};
-use conclave_protocol::id::{ObjectId, RoomId};
+use conclave_node::api::types::{
+    Access, AccessLine, Change, Named, Participants, Room, RoomLine, Rooms,
+};
+use conclave_protocol::id::{AgentId, ObjectId, RoomId};
 use serde::Serialize;
 
 use super::change::{ChangeArgs, Order, carry_out};
@@ -10,6 +12,7 @@ use super::{check_new_name, why};
 use crate::args::Context;
 use crate::error::CliError;
 use crate::escape;
+use crate::marks::Marks;
 use crate::output::{Output, list, short};
 
 /// What can be done with Chat Rooms.
@@ -149,11 +152,13 @@ pub(crate) async fn run(context: &Context, command: RoomCommand) -> Result<(), C
         }
         RoomCommand::List(args) => {
             let rooms = client.rooms(args.all).await?;
-            out.show(&rooms, |rooms| rooms_text(out, rooms))
+            let marks = Marks::ask(context, &client).await;
+            out.show(&rooms, |rooms| rooms_text(out, rooms, &marks))
         }
         RoomCommand::Show(args) => {
             let room = client.room(&args.room).await?;
-            out.show(&room, |room| room_text(out, room))
+            let marks = Marks::ask(context, &client).await;
+            out.show(&room, |room| room_text(out, room, &marks))
         }
         RoomCommand::Permit(args) => {
             let room = client.permit(&args.room, &args.unit).await?;
@@ -179,11 +184,13 @@ pub(crate) async fn run(context: &Context, command: RoomCommand) -> Result<(), C
         }
         RoomCommand::Access(AccessArgs { room, why: None }) => {
             let access = client.access(&room).await?;
-            out.show(&access, |access| access_text(out, access))
+            let marks = Marks::ask(context, &client).await;
+            out.show(&access, |access| access_text(out, access, &marks))
         }
         RoomCommand::Participants(args) => {
             let participants = client.participants(&args.room).await?;
-            out.show(&participants, participants_text)
+            let marks = Marks::ask(context, &client).await;
+            out.show(&participants, |participants| participants_text(participants, &marks))
         }
     }
 }
@@ -237,7 +244,7 @@ fn in_use_text(room: &Room) -> String {
     }
 }
 
-fn rooms_text(out: &Output, rooms: &Rooms) -> String {
+fn rooms_text(out: &Output, rooms: &Rooms, marks: &Marks) -> String {
     let row = |room: &RoomLine| {
         let unread = if room.access { room.unread.to_string() } else { "-".to_owned() };
         let note = match (room.access, room.active) {
@@ -245,15 +252,17 @@ fn rooms_text(out: &Output, rooms: &Rooms) -> String {
             (true, false) => "not in use",
             (true, true) => "",
         };
-        vec![escape::line(&room.name).into_owned(), unread, short(room.id), note.to_owned()]
+        let name = format!("{}{}", escape::line(&room.name), marks.beside(room.id));
+        vec![name, unread, short(room.id), note.to_owned()]
     };
     let rows: Vec<_> = rooms.rooms.iter().map(row).collect();
     out.table(&["CHAT ROOM", "UNREAD", "ID", ""], &rows, "No Chat Room is open to you.")
 }
 
-fn room_text(out: &Output, room: &Room) -> String {
+fn room_text(out: &Output, room: &Room, marks: &Marks) -> String {
+    let note = marks.beside(room.id);
     let mut lines = vec![
-        format!("{}  {}", out.bold(escape::line(&room.name)), out.dim(room.id)),
+        format!("{}{note}  {}", out.bold(escape::line(&room.name)), out.dim(room.id)),
         format!("history     {}", escape::line(&room.history)),
         format!("in use      {}", if room.active { "yes" } else { "no" }),
     ];
@@ -272,17 +281,19 @@ fn permissions_text(room: &Room) -> String {
     }
 }
 
-fn access_text(out: &Output, access: &Access) -> String {
+fn access_text(out: &Output, access: &Access, marks: &Marks) -> String {
     let row = |agent: &AccessLine| {
         let present = if agent.present { "present" } else { "away" };
-        vec![escape::line(&agent.name).into_owned(), present.to_owned(), list(&agent.via)]
+        let name = format!("{}{}", escape::line(&agent.name), marks.beside(agent.id));
+        vec![name, present.to_owned(), list(&agent.via)]
     };
     let rows: Vec<_> = access.agents.iter().map(row).collect();
     out.table(&["WITH ACCESS", "NOW", "THROUGH"], &rows, "Nobody has access.")
 }
 
-fn participants_text(participants: &Participants) -> String {
-    let names = participants.agents.iter().map(|agent| escape::line(&agent.name).into_owned());
-    let names: Vec<_> = names.collect();
+fn participants_text(participants: &Participants, marks: &Marks) -> String {
+    let name =
+        |agent: &Named<AgentId>| format!("{}{}", escape::line(&agent.name), marks.beside(agent.id));
+    let names: Vec<_> = participants.agents.iter().map(name).collect();
     if names.is_empty() { "Nobody is in the room now.".to_owned() } else { names.join("\n") }
 }

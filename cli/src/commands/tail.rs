@@ -11,6 +11,7 @@ use conclave_protocol::limits::HISTORY_PAGE_MAX;
 
 use crate::args::Context;
 use crate::error::CliError;
+use crate::marks::Marks;
 
 /// Follow a room: print messages as they are accepted
 ///
@@ -26,8 +27,9 @@ pub(crate) async fn run(context: &Context, args: &TailArgs) -> Result<(), CliErr
     let mut client = context.client()?;
     let start = client.history(&args.room, HISTORY_PAGE_MAX, None).await?;
     let mut seen = Seen::before(&start.messages, start.more);
+    let marks = Marks::ask(context, &client).await;
     loop {
-        follow(context, &client, &args.room, &mut seen).await?;
+        follow(context, &client, &args.room, (&mut seen, &marks)).await?;
         // The stream has ended without a reason of its own. The node may have been started
         // again and listen elsewhere; if it is gone, this says so.
         client = context.client()?;
@@ -39,16 +41,16 @@ async fn follow(
     context: &Context,
     client: &Client,
     room: &str,
-    seen: &mut Seen,
+    (seen, marks): (&mut Seen, &Marks),
 ) -> Result<(), CliError> {
     let mut events = client.events(Some(room)).await?;
     // What was accepted before the stream began, or was lost by the one before.
     for message in missed(client, room, seen).await? {
-        print_new(context, &message, seen)?;
+        print_new(context, &message, seen, marks)?;
     }
     loop {
         match events.next().await {
-            Some(StreamEvent::Message(message)) => print_new(context, &message, seen)?,
+            Some(StreamEvent::Message(message)) => print_new(context, &message, seen, marks)?,
             Some(StreamEvent::Ended(problem)) => return Err(problem.into()),
             Some(StreamEvent::Lagged) | None => return Ok(()),
             Some(_) => {}
@@ -56,11 +58,16 @@ async fn follow(
     }
 }
 
-fn print_new(context: &Context, message: &Message, seen: &mut Seen) -> Result<(), CliError> {
+fn print_new(
+    context: &Context,
+    message: &Message,
+    seen: &mut Seen,
+    marks: &Marks,
+) -> Result<(), CliError> {
     if !seen.is_new(message) {
         return Ok(());
     }
-    context.out.show(message, |message| context.out.message(message))
+    context.out.show(message, |message| context.out.marked_message(message, marks))
 }
 
 /// The messages back to the edge of what is known, oldest first.

@@ -11,6 +11,7 @@ use super::check_new_name;
 use crate::args::Context;
 use crate::error::CliError;
 use crate::escape;
+use crate::marks::Marks;
 use crate::output::short;
 
 /// What can be done with Departments and Roles.
@@ -149,9 +150,14 @@ async fn new(
 }
 
 async fn list(context: &Context, kind: UnitKind) -> Result<(), CliError> {
-    let units = context.client()?.units(kind).await?;
+    let client = context.client()?;
+    let units = client.units(kind).await?;
+    let marks = Marks::ask(context, &client).await;
     context.out.show(&units, |units: &Units| {
-        let row = |unit: &Unit| vec![escape::line(&unit.unit).into_owned(), short(unit.id)];
+        let row = |unit: &Unit| {
+            let name = format!("{}{}", escape::line(&unit.unit), marks.beside(unit.id));
+            vec![name, short(unit.id)]
+        };
         let rows: Vec<_> = units.units.iter().map(row).collect();
         let word = kind.word();
         let empty = format!("There is no {word} yet.");

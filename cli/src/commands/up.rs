@@ -1,6 +1,5 @@
 //! `conclave up`: runs the node.
 
-use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 
 use clap::Args;
@@ -12,12 +11,12 @@ use conclave_protocol::view::JoinState;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use tokio::sync::broadcast::error::RecvError;
-use tracing_subscriber::EnvFilter;
 
 use super::check_multiaddrs;
 use super::join::waiting_text;
 use crate::args::Context;
 use crate::error::CliError;
+use crate::logs;
 use crate::output::Output;
 use crate::signals::Signals;
 
@@ -81,7 +80,7 @@ pub(crate) async fn run(context: &Context, args: UpArgs) -> Result<(), CliError>
             "give an address such as 127.0.0.1:4180",
         ));
     }
-    start_logs();
+    logs::start();
     let mut signals = Signals::listen()?;
     let config = NodeConfig {
         home: context.home.clone(),
@@ -123,17 +122,6 @@ pub(crate) async fn run(context: &Context, args: UpArgs) -> Result<(), CliError>
             "nothing that was confirmed is lost",
         )),
     }
-}
-
-/// Sends logs to standard error.
-pub(crate) fn start_logs() {
-    let filter = EnvFilter::try_from_env("CONCLAVE_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    // Fails only if logs were started before.
-    let _ = logs.try_init();
 }
 
 fn start_error(error: StartError) -> CliError {

@@ -98,6 +98,7 @@ impl From<view::JoinRequestView> for JoinRequest {
             code: request.code,
             expires: Time(request.expires),
             name_taken: request.name_taken,
+            name_note: None,
         }
     }
 }

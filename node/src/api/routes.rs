@@ -3,6 +3,7 @@
 mod audit;
 mod changes;
 mod links;
+pub(super) mod marks;
 mod settings;
 
 use std::path::PathBuf;
@@ -62,6 +63,7 @@ pub(super) fn router() -> ApiRouter {
         .merge(links::router())
         .fallback(page::file)
         .merge(settings::router())
+        .merge(marks::router())
         .method_not_allowed_fallback(async || {
             let hint = "see the description of the local API";
             let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -135,7 +137,13 @@ async fn agent(State(app): State<App>, selector: PathText) -> Answer<Agent> {
 
 async fn agent_requests(State(app): State<App>) -> Answer<JoinRequests> {
     let requests = app.handle.query(Engine::join_requests).await??;
-    Ok(Json(JoinRequests { requests: requests.into_iter().map(JoinRequest::from).collect() }))
+    let looked = app.looked_at.now(&app.handle).await?;
+    let noted = |view| {
+        let mut request = JoinRequest::from(view);
+        request.name_note = looked.names.note_for_newcomer(&request.name);
+        request
+    };
+    Ok(Json(JoinRequests { requests: requests.into_iter().map(noted).collect() }))
 }
 
 /// A request to be approved.

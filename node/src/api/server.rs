@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::accept::accept_all;
 use super::auth::Guard;
 use super::error::ApiError;
+use super::routes::marks::LookedAt;
 use super::secret::Seal;
 use super::sessions::Sessions;
 use super::{page, routes};
@@ -40,6 +41,8 @@ pub(super) struct App {
     pub(super) sessions: Arc<Sessions>,
     /// Who may call.
     pub(super) guard: Arc<Guard>,
+    /// Names that deceive.
+    pub(super) looked_at: LookedAt,
 }
 
 /// Serves the API on `listener` until `shutdown` resolves, then ends open requests.
@@ -60,7 +63,9 @@ pub(crate) async fn serve(
     }
     let (close, mut closing) = watch::channel(false);
     let guard = Arc::new(Guard::new(address, &token, sessions.clone()));
-    let app = App { handle, closing: closing.clone(), seal, sessions, guard };
+    let looked_at = LookedAt::default();
+    let closes = closing.clone();
+    let app = App { handle, closing: closes, seal, sessions, looked_at, guard };
     let router = routes::router()
         .layer(middleware::from_fn(limit_time))
         .layer(middleware::from_fn_with_state(app.clone(), check_caller))

@@ -3,6 +3,7 @@
 //! Ids are lower-case hexadecimal, times RFC 3339 in UTC, names of fields `snake_case`.
 
 mod authority;
+mod names;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ pub use self::authority::{
     Admin, Admins, Applied, Change, ChangeRequest, Changed, DryRun, Effects, LogEntry, LogPage,
     MissingDevice, Recovered, RecoveryRequest, RoomEffects, Why, WhyAccess, WhyLink,
 };
+pub use self::names::{Mark, Marks};
 pub use self::settings::{Draft, Drafts, Present, Settings, SettingsChange};
 use super::time::Time;
 
@@ -119,6 +121,9 @@ pub struct JoinRequest {
     pub expires: Time,
     /// Whether an agent of that name exists already.
     pub name_taken: bool,
+    /// What is odd about the name, in words; left out if nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_note: Option<String>,
 }
 
 /// Devices that ask to be let in.

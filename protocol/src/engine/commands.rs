@@ -11,7 +11,7 @@ use crate::control::{Access, ControlLog, Selected};
 use crate::envelope::{EnvelopeKind, check_text};
 use crate::id::{AgentId, ObjectId, RoomId, UnitId};
 use crate::limits::OVERRIDES_MAX;
-use crate::name::{normal_form, normalize_name};
+use crate::name::{new_name, normal_form, normalize_name};
 use crate::object::{
     Capabilities, ControlObject, HistoryPolicy, MemberGrant, Payload, Permit, Principal, Revoke,
     RevokeMode, RoomCreate, UnitCreate, UnitKind,
@@ -453,11 +453,11 @@ fn selected<T>(selected: Selected<T>, typed: &str) -> Result<T, Failure> {
 }
 
 pub(super) fn stored_name(typed: &str) -> Result<String, Failure> {
-    normalize_name(typed).map_err(|error| {
+    new_name(typed).map_err(|error| {
         Failure::new(
             FailureKind::Usage,
             error.to_string(),
-            "a name has 1 to 64 characters, no control characters, no '/' and no ':'",
+            "a name has 1 to 64 visible characters, without '/' and ':'",
         )
     })
 }

@@ -30,6 +30,7 @@ mod io;
 mod joining;
 mod load;
 mod messages;
+mod naming;
 mod presence;
 mod preview;
 mod pulling;

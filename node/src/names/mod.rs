@@ -1,0 +1,144 @@
+//! Names that deceive: which ones, and in plain words why.
+//!
+//! A name is signed data that others made. Nothing refuses one that is well formed, so whoever
+//! shows it says what is odd about it: it holds what cannot be seen, mixes scripts within a word,
+//! looks like another name in use, or like a word of the program itself. What looks alike is
+//! Unicode's list of confusable characters (UTS 39); nothing but notes depends on it.
+
+mod looks;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use conclave_protocol::hidden::{Fault, faults};
+use conclave_protocol::id::ObjectId;
+use conclave_protocol::name::normal_form;
+use conclave_protocol::view::{NameView, NamedKind};
+
+use self::looks::{is_odd_space, looks, mixed_scripts};
+
+/// What an agent cannot be called without being taken for the program or for everybody.
+const WORDS_OF_THE_PROGRAM: [&str; 14] = [
+    "admin",
+    "administrator",
+    "admins",
+    "anonymous",
+    "conclave",
+    "everybody",
+    "everyone",
+    "me",
+    "nobody",
+    "root",
+    "root key",
+    "system",
+    "the root key",
+    "you",
+];
+
+/// A name that deceives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Marked {
+    /// Who bears it.
+    pub(crate) id: ObjectId,
+    /// The name.
+    pub(crate) name: String,
+    /// Why, in plain words.
+    pub(crate) note: String,
+}
+
+/// All names in use, by how they look.
+pub(crate) struct Names {
+    names: Vec<NameView>,
+    /// Live bearers by kind and look, as places in the list.
+    alike: BTreeMap<(NamedKind, String), Vec<usize>>,
+    words: BTreeSet<String>,
+}
+
+impl Names {
+    /// Looks at all names.
+    pub(crate) fn new(names: Vec<NameView>) -> Self {
+        let mut alike: BTreeMap<(NamedKind, String), Vec<usize>> = BTreeMap::new();
+        for (place, name) in names.iter().enumerate().filter(|(_, name)| name.live) {
+            for look in looks(plain(&name.name)) {
+                alike.entry((name.kind, look)).or_default().push(place);
+            }
+        }
+        let words = WORDS_OF_THE_PROGRAM.iter().flat_map(|word| looks(word)).collect();
+        Self { names, alike, words }
+    }
+
+    /// The names that deceive, in the order in which the names came.
+    pub(crate) fn marked(&self) -> Vec<Marked> {
+        let marked = |(place, name): (usize, &NameView)| {
+            let other = |at: &usize| *at != place;
+            let note = self.note(&name.name, name.kind, other)?;
+            Some(Marked { id: name.id, name: name.name.clone(), note })
+        };
+        self.names.iter().enumerate().filter_map(marked).collect()
+    }
+
+    /// What is odd about the name that a newcomer asks for. That the very same name is taken is
+    /// said elsewhere.
+    pub(crate) fn note_for_newcomer(&self, name: &str) -> Option<String> {
+        let same = normal_form(name);
+        let other = |at: &usize| self.names.get(*at).is_some_and(|n| normal_form(&n.name) != same);
+        self.note(name, NamedKind::Agent, other)
+    }
+
+    fn note(
+        &self,
+        shown: &str,
+        kind: NamedKind,
+        is_other: impl Fn(&usize) -> bool,
+    ) -> Option<String> {
+        let name = plain(shown);
+        let mut notes = oddities(name);
+        let looks = looks(name);
+        let alike: BTreeSet<usize> = looks
+            .iter()
+            .filter_map(|look| self.alike.get(&(kind, look.clone())))
+            .flatten()
+            .copied()
+            .filter(is_other)
+            .collect();
+        if let Some(other) = alike.first().and_then(|place| self.names.get(*place)) {
+            let more = match alike.len() - 1 {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            notes.push(format!("looks like \"{}\" ({}){more}", other.name, kind.word()));
+        }
+        if kind == NamedKind::Agent && looks.iter().any(|look| self.words.contains(look)) {
+            notes.push("could be taken for a word of the program".to_owned());
+        }
+        (!notes.is_empty()).then(|| notes.join("; "))
+    }
+}
+
+/// The name without the digits by which the control log tells equal names apart.
+fn plain(shown: &str) -> &str {
+    shown.split_once(':').map_or(shown, |(name, _)| name)
+}
+
+/// What is odd about a name by itself.
+fn oddities(name: &str) -> Vec<String> {
+    let mut notes = Vec::new();
+    if name.is_ascii() {
+        return notes;
+    }
+    let found = |wanted| faults(name).any(|(_, fault)| fault == Some(wanted));
+    if found(Fault::Hidden) {
+        notes.push("holds hidden characters".to_owned());
+    }
+    if found(Fault::Pile) {
+        notes.push("piles up marks on a letter".to_owned());
+    }
+    if name.chars().any(is_odd_space) {
+        notes.push("holds unusual spaces".to_owned());
+    }
+    if let Some(scripts) = mixed_scripts(name) {
+        notes.push(format!("mixes {scripts}"));
+    }
+    notes
+}
