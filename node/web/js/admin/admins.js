@@ -3,10 +3,10 @@
 import { h, button, icon } from '../dom.js';
 import { name, plain } from '../text.js';
 import { link } from '../router.js';
-import { allAdmins, allowed, directory, heading, live, shellWord, shortId, table, unitName } from './core.js';
+import { allAdmins, allowed, directory, heading, hint, live, shellWord, shortId, table, unitName } from './core.js';
 import { change } from './change.js';
 import { objects } from './effects.js';
-import { agentOptions, pick } from './pick.js';
+import { agentOptions, lastGoodField, pick } from './forms.js';
 
 const RIGHTS = {
   units: 'Departments, Groups, Roles and who belongs to them',
@@ -19,7 +19,7 @@ const RIGHTS = {
 export function show(place, { me }) {
   const view = live(allAdmins, (admins) => body(admins, me));
   place.append(heading('Admins', allowed(me, 'admins') && button([icon('add'), 'Make admin'], () => grant(me))),
-    h('p', { class: 'hint' }, 'Rank 1 is the most senior. Only somebody strictly more senior, or the root key, can end an admin’s authority; everyone can step down. To grant gives no right to read.'),
+    hint('Rank 1 is the most senior. Only somebody strictly more senior, or the root key, can end an admin’s authority; everyone can step down. To grant gives no right to read.'),
     view.region);
   return view.end;
 }
@@ -71,7 +71,7 @@ export async function grant(me, agent) {
       if (!agent) picker = pick({ legend: 'Who', options, changed: again, single: true });
       for (const node of [rank, scope, ...rights.map((one) => one.input)]) node.addEventListener('input', again);
       return [picker?.node, h('div', { class: 'admin-two' },
-        h('div', { class: 'field' }, h('label', { for: 'admin-rank' }, 'Rank'), rank, h('p', { class: 'hint' }, `Yours is ${me.rank}; yours to give: ${lowest} and below in seniority.`)),
+        h('div', { class: 'field' }, h('label', { for: 'admin-rank' }, 'Rank'), rank, hint(`Yours is ${me.rank}; yours to give: ${lowest} and below in seniority.`)),
         h('div', { class: 'field' }, h('label', { for: 'admin-scope' }, 'Limited to'), scope)),
       h('fieldset', { class: 'admin-fieldset' }, h('legend', null, 'May change'),
         rights.map((one) => h('label', { class: 'admin-pick' }, one.input, h('span', null, h('b', null, one.right), ` ${one.text}`)))), rootNote];
@@ -94,12 +94,8 @@ export function endAuthority(admin) {
   return change({
     title: `End authority of ${who}`, yes: `End authority of ${who}`, danger: true,
     intro: h('p', null, `Rank ${admin.rank}, on the device `, shortId(admin.device), '. The person stays in the company. Other grants on other devices stay.'),
-    fields: (update) => {
-      lastGood = h('input', { type: 'text', id: 'last-good', spellcheck: 'false', autocomplete: 'off', on: { change: update } });
-      return h('details', { class: 'field' }, h('summary', null, 'If the key was stolen'), h('label', { for: 'last-good' }, 'Last signed change that still counts, by id'), lastGood,
-        h('p', { class: 'hint' }, 'The Audit shows the ids. Empty: all that this node knows goes on counting.'));
-    },
-    changes: () => [{ change: 'revoke_admin', agent: admin.agent.id, device: admin.device, last_good: lastGood?.value.trim() || null }],
+    fields: (update) => { lastGood = lastGoodField(update); return lastGood.node; },
+    changes: () => [{ change: 'revoke_admin', agent: admin.agent.id, device: admin.device, last_good: lastGood?.text() || null }],
     command: `conclave admin revoke ${shellWord(admin.agent.name)} --device ${admin.device}`,
     view: () => ({ nothing: 'Nobody loses access to a room by it.' }),
     done: ['Ended the authority of ', name(admin.agent), '.'],

@@ -9,7 +9,7 @@ import { change, lastSeen } from './change.js';
 import { endAuthority, grant } from './admins.js';
 import { revoke, letReturn } from './revoke.js';
 import { takeOut } from './units.js';
-import { pick, unitOptions } from './pick.js';
+import { pick, unitOptions } from './forms.js';
 import { whyAccess } from './why.js';
 
 /** Shows the view. */
@@ -79,7 +79,7 @@ function authorityOf({ agent, admins }, me) {
 }
 
 async function add({ agent }, me) {
-  const options = await unitOptions(agent.units, (label) => allowed(me, 'units', label));
+  const options = await unitOptions((label) => !agent.units.includes(label) && allowed(me, 'units', label));
   let picker;
   return change({
     title: `Add ${plain(agent.name)} to units`, yes: 'Ok',
@@ -92,8 +92,8 @@ async function add({ agent }, me) {
 /** From here to there in one step, so that nothing that stays open closes in between. */
 async function move({ agent, open }, me) {
   const mine = (label) => allowed(me, 'units', label);
-  const own = await unitOptions([], (label) => agent.units.includes(label) && mine(label));
-  const others = await unitOptions(agent.units, mine);
+  const own = await unitOptions((label) => agent.units.includes(label) && mine(label));
+  const others = await unitOptions((label) => !agent.units.includes(label) && mine(label));
   let from;
   let to;
   return change({

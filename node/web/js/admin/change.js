@@ -4,7 +4,7 @@ import { post, events, Problem } from '../api.js';
 import { h, fill, button, icon, announce, problemBox } from '../dom.js';
 import { fullTime, name } from '../text.js';
 import { link } from '../router.js';
-import { ask, forget, shortId, several, status } from './core.js';
+import { ask, forget, hint, several, shortId, status } from './core.js';
 import { effectsView, merge, warnings } from './effects.js';
 
 /**
@@ -24,21 +24,26 @@ export async function change(what) {
     const trouble = h('div');
     const ok = h('button', { type: 'submit', class: what.danger ? 'danger' : 'primary', disabled: true }, what.yes);
     let turn = 0;
+    let looked = '';
     let working = false;
     async function look() {
       if (working) return;
       const mine = ++turn;
       const bodies = what.changes();
-      ok.disabled = !bodies.length || what.preview !== false;
-      if (!bodies.length || what.preview === false) { fill(outlook, what.empty && h('p', { class: 'hint' }, !bodies.length && what.empty)); return; }
-      if (!outlook.firstChild) fill(outlook, h('p', { class: 'hint' }, 'Looking at what this changes…'));
+      const asked = JSON.stringify(bodies);
+      ok.disabled = !bodies.length || (what.preview !== false && asked !== looked);
+      if (!bodies.length || what.preview === false) { fill(outlook, what.empty && hint(!bodies.length && what.empty)); return; }
+      if (!outlook.firstChild) fill(outlook, hint('Looking at what this changes…'));
       try {
         const effects = merge(await Promise.all(bodies.map((body) => post('/v1/changes/preview', body))));
         if (mine !== turn) return;
         fill(outlook, effectsView(effects, what.view?.(bodies) ?? {}), effects.powerless && rootKey(what.command));
+        looked = asked;
         ok.disabled = false;
       } catch (problem) {
         if (mine !== turn) return;
+        looked = '';
+        ok.disabled = true;
         fill(outlook, problemView(problem, what.command));
       }
     }
@@ -57,7 +62,7 @@ export async function change(what) {
         ok.disabled = false;
         fill(trouble, done.length > 0 && h('p', null, `${done.length} of ${what.changes().length} were done.`), problemView(problem, what.command));
       }
-      if (done.length) { forget(); events.emit('changed-here', {}); }
+      if (done.length) { forget(); setTimeout(() => events.emit('changed-here', {}), 0); }
     }
     stop = events.on('control', look);
     const fields = what.fields?.(look);

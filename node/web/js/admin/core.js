@@ -3,7 +3,7 @@
 
 import { get, events, Problem } from '../api.js';
 import { h, append, button, dialog, problemBox } from '../dom.js';
-import { name } from '../text.js';
+import { count, name } from '../text.js';
 
 /** Units in the order in which they are shown. */
 export const UNIT_KINDS = ['department', 'group', 'role'];
@@ -52,12 +52,15 @@ export const status = () => get('/v1/status');
 
 const ids = new Map();
 
+/** Words that matter less, and what explains. */
+export const quiet = (...content) => h('span', { class: 'quiet-text' }, content);
+export const hint = (...content) => h('p', { class: 'hint' }, content);
+
 /** A unit or other principal by its full name: its kind in quiet letters, then the name. */
 export function unitName(label) {
-  if (label === 'role:Agent') return h('span', null, 'Everybody', h('span', { class: 'quiet-text' }, ' (role:Agent)'));
+  if (label === 'role:Agent') return h('span', null, 'Everybody', quiet(' (role:Agent)'));
   const { kind, path } = parts(label);
-  return h('span', { class: 'admin-unit' }, h('span', { class: 'quiet-text' }, `${KIND_WORDS[kind] ?? kind} `),
-    name({ id: ids.get(label), name: path }));
+  return h('span', null, quiet(KIND_WORDS[kind] ?? kind, ' '), name({ id: ids.get(label), name: path }));
 }
 
 /** The start of an id; the whole of it is its title. */
@@ -79,9 +82,10 @@ function placeOf(node) {
 }
 
 function focusAt(region, place) {
-  const tag = place.split('\n')[1];
+  const [row, tag] = place.split('\n');
   const same = [...region.querySelectorAll(tag)].find((node) => placeOf(node) === place);
-  (same ?? document.querySelector('.admin-view h1'))?.focus();
+  const near = row && region.querySelector(`[data-row="${CSS.escape(row)}"] :is(a, button, summary)`);
+  (same || near || document.querySelector('.admin-view h1'))?.focus();
 }
 
 /** Replaces the children of a region; the keyboard stays where it was. */
@@ -107,7 +111,7 @@ export async function ask(title, build, props) {
  * only when what was read has changed. Gives `{region, refresh, redraw, end}`.
  */
 export function live(read, render, kinds = ['control']) {
-  const region = h('div', { 'aria-busy': 'true' }, h('p', { class: 'hint' }, 'Reading…'));
+  const region = h('div', { 'aria-busy': 'true' }, hint('Reading…'));
   let ended = false;
   let busy = false;
   let again = false;
@@ -157,7 +161,7 @@ export function heading(title, ...actions) {
  * shows its heading beside it.
  */
 export function table(caption, columns, rows, empty) {
-  if (!rows.length) return h('p', { class: 'hint' }, empty);
+  if (!rows.length) return hint(empty);
   const cell = (content, at) => h(at ? 'td' : 'th', { 'data-label': columns[at], scope: at ? null : 'row' }, content);
   return h('table', { class: 'admin-table' }, h('caption', { class: 'visually-hidden' }, caption),
     h('thead', null, h('tr', null, columns.map((column) => h('th', { scope: 'col' }, column || h('span', { class: 'visually-hidden' }, 'Actions'))))),
@@ -174,8 +178,32 @@ export function several(things, shown = 12) {
 
 /** A search field over a list; calls `changed(text)` as one types. */
 export function filterField(label, value, changed) {
-  return h('input', { type: 'search', class: 'admin-filter', placeholder: label, 'aria-label': label, value,
+  return h('input', { type: 'search', placeholder: label, 'aria-label': label, value,
     spellcheck: 'false', autocomplete: 'off', on: { input: (event) => changed(event.target.value.trim().toLowerCase()) } });
+}
+
+/** A choice of one value; the first option is shown at first unless another is `value`. */
+export function choice(label, options, value, changed) {
+  return h('select', { 'aria-label': label, on: { change: (event) => changed(event.target.value) } },
+    options.map(([key, text]) => h('option', { value: key, selected: key === value }, text)));
+}
+
+/**
+ * A list of things that are in use or not, to filter. `states` are the options of the choice (`all`
+ * shows all); `text(thing)` is what is searched, `row(thing, data)` a row of the table.
+ */
+export function listView(place, { title, about, noun, label, states, read, list, text, row, columns, kept, empty }) {
+  const body = (data) => {
+    const all = list(data).filter((thing) => kept.which === 'all' || thing.active === (kept.which === 'active'));
+    const fits = all.filter((thing) => text(thing).toLowerCase().includes(kept.filter));
+    return [h('p', { class: 'hint', role: 'status' }, fits.length < all.length && `${fits.length} of `, count(all.length, noun)),
+      table(title, columns, fits.map((thing) => row(thing, data)), all.length ? `No ${noun} fits.` : empty)];
+  };
+  const view = live(read, body);
+  place.append(heading(title), about && hint(about), h('div', { class: 'admin-tools' },
+    filterField(label, kept.filter, (typed) => { kept.filter = typed; view.redraw(); }),
+    choice('Show', states, kept.which, (key) => { kept.which = key; view.redraw(); })), view.region);
+  return view.end;
 }
 
 /** A word as a shell reads it. */

@@ -3,7 +3,7 @@
 import { h } from '../dom.js';
 import { name } from '../text.js';
 import { link } from '../router.js';
-import { directory, heading, live, shortId, status, table } from './core.js';
+import { directory, heading, hint, live, quiet, shortId, status, table } from './core.js';
 import { lastSeen } from './change.js';
 
 /** Shows the view. */
@@ -13,7 +13,7 @@ export function show(place) {
     return { applied, device, connected: peers.map((peer) => peer.device), agents: known.agents };
   }, body, ['control', 'presence']);
   place.append(heading('Devices'),
-    h('p', { class: 'hint' }, 'Every device reports which changes it has applied. One that is switched off applies them before it does anything else with others.'),
+    hint('Every device reports which changes it has applied. One that is switched off applies them before it does anything else with others.'),
     view.region);
   // The reports of other devices are no news of their own.
   const looking = setInterval(() => { if (!document.hidden) view.refresh(); }, 1000);
@@ -30,7 +30,7 @@ function body({ applied, device, connected, agents }) {
     table('Devices', ['Agent', 'Device', 'All changes applied', 'Connected'], devices.map(({ id, agent }) => ({ key: id, cells: [
       h('a', { href: link('admin', 'agents', agent.id) }, name(agent)), shortId(id),
       away.has(id) ? h('span', { class: 'warn' }, `not yet, ${lastSeen(away.get(id))}`) : h('span', { class: 'gains' }, 'yes'),
-      id === device ? 'this device' : connected.includes(id) ? 'with this node' : h('span', { class: 'quiet-text' }, 'not with this node'),
+      id === device ? 'this device' : connected.includes(id) ? 'with this node' : quiet('not with this node'),
     ] })), 'There are no devices.'),
   ];
 }

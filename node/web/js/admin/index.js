@@ -4,7 +4,7 @@ import { get, events, Problem } from '../api.js';
 import { h, append, fill, problemBox } from '../dom.js';
 import { name } from '../text.js';
 import { link } from '../router.js';
-import { allAdmins, status, several, unitName } from './core.js';
+import { allAdmins, hint, several, status, unitName } from './core.js';
 import { toldStrip } from './change.js';
 import * as units from './units.js';
 import * as agents from './agents.js';
@@ -36,7 +36,7 @@ export function show(place, route) {
   const tidy = [];
   let ended = false;
   const nav = h('nav', { class: 'admin-nav', 'aria-label': 'Administration' });
-  const body = h('div', { class: 'admin-view' }, h('p', { class: 'hint' }, 'Reading…'));
+  const body = h('div', { class: 'admin-view' }, hint('Reading…'));
   fill(place, h('div', { class: 'admin' }, styles(), nav, toldStrip, body));
   begin().catch((problem) => {
     if (!(problem instanceof Problem)) console.error(problem);
@@ -96,7 +96,7 @@ async function stranger() {
 function outside(me, shown) {
   return [h('h1', { tabindex: '-1' }, shown.title),
     h('p', null, `Your authority as admin does not cover this. It covers ${me.may.join(', ') || 'nothing'}`, me.scope && [' in ', unitName(me.scope)], '.'),
-    h('p', { class: 'hint' }, 'A more senior admin can give you more.')];
+    hint('A more senior admin can give you more.')];
 }
 
 /** The admin pages have a style sheet of their own, which others need not load. */

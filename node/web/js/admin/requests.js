@@ -3,15 +3,15 @@
 import { get, post } from '../api.js';
 import { h, button, icon } from '../dom.js';
 import { name, plain, count } from '../text.js';
-import { heading, live, shortId } from './core.js';
+import { heading, hint, live, quiet, shortId } from './core.js';
 import { change } from './change.js';
-import { pick, unitOptions } from './pick.js';
+import { pick, unitOptions } from './forms.js';
 
 /** Shows the view. */
 export function show(place) {
   const view = live(async () => (await get('/v1/agent-requests')).requests, body, ['join_requests', 'control']);
   place.append(heading('Requests'),
-    h('p', { class: 'hint' }, 'Computers that ask to be let in. Compare the safety code with the newcomer, by phone or in person: it proves that nobody stands between your two computers.'),
+    hint('Computers that ask to be let in. Compare the safety code with the newcomer, by phone or in person: it proves that nobody stands between your two computers.'),
     view.region);
   const ticking = setInterval(() => tick(place), 1000);
   return () => { clearInterval(ticking); view.end(); };
@@ -21,7 +21,7 @@ function body(requests) {
   if (!requests.length) return h('p', { class: 'admin-empty' }, 'Nobody asks to be let in. A newcomer runs ', h('code', null, 'conclave join --as NAME'), '; the request then appears here by itself.');
   return h('ul', { class: 'admin-requests' }, requests.map((request) => h('li', { 'data-row': request.device, class: 'admin-card' },
     h('div', null, h('h2', null, name(request, request.name_note)), h('p', { class: 'quiet-text' }, 'Device ', shortId(request.device), '. ', left(request.expires)), doubts(request)),
-    h('div', { class: 'admin-code-box' }, h('span', { class: 'quiet-text' }, 'Safety code'), h('span', { class: 'admin-code' }, plain(request.code))),
+    h('div', { class: 'admin-code-box' }, quiet('Safety code'), h('span', { class: 'admin-code' }, plain(request.code))),
     h('div', { class: 'admin-actions' }, button([icon('check'), 'Let in'], () => letIn(request), { class: 'primary', 'aria-label': `Let ${plain(request.name)} in` })))));
 }
 
@@ -67,7 +67,7 @@ async function letIn(request) {
   };
   return change({
     title: `Let ${who} in`, yes: `Let ${who} in`, preview: false,
-    intro: [doubts(request), h('div', { class: 'admin-code-box' }, h('span', { class: 'quiet-text' }, 'This computer shows'), h('span', { class: 'admin-code' }, plain(request.code)))],
+    intro: [doubts(request), h('div', { class: 'admin-code-box' }, quiet('This computer shows'), h('span', { class: 'admin-code' }, plain(request.code)))],
     fields: (update) => {
       input = h('input', { type: 'text', id: 'safety-code', class: 'admin-code-input', placeholder: 'XXXX-XXXX', maxlength: '16', autocomplete: 'off', spellcheck: 'false',
         autofocus: true, 'aria-describedby': 'code-verdict', on: { input: () => compare(update) } });

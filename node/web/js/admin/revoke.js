@@ -2,8 +2,9 @@
 
 import { h } from '../dom.js';
 import { name, plain } from '../text.js';
-import { shellWord, shortId } from './core.js';
+import { hint, shellWord, shortId } from './core.js';
 import { change } from './change.js';
+import { lastGoodField } from './forms.js';
 
 /** Dismisses `agent`, or revokes one `device` of theirs. */
 export function revoke(agent, device) {
@@ -14,9 +15,8 @@ export function revoke(agent, device) {
   const way = (value, title, text, update) => h('label', { class: 'admin-way' },
     h('input', { type: 'radio', name: 'way', checked: value === strict, on: { change: () => { strict = value; keep.hidden = !strict; update(); } } }),
     h('span', null, h('b', null, title), h('span', { class: 'hint' }, text)));
-  const words = (field) => field?.querySelector('textarea, input').value.split(/\s+/u).filter(Boolean) ?? [];
   const changes = () => [{ change: 'revoke_agent', agent: agent.id, device, strict,
-    keep: strict ? words(keep) : [], last_good: words(lastGood)[0] }];
+    keep: strict ? keep.querySelector('textarea').value.split(/\s+/u).filter(Boolean) : [], last_good: lastGood?.text() || null }];
   const command = `conclave agent revoke ${shellWord(agent.name)}${device ? ` --device ${device}` : ''}`;
   return change({
     title: device ? `Revoke a device of ${who}` : `Dismiss ${who}`, yes: device ? `Revoke ${device.slice(0, 12)}` : `Dismiss ${who}`, danger: true,
@@ -25,15 +25,12 @@ export function revoke(agent, device) {
     fields: (update) => {
       keep = h('div', { class: 'field', hidden: true }, h('label', { for: 'keep' }, 'Last good messages, by id'),
         h('textarea', { id: 'keep', rows: '2', spellcheck: 'false', on: { change: update } }),
-        h('p', { class: 'hint' }, 'One per room, separated by spaces; they and what came before them stay. With none, nothing that was written stays.'));
-      lastGood = h('details', { class: 'field' }, h('summary', null, 'If an admin’s key was stolen'),
-        h('label', { for: 'last-good' }, 'Last signed change that still counts, by id'),
-        h('input', { type: 'text', id: 'last-good', spellcheck: 'false', autocomplete: 'off', on: { change: update } }),
-        h('p', { class: 'hint' }, 'The Audit shows the ids. Empty: all that this node knows goes on counting.'));
+        hint('One per room, separated by spaces; they and what came before them stay. With none, nothing that was written stays.'));
+      lastGood = lastGoodField(update);
       return [h('fieldset', { class: 'admin-fieldset' }, h('legend', null, 'Why'),
         way(false, device ? 'Out of use' : 'Left the company', 'What was written before stays for the others: whatever somebody has answered, or a node had shown.', update),
         way(true, 'Stolen, or in other hands', 'Of what was written, only what you name below stays, and what came before it. Undoing this takes an admin as senior as you.', update)),
-      keep, lastGood];
+      keep, lastGood.node];
     },
     changes, command,
     view: () => ({ nothing: 'Nobody loses access to a room by this.' }),

@@ -6,8 +6,8 @@ import { name, plain, count } from '../text.js';
 import { link } from '../router.js';
 import { directory, heading, live, parts, several, table, unitName } from './core.js';
 import { change } from './change.js';
-import { nameField } from './units.js';
-import { agentOptions, pick, unitOptions } from './pick.js';
+import { permissionPicker } from '../picker.js';
+import { textChange } from './forms.js';
 import { whyAccess } from './why.js';
 
 /** Shows the view. */
@@ -59,15 +59,11 @@ function permissionRow(room, label, agents, known) {
 }
 
 async function permit(room) {
-  const options = [
-    ...room.permissions.includes('role:Agent') ? [] : [{ value: 'role:Agent', label: 'Everybody', kind: 'role', aside: 'all agents of the company' }],
-    ...await unitOptions(room.permissions),
-    ...(await agentOptions()).map((option) => ({ ...option, value: `agent:${option.label}` })).filter((option) => !room.permissions.includes(option.value))];
   let picker;
   return change({
-    title: `Add Permission to ${plain(room.name)}`, yes: 'Ok', empty: 'Choose Departments, Groups, Roles or people; who will get in is shown here.',
-    fields: (update) => { picker = pick({ legend: 'Open it to', options, changed: update }); return picker.node; },
-    changes: () => (picker?.chosen() ?? []).map((unit) => ({ change: 'permit', room: room.id, unit })),
+    title: `Add Permission to ${plain(room.name)}`, yes: 'Ok', empty: 'Who will get in is shown here before you say Ok.',
+    fields: (update) => { picker = permissionPicker({ onChange: update }); return picker.node; },
+    changes: () => (picker?.value() ?? []).map((unit) => ({ change: 'permit', room: room.id, unit })),
     view: () => ({ nothing: 'Nobody gets in by this who is not in already.' }),
     done: (answers) => [`Added ${count(answers.length, 'permission')} to `, name(room), '.'],
   });
@@ -83,31 +79,17 @@ function unpermit(room, label) {
   });
 }
 
-function rename(room) {
-  let field;
-  return change({
-    title: `Rename ${plain(room.name)}`, yes: 'Rename', preview: false,
-    fields: (update) => { field = nameField(room.name, update, 'New name'); return field.node; },
-    changes: () => {
-      const text = field?.input.value.trim();
-      return text && text !== room.name ? [{ change: 'rename_room', room: room.id, name: text }] : [];
-    },
-    done: ([answer]) => ['Renamed: it is now ', name(answer.room ?? { name: answer.subject }), '.'],
-  });
-}
+const rename = (room) => textChange({
+  title: `Rename ${plain(room.name)}`, label: 'New name', value: room.name,
+  body: (text) => ({ change: 'rename_room', room: room.id, name: text }),
+  done: ([answer]) => ['Renamed: it is now ', name(answer.room ?? { name: answer.subject }), '.'],
+});
 
-function topic(room) {
-  let input;
-  return change({
-    title: `Topic of ${plain(room.name)}`, yes: 'Ok', preview: false,
-    fields: (update) => {
-      input = h('input', { type: 'text', id: 'admin-topic', autocomplete: 'off', value: room.topic ?? '', on: { input: update } });
-      return h('div', { class: 'field' }, h('label', { for: 'admin-topic' }, 'Topic'), input, h('p', { class: 'hint' }, 'Shown above the conversation. Empty: none.'));
-    },
-    changes: () => input && input.value.trim() !== (room.topic ?? '') ? [{ change: 'set_room_topic', room: room.id, topic: input.value.trim() }] : [],
-    done: ['Changed the topic of ', name(room), '.'],
-  });
-}
+const topic = (room) => textChange({
+  title: `Topic of ${plain(room.name)}`, label: 'Topic', about: 'Shown above the conversation. Empty: none.', value: room.topic ?? '', optional: true,
+  body: (text) => ({ change: 'set_room_topic', room: room.id, topic: text }),
+  done: ['Changed the topic of ', name(room), '.'],
+});
 
 function setActive(room) {
   const verb = room.active ? 'Deactivate' : 'Reactivate';

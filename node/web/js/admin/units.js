@@ -4,9 +4,9 @@ import { post } from '../api.js';
 import { h, button, icon } from '../dom.js';
 import { name, plain, count } from '../text.js';
 import { link } from '../router.js';
-import { KIND_WORDS, allowed, directory, filterField, heading, live, several, unitName } from './core.js';
+import { allowed, directory, filterField, heading, hint, KIND_WORDS, live, quiet, several, unitName } from './core.js';
 import { change } from './change.js';
-import { agentOptions, pick } from './pick.js';
+import { agentOptions, pick, textChange } from './forms.js';
 
 const open = new Set();
 let filter = '';
@@ -33,17 +33,17 @@ function body(known, me) {
   const shown = departments.filter((unit) => fits(unit) || groupsOf(unit).some(fits));
   const roles = known.units.filter((unit) => unit.kind === 'role').filter(fits);
   return [
-    h('section', { 'aria-labelledby': 'units-departments' }, h('h2', { id: 'units-departments' }, `Departments (${departments.length})`),
+    h('section', null, h('h2', null, `Departments (${departments.length})`),
       shown.length ? h('ul', { class: 'admin-units' }, shown.map((unit) => unitLine(known, unit, me,
         groupsOf(unit).filter((group) => fits(group) || unit.path.toLowerCase().includes(filter)))))
-        : h('p', { class: 'hint' }, filter ? 'No Department fits.' : 'There is no Department yet. New Department makes the first; Groups belong to one.')),
-    h('section', { 'aria-labelledby': 'units-roles' }, h('h2', { id: 'units-roles' }, `Roles (${known.units.filter((unit) => unit.kind === 'role').length})`),
-      h('p', { class: 'hint' }, 'Every agent also holds the built-in role:Agent. Nobody has to be added to it.'),
+        : hint(filter ? 'No Department fits.' : 'There is no Department yet. New Department makes the first; Groups belong to one.')),
+    h('section', null, h('h2', null, `Roles (${known.units.filter((unit) => unit.kind === 'role').length})`),
+      hint('Every agent also holds the built-in role:Agent. Nobody has to be added to it.'),
       roles.length > 0 && h('ul', { class: 'admin-units' }, roles.map((unit) => unitLine(known, unit, me)))),
   ];
 }
 
-function unitLine(known, unit, me, groups) {
+function unitLine(known, unit, me, groups = []) {
   const members = directly(known, unit);
   const through = unit.kind === 'department'
     ? known.agents.filter((agent) => !members.includes(agent) && agent.units.some((label) => label.startsWith(`group:${unit.path}/`))) : [];
@@ -53,61 +53,42 @@ function unitLine(known, unit, me, groups) {
   return h('li', { 'data-row': unit.id },
     h('div', { class: 'admin-unit-line' },
       h('details', { open: open.has(unit.id), on: { toggle: (event) => { if (event.target.open) open.add(unit.id); else open.delete(unit.id); } } },
-        h('summary', null, h('span', { class: 'admin-unit-name' }, name({ id: unit.id, name: unit.own })), h('span', { class: 'quiet-text' }, ` ${many}`)),
+        h('summary', null, h('span', { class: 'admin-unit-name' }, name({ id: unit.id, name: unit.own })), quiet(` ${many}`)),
         h('div', { class: 'admin-members' },
           members.length > 0 ? h('ul', null, members.map((agent) => h('li', { 'data-row': `${unit.id}${agent.id}`, class: 'chip' },
-            h('a', { href: link('admin', 'agents', agent.id) }, name(agent)), !agent.active && h('span', { class: 'quiet-text' }, ' (dismissed)'),
+            h('a', { href: link('admin', 'agents', agent.id) }, name(agent)), !agent.active && quiet(' (dismissed)'),
             can && button(icon('close'), () => takeOut(agent, unit), { class: 'quiet', label: `Remove ${plain(agent.name)} from ${short}` }))))
-            : h('p', { class: 'hint' }, through.length ? 'Nobody is in it directly.' : 'Nobody is in it.'),
+            : hint(through.length ? 'Nobody is in it directly.' : 'Nobody is in it.'),
           through.length > 0 && h('p', null, 'Through its Groups: ', several(through.map((agent) => h('a', { href: link('admin', 'agents', agent.id) }, name(agent))))))),
       can && h('div', { class: 'admin-actions' },
         button('Add people', () => addPeople(unit, members), { class: 'quiet', 'aria-label': `Add people to ${short}` }),
         unit.kind === 'department' && button('New Group', () => newUnit('group', unit), { class: 'quiet', 'aria-label': `New Group in ${short}` }),
         button('Rename', () => rename(unit), { class: 'quiet', 'aria-label': `Rename ${short}` }),
         button('Delete', () => remove(unit, groups), { class: 'quiet', 'aria-label': `Delete ${short}` }))),
-    groups?.length > 0 && h('ul', { class: 'admin-units' }, groups.map((group) => unitLine(known, group, me))));
-}
-
-/** A field for a name, as the node will take it. */
-export function nameField(value, update, label = 'Name') {
-  const input = h('input', { type: 'text', id: 'admin-name', maxlength: '64', autocomplete: 'off', spellcheck: 'false', value, on: { input: update } });
-  return { node: h('div', { class: 'field' }, h('label', { for: 'admin-name' }, label), input,
-    h('p', { class: 'hint' }, '1 to 64 characters, without / and :')), input };
+    groups.length > 0 && h('ul', { class: 'admin-units' }, groups.map((group) => unitLine(known, group, me))));
 }
 
 function newUnit(kind, department) {
-  let field;
-  const word = KIND_WORDS[kind];
-  return change({
-    title: department ? `New Group in ${plain(department.path)}` : `New ${word}`, yes: 'Ok', preview: false,
-    fields: (update) => { field = nameField('', update); return field.node; },
-    changes: () => field?.input.value.trim() ? [{ kind, name: field.input.value.trim(), department: department?.unit.slice('department:'.length) }] : [],
-    send: (bodyOfUnit) => post('/v1/units', bodyOfUnit),
+  return textChange({
+    title: department ? `New Group in ${plain(department.path)}` : `New ${KIND_WORDS[kind]}`,
+    body: (text) => ({ kind, name: text, department: department?.path }),
+    send: (unit) => post('/v1/units', unit),
     done: ([unit]) => ['Made ', unitName(unit.unit), '.'],
   });
 }
 
-function rename(unit) {
-  let field;
-  return change({
-    title: `Rename ${plain(unit.path)}`, yes: 'Rename', preview: false,
-    fields: (update) => { field = nameField(unit.own, update, 'New name'); return field.node; },
-    changes: () => {
-      const text = field?.input.value.trim();
-      return text && text !== unit.own ? [{ change: 'rename_unit', unit: unit.id, name: text }] : [];
-    },
-    done: ([answer]) => ['Renamed: it is now ', unitName(answer.unit?.unit ?? answer.subject), '.'],
-  });
-}
+const rename = (unit) => textChange({
+  title: `Rename ${plain(unit.path)}`, label: 'New name', value: unit.own,
+  body: (text) => ({ change: 'rename_unit', unit: unit.id, name: text }),
+  done: ([answer]) => ['Renamed: it is now ', unitName(answer.unit?.unit ?? answer.subject), '.'],
+});
 
-function remove(unit, groups = []) {
-  return change({
-    title: `Delete ${KIND_WORDS[unit.kind]} ${plain(unit.path)}`, yes: `Delete ${plain(unit.own)}`, danger: true,
-    intro: h('p', null, groups.length > 0 && 'Its Groups are deleted with it. ', 'Rooms that are open to it keep the permission, which then matches nobody and is shown as such.'),
-    changes: () => [{ change: 'delete_unit', unit: unit.id }],
-    done: ['Deleted ', unitName(unit.unit), '.'],
-  });
-}
+const remove = (unit, groups) => change({
+  title: `Delete ${KIND_WORDS[unit.kind]} ${plain(unit.path)}`, yes: `Delete ${plain(unit.own)}`, danger: true,
+  intro: h('p', null, groups.length > 0 && 'Its Groups are deleted with it. ', 'Rooms that are open to it keep the permission, which then matches nobody and is shown as such.'),
+  changes: () => [{ change: 'delete_unit', unit: unit.id }],
+  done: ['Deleted ', unitName(unit.unit), '.'],
+});
 
 async function addPeople(unit, members) {
   const options = await agentOptions(members.map((agent) => agent.id));
@@ -121,11 +102,9 @@ async function addPeople(unit, members) {
 }
 
 /** Takes an agent out of a unit, after saying what that means. */
-export function takeOut(agent, unit) {
-  return change({
-    title: `Remove ${plain(agent.name)} from ${plain(unit.path)}`, yes: `Remove ${plain(agent.name)}`, danger: true,
-    intro: unit.kind === 'department' && h('p', null, 'Whoever leaves a Department leaves its Groups too.'),
-    changes: () => [{ change: 'remove_member', agent: agent.id, unit: unit.id }],
-    done: ['Removed ', name(agent), ' from ', unitName(unit.unit), '.'],
-  });
-}
+export const takeOut = (agent, unit) => change({
+  title: `Remove ${plain(agent.name)} from ${plain(unit.path)}`, yes: `Remove ${plain(agent.name)}`, danger: true,
+  intro: unit.kind === 'department' && h('p', null, 'Whoever leaves a Department leaves its Groups too.'),
+  changes: () => [{ change: 'remove_member', agent: agent.id, unit: unit.id }],
+  done: ['Removed ', name(agent), ' from ', unitName(unit.unit), '.'],
+});
