@@ -2,6 +2,7 @@
 
 use crate::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId, UnitId};
 use crate::object::{HistoryPolicy, UnitKind};
+use crate::room::ClockNote;
 use crate::time::Timestamp;
 
 /// An agent by id and display name.
@@ -78,6 +79,10 @@ pub struct MessageView {
     pub state: MessageState,
     /// It is shown although something before it is still on its way here.
     pub incomplete: bool,
+    /// It came when something that stands behind it had been read already.
+    pub late: bool,
+    /// What it claims of its time cannot be.
+    pub clock: Option<ClockNote>,
 }
 
 /// A page of messages, oldest first.
@@ -87,6 +92,8 @@ pub struct Page {
     pub messages: Vec<MessageView>,
     /// Whether older ones exist.
     pub more: bool,
+    /// Whether newer ones exist.
+    pub newer: bool,
 }
 
 /// A Department, Group or Role.
@@ -118,6 +125,8 @@ pub struct AgentView {
 pub struct RoomView {
     /// Which.
     pub room: RoomRef,
+    /// What it is about; empty if nobody said.
+    pub topic: String,
     /// What newcomers may read.
     pub history: HistoryPolicy,
     /// Whether it is in use.
@@ -137,6 +146,12 @@ pub struct RoomLine {
     pub active: bool,
     /// Whether this agent may read and write in it.
     pub access: bool,
+    /// What it is about; empty if nobody said.
+    pub topic: String,
+    /// The first message of others on the screen that this user has not read.
+    pub first_unread: Option<MessageId>,
+    /// What the newest message on the screen claims of its time.
+    pub newest: Option<Timestamp>,
 }
 
 /// One agent With Access.

@@ -1,6 +1,7 @@
 //! The typed client of the local API; the command line and the devnet use no other.
 
 mod authority;
+mod reading;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,9 +11,7 @@ use reqwest::{RequestBuilder, Response, Url, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::routes::{
-    Approval, Membership, NewBackup, NewRoom, NewUnit, Nothing, Permission, Post, RoomQuery,
-};
+use super::routes::{Approval, Membership, NewBackup, NewRoom, NewUnit, Permission, Post};
 use super::server::BACKUP_TIME_MAX;
 use super::stream::Events;
 use super::types::{
@@ -241,15 +240,6 @@ impl Client {
     pub async fn send(&self, room: &str, text: &str) -> Result<Message, Problem> {
         let post = Post { room: room.to_owned(), text: text.to_owned() };
         self.post(&["messages"], &[], &post).await
-    }
-
-    /// Everything that is now in the room has been read.
-    ///
-    /// # Errors
-    /// See [`Self::status`].
-    pub async fn mark_read(&self, room: &str) -> Result<(), Problem> {
-        let body = RoomQuery { room: room.to_owned() };
-        self.post::<_, Nothing>(&["read"], &[], &body).await.map(|_| ())
     }
 
     /// Writes the node's home to a new file, named by its whole path.

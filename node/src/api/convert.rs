@@ -62,13 +62,16 @@ impl From<view::MessageView> for Message {
             text: message.text,
             state: message.state.word().to_owned(),
             incomplete: message.incomplete,
+            late: message.late,
+            clock: message.clock.map(|note| note.word().to_owned()),
         }
     }
 }
 
 impl From<view::Page> for Page {
     fn from(page: view::Page) -> Self {
-        Self { messages: page.messages.into_iter().map(Message::from).collect(), more: page.more }
+        let messages = page.messages.into_iter().map(Message::from).collect();
+        Self { messages, more: page.more, newer: page.newer }
     }
 }
 
@@ -110,6 +113,7 @@ impl From<view::RoomView> for Room {
             history: room.history.word().to_owned(),
             active: room.active,
             permissions: room.permissions,
+            topic: room.topic,
         }
     }
 }
@@ -122,6 +126,9 @@ impl From<view::RoomLine> for RoomLine {
             unread: line.unread,
             active: line.active,
             access: line.access,
+            topic: line.topic,
+            first_unread: line.first_unread,
+            newest: line.newest.map(Time),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The stream of server-sent events.
 //!
 //! `message` carries a message that became visible, `message_state` one whose state changed,
-//! both in the shape that every other answer has; `alarm` carries an alarm that was not there
+//! both in the shape that every other answer has; `read` says that this user has read in a room, and how much is
+//! unread there now; `alarm` carries an alarm that was not there
 //! before; `control`, `join`, `join_requests` and `presence` say what to read again. The stream ends with `lagged` when its reader was too
 //! slow and has lost events, with `error` when the room is no longer open to this agent, and
 //! without a word when the node stops.
@@ -126,6 +127,9 @@ impl Follower {
             Event::MessageState(message) => named("message_state", Message::from(message)),
             Event::MessageGone { room, id } => {
                 named("message_gone", json!({ "room": room, "id": id }))
+            }
+            Event::Read { room, unread } => {
+                named("read", json!({ "room": room, "unread": unread }))
             }
             Event::Control => {
                 self.look_for_alarms().await;

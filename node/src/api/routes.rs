@@ -2,6 +2,7 @@
 
 mod audit;
 mod changes;
+pub(super) mod reading;
 
 use std::path::PathBuf;
 
@@ -10,7 +11,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use conclave_protocol::engine::{Command, Engine, Failure, FailureKind, Outcome};
-use conclave_protocol::limits::HISTORY_PAGE_MAX;
 use conclave_protocol::object::{HistoryPolicy, UnitKind};
 use serde::{Deserialize, Serialize};
 
@@ -20,13 +20,9 @@ use super::server::{ApiRouter, App};
 use super::text::check_text;
 use super::types::{
     Access, AccessLine, Agent, Agents, Approved, Backup, ControlEntry, ControlLog, JoinRequest,
-    JoinRequests, Member, Message, Named, Page, Participants, Room, RoomLine, Rooms, Status, Unit,
-    Units,
+    JoinRequests, Member, Message, Named, Participants, Room, RoomLine, Rooms, Status, Unit, Units,
 };
 use super::{convert, events};
-
-/// Messages in a page when the caller names no number.
-const PAGE_DEFAULT: usize = 50;
 
 /// The one route that may take long.
 pub(super) const BACKUP_ROUTE: &str = "/v1/backup";
@@ -50,13 +46,13 @@ pub(super) fn router() -> ApiRouter {
         .route("/v1/room/unpermit", post(unpermit))
         .route("/v1/room/access", get(access))
         .route("/v1/room/participants", get(participants))
-        .route("/v1/messages", get(messages).post(send))
-        .route("/v1/read", post(read))
+        .route("/v1/messages", get(reading::messages).post(send))
         .route("/v1/events", get(events::events))
         .route("/v1/control", get(control))
         .route(BACKUP_ROUTE, post(backup))
         .merge(changes::router())
         .merge(audit::router())
+        .merge(reading::router())
         .fallback(async || {
             let hint = "see the description of the local API";
             ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such route", hint)
@@ -269,27 +265,6 @@ async fn participants(State(app): State<App>, params: Params<RoomQuery>) -> Answ
     Ok(Json(Participants { room: room.into(), agents }))
 }
 
-/// Selects a page of messages.
-#[derive(Serialize, Deserialize)]
-pub(super) struct MessagesQuery {
-    pub(super) room: String,
-    #[serde(default)]
-    pub(super) limit: Option<usize>,
-    #[serde(default)]
-    pub(super) before: Option<String>,
-}
-
-async fn messages(State(app): State<App>, params: Params<MessagesQuery>) -> Answer<Page> {
-    let MessagesQuery { room, limit, before } = params.0;
-    let limit = limit.unwrap_or(PAGE_DEFAULT);
-    if !(1..=HISTORY_PAGE_MAX).contains(&limit) {
-        return Err(ApiError::usage(format!("limit is a number from 1 to {HISTORY_PAGE_MAX}")));
-    }
-    let look = move |engine: &Engine| engine.history(&room, limit, before.as_deref());
-    let page = app.handle.query(look).await??;
-    Ok(Json(page.into()))
-}
-
 /// A text to be posted.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Post {
@@ -309,11 +284,6 @@ async fn send(State(app): State<App>, body: Body<Post>) -> Answer<Message> {
 /// Nothing to show.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Nothing {}
-
-async fn read(State(app): State<App>, body: Body<RoomQuery>) -> Answer<Nothing> {
-    app.handle.command(Command::MarkRead { room: body.0.room }).await?;
-    Ok(Json(Nothing {}))
-}
 
 async fn control(State(app): State<App>) -> Answer<ControlLog> {
     let entries = app.handle.query(Engine::control_log).await?;

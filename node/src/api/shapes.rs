@@ -54,6 +54,8 @@ fn message() -> view::MessageView {
         text: "hello\n\u{1b}".into(),
         state: view::MessageState::Pending,
         incomplete: false,
+        late: false,
+        clock: None,
     }
 }
 
@@ -124,7 +126,10 @@ fn message_is_as_documented() {
 
 #[test]
 fn shapes_are_as_documented() {
-    check(Page::from(view::Page { messages: vec![message()], more: true }), "messages more");
+    check(
+        Page::from(view::Page { messages: vec![message()], ..view::Page::default() }),
+        "messages more newer",
+    );
     let unit =
         view::UnitView { id: UnitId::ROLE_AGENT, kind: UnitKind::Role, label: "role:Agent".into() };
     check(Unit::from(unit), "id unit");
@@ -145,15 +150,24 @@ fn shapes_are_as_documented() {
     check(member, "agent unit object");
     let view = view::RoomView {
         room: room(),
+        topic: "Calls".into(),
         history: HistoryPolicy::Full,
         active: true,
         permissions: vec!["role:Agent".into()],
     };
     let shown = Room::from(view);
     assert_eq!(shown.history, "full");
-    check(shown, "id name history active permissions");
-    let line = view::RoomLine { room: room(), unread: 1, active: true, access: true };
-    check(RoomLine::from(line), "id name unread active access");
+    check(shown, "id name history active permissions topic");
+    let line = view::RoomLine {
+        room: room(),
+        unread: 1,
+        active: true,
+        access: true,
+        topic: String::new(),
+        first_unread: Some(ObjectId([1; 32])),
+        newest: Some(Timestamp(1)),
+    };
+    check(RoomLine::from(line), "id name unread active access topic first_unread newest");
     let line = view::AccessLine { agent: agent(), via: vec![], present: true };
     let line = AccessLine::from(line);
     check(line.clone(), "id name via present");

@@ -46,6 +46,12 @@ pub struct Message {
     /// There, and true, while something before it is still on its way here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub incomplete: bool,
+    /// There, and true, if it came when something that stands behind it had been read already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+    /// `ahead` or `behind` if `time` is wildly wrong; left out normally.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
 }
 
 /// A backup that was made.
@@ -64,6 +70,9 @@ pub struct Page {
     pub messages: Vec<Message>,
     /// Whether older ones exist.
     pub more: bool,
+    /// Whether newer ones exist.
+    #[serde(default)]
+    pub newer: bool,
 }
 
 /// A Department, Group or Role.
@@ -161,6 +170,9 @@ pub struct Room {
     pub active: bool,
     /// Full names of the principals it is open to.
     pub permissions: Vec<String>,
+    /// What it is about; empty if nobody said.
+    #[serde(default)]
+    pub topic: String,
 }
 
 /// A line of the room list.
@@ -176,6 +188,15 @@ pub struct RoomLine {
     pub active: bool,
     /// Whether this agent may read and write in it.
     pub access: bool,
+    /// What it is about; empty if nobody said.
+    #[serde(default)]
+    pub topic: String,
+    /// The first message of others on the screen that this user has not read.
+    #[serde(default)]
+    pub first_unread: Option<MessageId>,
+    /// What the newest message on the screen claims of its time.
+    #[serde(default)]
+    pub newest: Option<Time>,
 }
 
 /// The room list.

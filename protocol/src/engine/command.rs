@@ -161,10 +161,12 @@ pub enum Command {
         /// The text.
         text: String,
     },
-    /// Everything that is now in the room has been read.
+    /// What is now in the room has been read.
     MarkRead {
         /// The room.
         room: String,
+        /// Only what stands at or before this message on the screen; everything if none.
+        up_to: Option<String>,
     },
 }
 

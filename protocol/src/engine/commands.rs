@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use super::Engine;
 use super::authoring::{not_a_member, not_admin, sign_as};
 use super::command::{Command, Failure, FailureKind, Outcome};
-use super::io::{CommandId, Effect, Table};
-use super::load::READ;
+use super::io::{CommandId, Effect};
 use crate::control::{Access, ControlLog, Selected};
 use crate::envelope::{EnvelopeKind, check_text};
 use crate::id::{AgentId, ObjectId, RoomId, UnitId};
@@ -102,7 +101,7 @@ impl Engine {
             Command::NewRoom { name, permits, history } => self.new_room(&name, &permits, history),
             Command::Permit { room, unit } => self.permit(&room, &unit),
             Command::Send { room, text } => self.send_text(&room, &text),
-            Command::MarkRead { room } => self.mark_read(&room),
+            Command::MarkRead { room, up_to } => self.mark_read(&room, up_to.as_deref()),
             _ => return None,
         })
     }
@@ -271,19 +270,6 @@ impl Engine {
         let id = self.post(room, EnvelopeKind::Text, text.into_bytes(), None)?;
         let view = self.message_view(room, id).ok_or_else(not_a_member)?;
         Ok(Outcome::Message(view))
-    }
-
-    fn mark_read(&mut self, room: &str) -> Result<Outcome, Failure> {
-        let room = self.readable_room(room)?.id;
-        if let Some(state) = self.rooms.get_mut(&room) {
-            let newest = state.log.next_arrival() - 1;
-            if state.log.read < newest {
-                state.log.read = newest;
-                let key = [READ, &room.0].concat();
-                self.write(Table::State, key, newest.to_be_bytes().to_vec());
-            }
-        }
-        Ok(Outcome::Done)
     }
 
     pub(super) fn log(&self) -> Result<&ControlLog, Failure> {

@@ -33,6 +33,7 @@ mod messages;
 mod preview;
 mod pulling;
 mod queries;
+mod reading;
 mod reports;
 mod rows;
 mod serving;
@@ -48,6 +49,7 @@ pub use io::{
     Batch, BatchId, CommandId, Effect, Event, GossipToken, GossipVerdict, Input, PeerPolicy,
     Reader, RequestId, ResponseToken, Table, Write,
 };
+pub use reading::PageAt;
 
 use entropy::Entropy;
 use joining::{Approval, JoinClient};

@@ -22,6 +22,7 @@ mod history;
 mod joining;
 mod mending;
 mod old_copy;
+mod reading;
 mod removal;
 mod review;
 mod room_model;

@@ -102,7 +102,7 @@ fn every_command_does_what_its_preview_says() {
             history: HistoryPolicy::Full,
         },
         Command::Send { room: "help".into(), text: "x".into() },
-        Command::MarkRead { room: "help".into() },
+        Command::MarkRead { room: "help".into(), up_to: None },
     ] {
         let failed = w.engine(alice).preview(&command).unwrap_err();
         assert_eq!(failed.kind, FailureKind::Usage, "{command:?}");
