@@ -8,9 +8,10 @@ use conclave_node::api::client::Client;
 
 use crate::commands::{
     admin::AdminCommand, agent::AgentCommand, backup::BackupArgs, backup::RestoreArgs,
-    history::HistoryArgs, init::InitArgs, join::JoinArgs, log::LogArgs, ratify::RatifyArgs,
-    recover::RecoverArgs, room::RoomCommand, send::SendArgs, shell::CompletionsArgs,
-    tail::TailArgs, unit::GroupCommand, unit::UnitCommand, up::UpArgs, why::WhyArgs,
+    export::ExportArgs, history::HistoryArgs, init::InitArgs, join::JoinArgs, log::LogArgs,
+    ratify::RatifyArgs, recover::RecoverArgs, room::RoomCommand, send::SendArgs,
+    shell::CompletionsArgs, tail::TailArgs, unit::GroupCommand, unit::UnitCommand, up::UpArgs,
+    why::WhyArgs,
 };
 use crate::devnet::DevnetArgs;
 use crate::error::CliError;
@@ -86,6 +87,7 @@ pub(crate) enum Command {
     Send(SendArgs),
     History(HistoryArgs),
     Tail(TailArgs),
+    Export(ExportArgs),
     Log(LogArgs),
     Why(WhyArgs),
     Ratify(RatifyArgs),

@@ -8,12 +8,12 @@ mod args;
 mod commands;
 mod devnet;
 mod error;
-mod escape;
 mod output;
 mod signals;
 
 use std::process::ExitCode;
 
+use conclave_node::api::escape;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Arguments, Command, Context};

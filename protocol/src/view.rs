@@ -165,6 +165,52 @@ pub struct AccessLine {
     pub present: bool,
 }
 
+/// Who would get into a room with some permissions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessPreview {
+    /// The agents, each with the permissions that let it in; nobody is in the room yet.
+    pub agents: Vec<AccessLine>,
+    /// What names no principal.
+    pub unknown: Vec<String>,
+}
+
+/// Somebody, or several, that a room can be opened to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrincipalView {
+    /// Its full name, such as `department:Support`, as commands take it.
+    pub principal: String,
+    /// Its id.
+    pub id: ObjectId,
+    /// `department`, `group`, `role` or `agent`.
+    pub kind: &'static str,
+    /// Its own name; a Group's without that of its Department.
+    pub name: String,
+    /// How many live agents that is.
+    pub members: u64,
+}
+
+/// A room that an agent may read and write in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentRoom {
+    /// Which.
+    pub room: RoomRef,
+    /// Whether it is in use.
+    pub active: bool,
+    /// The permissions that let the agent in, by full name.
+    pub via: Vec<String>,
+}
+
+/// What this device may do as an admin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnAuthority {
+    /// 1 is the most senior.
+    pub rank: u32,
+    /// What it may do.
+    pub may: Vec<&'static str>,
+    /// The Department it is limited to, by full name.
+    pub scope: Option<String>,
+}
+
 /// A device that asks to be let in, as the admin sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinRequestView {
@@ -261,6 +307,8 @@ pub struct Preview {
     /// Part of it has no effect, because it is aimed at an equal: it is an appeal to whoever is
     /// senior to both.
     pub powerless: bool,
+    /// If it is about one agent's memberships: rooms that the agent may read before and after.
+    pub kept: Vec<RoomRef>,
 }
 
 /// See [`Preview`].
@@ -431,6 +479,8 @@ pub struct StatusView {
     /// This home was restored from a copy and signs nothing before members have told what it had
     /// signed.
     pub copied: bool,
+    /// What this device may do as an admin, by its most senior grant; none if it is no admin.
+    pub admin: Option<OwnAuthority>,
 }
 
 /// One object of the control log, as data for tools.

@@ -24,6 +24,7 @@ mod leavers;
 mod old_copy;
 mod once;
 mod permissions;
+mod reading;
 mod refused_starts;
 mod removal;
 mod restless;

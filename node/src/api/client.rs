@@ -1,6 +1,7 @@
 //! The typed client of the local API; the command line and the devnet use no other.
 
 mod authority;
+mod people;
 mod reading;
 
 use std::path::{Path, PathBuf};
@@ -104,10 +105,7 @@ impl Client {
     /// # Errors
     /// See [`Self::status`].
     pub async fn agent(&self, selector: &str) -> Result<Agent, Problem> {
-        // As parts of a path these would mean other paths.
-        let special = matches!(selector, "" | "." | "..");
-        let selector = if special { format!("agent:{selector}") } else { selector.to_owned() };
-        self.get(&["agents", &selector], &[]).await
+        self.get(&["agents", &people::unmistakable(selector)], &[]).await
     }
 
     /// Devices that ask to be let in.

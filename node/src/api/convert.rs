@@ -1,6 +1,7 @@
 //! From what the engine shows to what JSON shows.
 
 mod authority;
+mod people;
 
 use conclave_protocol::engine::Failure;
 use conclave_protocol::view;
@@ -9,7 +10,7 @@ use data_encoding::HEXLOWER;
 use super::time::Time;
 use super::types::{
     AccessLine, Agent, Alarm, ControlEntry, ControlSummary, Join, JoinRequest, Message, Named,
-    Page, Peer, Problem, Room, RoomLine, RoomStatus, Status, Unit,
+    OwnAuthority, Page, Peer, Problem, Room, RoomLine, RoomStatus, Status, Unit,
 };
 use crate::handle::NetInfo;
 use conclave_protocol::id::{AgentId, CompanyId, RoomId};
@@ -192,6 +193,7 @@ pub(super) fn status(view: view::StatusView, net: NetInfo) -> Status {
         rooms: view.rooms.into_iter().map(room_status).collect(),
         verdicts: view.verdicts.into_iter().map(|(reason, n)| (reason.to_owned(), n)).collect(),
         alarms: view.alarms.into_iter().map(Alarm::from).collect(),
+        admin: view.admin.map(OwnAuthority::from),
         troubles: view.copied.then(|| COPIED.to_owned()).into_iter().collect(),
     }
 }

@@ -2,7 +2,9 @@
 
 mod audit;
 mod changes;
+mod people;
 pub(super) mod reading;
+mod transcript;
 
 use std::path::PathBuf;
 
@@ -52,7 +54,9 @@ pub(super) fn router() -> ApiRouter {
         .route(BACKUP_ROUTE, post(backup))
         .merge(changes::router())
         .merge(audit::router())
+        .merge(people::router())
         .merge(reading::router())
+        .merge(transcript::router())
         .fallback(async || {
             let hint = "see the description of the local API";
             ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such route", hint)

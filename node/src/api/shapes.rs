@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use conclave_protocol::engine::{Failure, FailureKind};
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId, UnitId};
 use conclave_protocol::object::{HistoryPolicy, UnitKind};
+use conclave_protocol::room::ClockNote;
 use conclave_protocol::time::Timestamp;
 use conclave_protocol::view;
 use serde::Serialize;
@@ -12,9 +13,9 @@ use serde_json::{Value, json};
 
 use super::convert;
 use super::types::{
-    Access, AccessLine, Admin, Agent, Approved, Change, ChangeRequest, ControlEntry, DryRun,
-    ErrorDocument, Join, JoinRequest, LogEntry, Member, Message, Named, Page, Participants,
-    Problem, Room, RoomLine, Status, Unit, Why,
+    Access, AccessLine, AccessPreview, Admin, Agent, AgentRoom, Approved, Change, ChangeRequest,
+    ControlEntry, DryRun, ErrorDocument, Join, JoinRequest, LogEntry, Member, Message, Named, Page,
+    Participants, Principal, Problem, Room, RoomLine, Status, Unit, Why,
 };
 use crate::handle::NetInfo;
 
@@ -99,6 +100,7 @@ fn status(member: bool) -> Status {
             objects: vec![ObjectId([1; 32])],
         }],
         copied: false,
+        admin: Some(view::OwnAuthority { rank: 1, may: vec!["units"], scope: None }),
     };
     let mut net = NetInfo { peer_id: "12D3".into(), ..NetInfo::default() };
     net.peers.insert(device, ("12D4".into(), "/ip4/127.0.0.1/tcp/1".into()));
@@ -194,13 +196,14 @@ fn status_is_as_documented() {
     check(
         shown.clone(),
         "company agent device peer_id member join listen peers control applied rooms verdicts \
-         alarms",
+         alarms admin",
     );
     let json = serde_json::to_value(&shown).expect("JSON");
     check(&json["peers"][0], "peer_id device agent addr");
     check(&json["control"], "digest objects");
     check(&json["rooms"][0], "id name messages digest sync");
     check(&json["alarms"][0], "kind message objects");
+    check(&json["admin"], "rank may scope");
     check(&json["applied"], "devices applied missing");
     check(&json["applied"]["missing"][0], "agent device last_seen");
     assert_eq!(json["verdicts"], json!({ "no_membership": 1 }));
@@ -239,7 +242,8 @@ fn authority_is_as_documented() {
     let json = serde_json::to_value(dry).expect("JSON");
     check(
         &json,
-        "dry_run subject rooms dismissed returned admins_ended voided restored warnings powerless",
+        "dry_run subject rooms dismissed returned admins_ended voided restored warnings powerless \
+         kept",
     );
     check(&json["rooms"][0], "room lose gain messages_lost nobody_left");
     assert_eq!(json["rooms"][0]["messages_lost"], Value::Null);
@@ -286,7 +290,45 @@ fn authority_is_as_documented() {
 }
 
 #[test]
+fn people_are_as_documented() {
+    let line = view::AccessLine { agent: agent(), via: vec!["role:Agent".into()], present: false };
+    let preview = view::AccessPreview { agents: vec![line], unknown: vec!["bob".into()] };
+    let json = serde_json::to_value(AccessPreview::from(preview)).expect("JSON");
+    check(&json, "agents unknown");
+    check(&json["agents"][0], "id name via");
+    let principal = view::PrincipalView {
+        principal: "department:Support".into(),
+        id: ObjectId([1; 32]),
+        kind: "department",
+        name: "Support".into(),
+        members: 3,
+    };
+    check(Principal::from(principal), "principal id kind name members");
+    let room = view::AgentRoom { room: room(), active: true, via: vec!["role:Agent".into()] };
+    check(AgentRoom::from(room), "id name active via");
+}
+
+#[test]
+fn what_is_rare_is_there_only_when_it_is_so() {
+    let mut view = message();
+    view.late = true;
+    view.clock = Some(ClockNote::Behind);
+    let json = serde_json::to_value(Message::from(view)).expect("JSON");
+    assert_eq!((&json["late"], &json["clock"]), (&json!(true), &json!("behind")));
+}
+
+#[test]
 fn changes_are_read_as_documented() {
+    let moves = json!({ "change": "move_member", "agent": "bob", "from": ["a"], "to": ["b"] });
+    for change in [
+        moves,
+        json!({ "change": "add_member", "agent": "bob", "unit": "role:M" }),
+        json!({ "change": "permit", "room": "Hall", "unit": "role:M" }),
+        json!({ "change": "set_topic", "room": "Hall", "topic": "Calls" }),
+    ] {
+        let read: ChangeRequest = serde_json::from_value(change.clone()).expect("a change");
+        assert_eq!(serde_json::to_value(read).expect("JSON"), change);
+    }
     let read = |json: Value| serde_json::from_value::<ChangeRequest>(json).expect("a change");
     let request = read(json!({ "change": "revoke_agent", "agent": "bob", "root": "00" }));
     let Change::RevokeAgent { agent, device: None, strict: false, keep, last_good: None } =

@@ -3,6 +3,7 @@
 //! Ids are lower-case hexadecimal, times RFC 3339 in UTC, names of fields `snake_case`.
 
 mod authority;
+mod people;
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,12 @@ use conclave_protocol::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, R
 use serde::{Deserialize, Serialize};
 
 pub use self::authority::{
-    Admin, Admins, Applied, Change, ChangeRequest, Changed, DryRun, Effects, LogEntry, LogPage,
-    MissingDevice, Recovered, RecoveryRequest, RoomEffects, Why, WhyAccess, WhyLink,
+    Admin, Admins, Applied, Change, ChangeRequest, Changed, DryRun, Effects, LogEntry, LogFilter,
+    LogPage, MissingDevice, Recovered, RecoveryRequest, RoomEffects, Why, WhyAccess, WhyLink,
+};
+pub use self::people::{
+    AccessPreview, AgentRoom, AgentRooms, OwnAuthority, Principal, Principals, ProposedAccess,
+    WouldEnter,
 };
 use super::time::Time;
 
@@ -330,6 +335,9 @@ pub struct Status {
     /// What keeps this node from its work for now, in words; left out if nothing does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<String>,
+    /// What this device may do as an admin; null if it is none.
+    #[serde(default)]
+    pub admin: Option<OwnAuthority>,
 }
 
 /// One object of the control log.

@@ -43,6 +43,15 @@ pub enum Command {
         /// Where from.
         unit: String,
     },
+    /// Take an agent out of units and put it into others, at once.
+    MoveMember {
+        /// Who.
+        agent: String,
+        /// Where from; a Department's Groups are included.
+        from: Vec<String>,
+        /// Where to.
+        to: Vec<String>,
+    },
     /// Make a room.
     NewRoom {
         /// Its name.
@@ -125,6 +134,13 @@ pub enum Command {
         room: String,
         /// Its new name.
         name: String,
+    },
+    /// Say what a room is about.
+    SetTopic {
+        /// The room.
+        room: String,
+        /// The topic; empty to say nothing.
+        topic: String,
     },
     /// Put a room out of use, or into use again.
     SetRoomActive {

@@ -65,6 +65,7 @@ impl Engine {
             (
                 Command::Unpermit { room, .. }
                 | Command::RenameRoom { room, .. }
+                | Command::SetTopic { room, .. }
                 | Command::SetRoomActive { room, .. },
                 Outcome::Signed { preview, .. },
             ) => {
@@ -401,7 +402,7 @@ fn only<T>(mut found: impl Iterator<Item = T>) -> Option<T> {
 }
 
 /// The revocations that a new grant overrides: as many as one object may name.
-fn answerable(revokes: BTreeSet<ObjectId>) -> Result<Vec<ObjectId>, Failure> {
+pub(super) fn answerable(revokes: BTreeSet<ObjectId>) -> Result<Vec<ObjectId>, Failure> {
     if revokes.len() <= OVERRIDES_MAX {
         return Ok(revokes.into_iter().collect());
     }

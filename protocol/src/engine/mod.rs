@@ -30,7 +30,9 @@ mod io;
 mod joining;
 mod load;
 mod messages;
+mod moves;
 mod preview;
+mod principals;
 mod pulling;
 mod queries;
 mod reading;
@@ -44,6 +46,7 @@ mod window;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+pub use audit::{AuditFilter, AuditPage};
 pub use command::{Command, Failure, FailureKind, Outcome, Signer};
 pub use io::{
     Batch, BatchId, CommandId, Effect, Event, GossipToken, GossipVerdict, Input, PeerPolicy,

@@ -31,6 +31,7 @@ impl Engine {
             verdicts: self.verdicts.iter().map(|(reason, count)| (*reason, *count)).collect(),
             alarms: control.map(|c| self.alarm_views(c)).unwrap_or_default(),
             copied: self.is_copied(),
+            admin: self.own_authority(),
         }
     }
 

@@ -3,6 +3,7 @@
 mod acceptance;
 mod addresses;
 mod asking_in;
+mod audit_filters;
 mod authority;
 mod bounds;
 mod clock;
@@ -21,7 +22,9 @@ mod ghost_post;
 mod history;
 mod joining;
 mod mending;
+mod moves;
 mod old_copy;
+mod principals;
 mod reading;
 mod removal;
 mod review;

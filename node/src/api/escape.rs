@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Text for one line of a terminal: no line break survives.
-pub(crate) fn line(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn line(text: &str) -> Cow<'_, str> {
     if !text.chars().any(acts) {
         return Cow::Borrowed(text);
     }
@@ -21,7 +22,8 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
 
 /// Text of a message: its line breaks begin lines indented by `indent`, so that no line can
 /// pass for another message. A tab becomes spaces.
-pub(crate) fn block(text: &str, indent: usize) -> String {
+#[must_use]
+pub fn block(text: &str, indent: usize) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
