@@ -12,6 +12,8 @@ use serde_json::Value;
 use crate::lab;
 
 const ROOM: &str = "Canteen";
+/// So many rooms, agents and objects of a kind are looked at one by one; lists show them all.
+const ONE_BY_ONE_MAX: usize = 16;
 /// Starts nodes that log all they can say.
 const LOUD: [&str; 2] = ["env", "CONCLAVE_LOG=debug"];
 
@@ -130,8 +132,10 @@ fn look<S: AsRef<OsStr>>(node: &Node, args: &[S]) -> String {
 pub(crate) fn look_at_everything(node: &Node) {
     let log = node.ok(&["log"]);
     let ids = |list: &Value, field: &str| -> Vec<String> {
-        let list = list[field].as_array().expect("a list").iter();
-        list.map(|one| text(&one["id"])).collect()
+        let list = list[field].as_array().expect("a list");
+        // Spread over the list: each holds another text.
+        let step = list.len().div_ceil(ONE_BY_ONE_MAX).max(1);
+        list.iter().step_by(step).map(|one| text(&one["id"])).collect()
     };
     let objects = ids(&log, "objects");
     let rooms = ids(&node.ok(&["room", "list"]), "rooms");

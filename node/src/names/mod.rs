@@ -51,7 +51,7 @@ pub(crate) struct Marked {
 /// All names in use, by how they look.
 pub(crate) struct Names {
     names: Vec<(NameView, Vec<String>)>,
-    /// Live bearers by kind and look, as places in the list.
+    /// Live bearers by kind and look, as places in the list, the plainest name first.
     alike: BTreeMap<NamedKind, HashMap<String, Vec<usize>>>,
     words: BTreeSet<String>,
 }
@@ -70,6 +70,16 @@ impl Names {
             for look in looks {
                 of_kind.entry(look.clone()).or_default().push(place);
             }
+        }
+        // Of those who look alike the plainest is most likely the one that others imitate.
+        let plainness = |place: &usize| {
+            let Some((name, looks)) = names.get(*place) else { return (true, true, true) };
+            let name = plain(&name.name);
+            let imitates = looks.as_slice() != [name.to_lowercase()];
+            (!oddities(&name).is_empty(), !name.is_ascii(), imitates)
+        };
+        for bearers in alike.values_mut().flat_map(HashMap::values_mut).filter(|b| b.len() > 1) {
+            bearers.sort_by_cached_key(|place| (plainness(place), *place));
         }
         let words = WORDS_OF_THE_PROGRAM.iter().flat_map(|word| looks(word)).collect();
         Self { names, alike, words }
@@ -104,8 +114,8 @@ impl Names {
         let of_kind = self.alike.get(&kind);
         let bearers: Vec<&[usize]> =
             looks.iter().filter_map(|look| Some(of_kind?.get(look)?.as_slice())).collect();
-        // The first other bearer is named, and of the rest only that there are some.
-        let first = bearers.iter().filter_map(|b| b.iter().find(|at| is_other(**at))).min();
+        // One other bearer is named, and of the rest only that there are some.
+        let first = bearers.iter().find_map(|b| b.iter().find(|at| is_other(**at)));
         if let Some((other, _)) = first.and_then(|place| self.names.get(*place)) {
             let count = bearers.iter().map(|b| b.len()).max().unwrap_or_default();
             let more = match count.saturating_sub(2) {

@@ -166,6 +166,15 @@ fn newcomers_are_looked_at_before_they_are_let_in() {
 }
 
 #[test]
+fn the_name_that_others_imitate_is_named() {
+    let all = notes(&["𝐚lice", "AIice", "аlice", "a1ice", "alice", "Alice"]);
+    for (number, note) in all.iter().enumerate().filter(|(number, _)| *number != 4) {
+        assert!(note.contains("looks like \"alice\" (agent) and others"), "{number}: {note}");
+    }
+    assert!(all[4].contains("looks like \"Alice\" (agent) and others"), "{}", all[4]);
+}
+
+#[test]
 fn many_alike_are_one_short_note() {
     let names: Vec<String> = (0..500).map(|n| format!("eve{}", "\u{200b}".repeat(n))).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
