@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use conclave_tests::hostile_text::{Hostile, acting, corpus};
-use conclave_tests::process::{Company, Lab, Node, Ran, admit, run, text, wait_until};
+use conclave_tests::process::{Company, Lab, Node, Ran, admit, ask_to_join, run, text, wait_until};
 use serde_json::Value;
 
 use crate::lab;
@@ -319,4 +319,29 @@ fn names_that_deceive_are_not_made_here() {
         }
     }
     assert_eq!(alice.control_digest(), digest);
+}
+
+#[test]
+fn a_newcomer_with_the_look_of_another_is_marked_before_it_is_let_in() {
+    let lab = lab();
+    let mut alice = lab.node("alice");
+    Company::found(&mut alice);
+    for (name, note) in [
+        ("a1ice", Some("looks like \"alice\" (agent)")),
+        ("\u{430}dmin", Some("mixes Cyrillic and Latin; could be taken for a word of the program")),
+        ("Zo\u{eb}", None),
+    ] {
+        let mut newcomer = lab.node(name);
+        ask_to_join(&mut newcomer, &["--peer", &alice.address()]);
+        let request = wait_until("alice sees the request", || {
+            let requests = alice.ok(&["agent", "requests"]);
+            let mut requests = requests["requests"].as_array().expect("requests").iter();
+            requests.find(|request| request["name"] == name).cloned()
+        });
+        assert_eq!(request.get("name_note").and_then(Value::as_str), note, "{request}");
+        if let Some(note) = note {
+            let told = alice.say(&["agent", "requests"]).stdout;
+            assert!(told.contains(&format!("{name} [{note}]")), "{told}");
+        }
+    }
 }
