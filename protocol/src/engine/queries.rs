@@ -362,7 +362,10 @@ impl Engine {
         let Some(access) = self.control.as_ref().map(ControlLog::access) else {
             return AgentView { agent, units: Vec::new(), devices: Vec::new(), active: false };
         };
-        let mut units: Vec<String> = access.units_of(id).map(|u| access.unit_label(u)).collect();
+        // A deleted unit has no members, and another one may bear its name by now.
+        let in_use = |unit: &crate::id::UnitId| access.units().get(unit).is_some_and(|info| !info.revoked);
+        let units = access.units_of(id).filter(in_use);
+        let mut units: Vec<String> = units.map(|unit| access.unit_label(unit)).collect();
         units.sort();
         let devices = access.agents().get(&id).map(|a| a.devices.iter().copied().collect());
         let devices: Vec<_> = devices.unwrap_or_default();

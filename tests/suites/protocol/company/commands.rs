@@ -42,6 +42,8 @@ fn every_command_does_what_its_preview_says() {
     assert_eq!(preview.rooms.len(), 1);
     assert_eq!(preview.rooms[0].lose[0].name, "dora");
     assert!(may_read(&w, dora, "help") && !may_read(&w, dora, "late"));
+    let units = |w: &World| w.engine(alice).agent("dora").unwrap().units;
+    assert!(!units(&w).contains(&"group:Support/Late".to_owned()), "{:?}", units(&w));
     assert_eq!(w.texts(alice, "late"), ["quiet"]);
     let preview = go(&mut w, ratify("group:Support/Late"));
     assert_eq!(preview.rooms[0].gain[0].name, "dora");

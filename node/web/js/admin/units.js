@@ -1,0 +1,110 @@
+// Departments with their Groups, and Roles: who is in them, New, rename, delete.
+
+import { post } from '../api.js';
+import { h, button, icon } from '../dom.js';
+import { name, plain, count } from '../text.js';
+import { link } from '../router.js';
+import { allowed, directory, filterField, heading, hint, KIND_WORDS, live, quiet, several, unitName } from './core.js';
+import { change } from './change.js';
+import { agentOptions, pick, textChange } from './forms.js';
+
+const open = new Set();
+let filter = '';
+
+/** Shows the view. */
+export function show(place, { me }) {
+  const view = live(directory, (known) => body(known, me));
+  place.append(heading('Departments, Groups and Roles',
+    allowed(me, 'units') && !me.scope && [
+      button([icon('add'), 'New Department'], () => newUnit('department')),
+      button([icon('add'), 'New Role'], () => newUnit('role'))]),
+  filterField('Filter units and people', filter, (text) => { filter = text; view.redraw(); }), view.region);
+  return view.end;
+}
+
+/** Those in a unit directly. */
+const directly = (known, unit) => known.agents.filter((agent) => agent.units.includes(unit.unit));
+
+function body(known, me) {
+  const groupsOf = (department) => known.units.filter((unit) => unit.kind === 'group' && unit.parent === department.path);
+  const fits = (unit) => !filter || unit.path.toLowerCase().includes(filter)
+    || directly(known, unit).some((agent) => agent.name.toLowerCase().includes(filter));
+  const departments = known.units.filter((unit) => unit.kind === 'department');
+  const shown = departments.filter((unit) => fits(unit) || groupsOf(unit).some(fits));
+  const roles = known.units.filter((unit) => unit.kind === 'role').filter(fits);
+  return [
+    h('section', null, h('h2', null, `Departments (${departments.length})`),
+      shown.length ? h('ul', { class: 'admin-units' }, shown.map((unit) => unitLine(known, unit, me,
+        groupsOf(unit).filter((group) => fits(group) || unit.path.toLowerCase().includes(filter)))))
+        : hint(filter ? 'No Department fits.' : 'There is no Department yet. New Department makes the first; Groups belong to one.')),
+    h('section', null, h('h2', null, `Roles (${known.units.filter((unit) => unit.kind === 'role').length})`),
+      hint('Every agent also holds the built-in role:Agent. Nobody has to be added to it.'),
+      roles.length > 0 && h('ul', { class: 'admin-units' }, roles.map((unit) => unitLine(known, unit, me)))),
+  ];
+}
+
+function unitLine(known, unit, me, groups = []) {
+  const members = directly(known, unit);
+  const through = unit.kind === 'department'
+    ? known.agents.filter((agent) => !members.includes(agent) && agent.units.some((label) => label.startsWith(`group:${unit.path}/`))) : [];
+  const can = allowed(me, 'units', unit.unit);
+  const many = count(members.length + through.length, 'person', 'people');
+  const short = plain(unit.own);
+  return h('li', { 'data-row': unit.id },
+    h('div', { class: 'admin-unit-line' },
+      h('details', { open: open.has(unit.id), on: { toggle: (event) => { if (event.target.open) open.add(unit.id); else open.delete(unit.id); } } },
+        h('summary', null, h('span', { class: 'admin-unit-name' }, name({ id: unit.id, name: unit.own })), quiet(` ${many}`)),
+        h('div', { class: 'admin-members' },
+          members.length > 0 ? h('ul', null, members.map((agent) => h('li', { 'data-row': `${unit.id}${agent.id}`, class: 'chip' },
+            h('a', { href: link('admin', 'agents', agent.id) }, name(agent)), !agent.active && quiet(' (dismissed)'),
+            can && button(icon('close'), () => takeOut(agent, unit), { class: 'quiet', label: `Remove ${plain(agent.name)} from ${short}` }))))
+            : hint(through.length ? 'Nobody is in it directly.' : 'Nobody is in it.'),
+          through.length > 0 && h('p', null, 'Through its Groups: ', several(through.map((agent) => h('a', { href: link('admin', 'agents', agent.id) }, name(agent))))))),
+      can && h('div', { class: 'admin-actions' },
+        button('Add people', () => addPeople(unit, members), { class: 'quiet', 'aria-label': `Add people to ${short}` }),
+        unit.kind === 'department' && button('New Group', () => newUnit('group', unit), { class: 'quiet', 'aria-label': `New Group in ${short}` }),
+        button('Rename', () => rename(unit), { class: 'quiet', 'aria-label': `Rename ${short}` }),
+        button('Delete', () => remove(unit, groups), { class: 'quiet', 'aria-label': `Delete ${short}` }))),
+    groups.length > 0 && h('ul', { class: 'admin-units' }, groups.map((group) => unitLine(known, group, me))));
+}
+
+function newUnit(kind, department) {
+  return textChange({
+    title: department ? `New Group in ${plain(department.path)}` : `New ${KIND_WORDS[kind]}`,
+    body: (text) => ({ kind, name: text, department: department?.path }),
+    send: (unit) => post('/v1/units', unit),
+    done: ([unit]) => ['Made ', unitName(unit.unit), '.'],
+  });
+}
+
+const rename = (unit) => textChange({
+  title: `Rename ${plain(unit.path)}`, label: 'New name', value: unit.own,
+  body: (text) => ({ change: 'rename_unit', unit: unit.id, name: text }),
+  done: ([answer]) => ['Renamed: it is now ', unitName(answer.unit?.unit ?? answer.subject), '.'],
+});
+
+const remove = (unit, groups) => change({
+  title: `Delete ${KIND_WORDS[unit.kind]} ${plain(unit.path)}`, yes: `Delete ${plain(unit.own)}`, danger: true,
+  intro: h('p', null, groups.length > 0 && 'Its Groups are deleted with it. ', 'Rooms that are open to it keep the permission, which then matches nobody and is shown as such.'),
+  changes: () => [{ change: 'delete_unit', unit: unit.id }],
+  done: ['Deleted ', unitName(unit.unit), '.'],
+});
+
+async function addPeople(unit, members) {
+  const options = await agentOptions(members.map((agent) => agent.id));
+  let picker;
+  return change({
+    title: `Add people to ${plain(unit.path)}`, yes: 'Ok',
+    fields: (update) => { picker = pick({ legend: 'People', options, changed: update, empty: 'Everybody is in it.' }); return picker.node; },
+    changes: () => (picker?.chosen() ?? []).map((agent) => ({ change: 'add_member', agent, unit: unit.id })),
+    done: (answers) => [`Added ${count(answers.length, 'person', 'people')} to `, unitName(unit.unit), '.'],
+  });
+}
+
+/** Takes an agent out of a unit, after saying what that means. */
+export const takeOut = (agent, unit) => change({
+  title: `Remove ${plain(agent.name)} from ${plain(unit.path)}`, yes: `Remove ${plain(agent.name)}`, danger: true,
+  intro: unit.kind === 'department' && h('p', null, 'Whoever leaves a Department leaves its Groups too.'),
+  changes: () => [{ change: 'remove_member', agent: agent.id, unit: unit.id }],
+  done: ['Removed ', name(agent), ' from ', unitName(unit.unit), '.'],
+});
