@@ -17,7 +17,7 @@ const GROUP_MS = 5 * 60 * 1000;
 export class Conversation {
   #room;
   #held;
-  #list = h('div', { class: 'messages', role: 'log', 'aria-live': 'off', 'aria-label': 'Messages' });
+  #list = h('ol', { class: 'messages' });
   #scroller;
   #top = h('div', { class: 'pills pills-top' });
   #bottom = h('div', { class: 'pills pills-bottom' });

@@ -20,7 +20,7 @@ export function showRoom(place, route) {
   const title = h('h1', { tabindex: '-1' });
   const topic = h('p', { class: 'topic' });
   const tabs = new Map();
-  const write = composer(room, 'Message', () => talk.written());
+  const write = composer(room, 'Write a message', () => talk.written());
   const talk = new Conversation(room, write.edit);
   const lists = {
     participants: participants(room, (n) => number('participants', n)),
