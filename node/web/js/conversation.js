@@ -24,7 +24,8 @@ export class Conversation {
   #nodes = new Map();
   #since = new Map();
   #stick = true;
-  #loading = false;
+  #loading = 0;
+  #early = events.connection !== 'open';
   #failed = false;
   #ready = false;
   #below = 0;
@@ -56,8 +57,10 @@ export class Conversation {
       events.on('message_state', (message) => { if (message.room.id === room && this.#held.update(message)) this.#draw(); }),
       events.on('message_gone', ({ room: of, id }) => { if (of === room) this.#gone(id); }),
       events.on('reset', () => this.#reload()),
+      events.on('connection', (connection) => { if (connection === 'open') this.#connected(); }),
+      events.on('read', ({ room: of, unread: n }) => { if (of === room) this.#mark.told(n, null); }),
       onUnsent((of) => { if (of === room) this.#draw(); }),
-      onState(() => this.#drawPills()),
+      onState(() => { const place = placeOf(room); if (place) this.#mark.told(place.unread, place.first_unread); this.#drawPills(); }),
     ];
     this.#start();
   }
@@ -83,9 +86,17 @@ export class Conversation {
 
   async #start() {
     await this.#load(() => this.#held.newest());
+    if (this.#failed) return;
     this.#ready = true;
     this.#mark.begin(placeOf(this.#room)?.first_unread ?? null);
     this.#draw();
+  }
+
+  #connected() {
+    // What came between the first page and the first event is in neither.
+    if (this.#early && this.#ready) this.#reload();
+    else this.#again();
+    this.#early = false;
   }
 
   async #reload() {
@@ -94,33 +105,33 @@ export class Conversation {
     this.#draw();
   }
 
-  /** Runs one request for messages at a time and draws what it brought. */
-  async #load(request) {
-    if (this.#loading) return;
-    this.#loading = true;
-    this.#failed = false;
-    try {
-      await request();
-    } catch (problem) {
-      this.#failed = true;
-      if (problem.status === 0) {
-        const end = events.on('connection', (connection) => { if (connection === 'open') { end(); this.#again(); } });
-        this.#ends.push(end);
+  #queue = Promise.resolve();
+
+  /** Runs requests for messages one after the other and draws what each brought. */
+  #load(request) {
+    this.#loading += 1;
+    this.#queue = this.#queue.then(async () => {
+      try {
+        await request();
+        this.#failed = false;
+      } catch (problem) {
+        if (problem.status === undefined) console.error(problem);
+        this.#failed = true;
       }
-    }
-    this.#loading = false;
-    this.#draw();
+      this.#loading -= 1;
+      this.#draw();
+    });
+    return this.#queue;
   }
 
   #again() {
-    if (!this.#failed) return;
-    if (this.#ready) this.#load(() => (this.#held.list.length ? Promise.resolve() : this.#held.newest()));
-    else this.#start();
+    if (!this.#ready) this.#start();
+    else if (this.#failed) { this.#failed = false; this.#look(); }
   }
 
   #took(message) {
-    arrived(message);
     const own = isOwn(message);
+    if (own) arrived(message);
     this.#since.set(message.id, performance.now());
     if (message.state === 'pending') setTimeout(() => this.#draw(), WAITS_CHECK_MS);
     const where = this.#held.insert(message);
