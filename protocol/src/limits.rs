@@ -32,6 +32,9 @@ pub const IDS_FRAME_MAX: usize = 1024;
 pub const NEWEST_PAGE_MAX: usize = 64;
 /// How long a message waits for its parents before it is shown without them, in ms.
 pub const INCOMPLETE_DELAY_MS: u64 = 300;
+/// How long after it was written, by its author's clock, a message that a pull brings is news, in
+/// ms; what is older fills in history.
+pub const NEWS_AGE_MS_MAX: u64 = 120_000;
 /// How long a command waits for members to report the heads of rooms, in ms.
 pub const HEADS_WAIT_MS: u64 = 2_000;
 /// How long such a report is used, in ms.
@@ -196,6 +199,21 @@ pub const SEND_PATIENCE_MS: u64 = 1_000;
 pub const SEND_WAIT_MS_MAX: u64 = 2_000;
 /// Largest page of history in one API answer; longer reads take several.
 pub const HISTORY_PAGE_MAX: usize = 1000;
+
+/// Most places in a room up to which a user has read at different times, see
+/// [`crate::room::RoomLog::mark_read`].
+pub const READ_PLACES_MAX: usize = 64;
+/// From what difference on a claimed time is called wrong, in ms.
+pub const CLOCK_WRONG_MS: u64 = 24 * 60 * 60 * 1000;
+/// Among how many messages before it a message's claimed time is compared.
+pub const CLOCK_COMPARED_MAX: usize = 32;
+
+/// Most control objects that one answer about the audit trail looks at.
+pub const AUDIT_LOOKED_AT_MAX: usize = 20_000;
+/// Most principals in one answer.
+pub const PRINCIPALS_PAGE_MAX: usize = 1000;
+/// Most units that one move takes an agent out of, and into.
+pub const MOVED_UNITS_MAX: usize = 64;
 
 /// How many messages, by their order of arrival, one row of a room's index covers.
 pub const INDEX_CHUNK: u64 = 1024;

@@ -248,8 +248,9 @@ pub struct PeerPolicy {
 /// Something worth telling the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A message became visible.
-    Message(MessageView),
+    /// A message became visible. With `true` it was just written: it came straight from its
+    /// author, or claims to be new. Otherwise history fills in, of which nobody is told.
+    Message(MessageView, bool),
     /// The state of a visible message changed.
     MessageState(MessageView),
     /// A message that was shown although something before it was on its way is shown no longer:
@@ -259,6 +260,13 @@ pub enum Event {
         room: RoomId,
         /// Which.
         id: MessageId,
+    },
+    /// The user has read something, in this window or another.
+    Read {
+        /// In which room.
+        room: RoomId,
+        /// Messages of others there that are unread now.
+        unread: u64,
     },
     /// Units, agents, rooms or permissions changed.
     Control,
