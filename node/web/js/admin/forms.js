@@ -62,7 +62,7 @@ export function pick({ legend, options, changed, single = false, chosen = [], em
   draw('');
   say();
   return { chosen: () => [...picked],
-    node: h('fieldset', { class: 'admin-fieldset' }, h('legend', null, legend), options.length > 6 && filterField(`Search: ${legend}`, '', draw), list, options.length > 0 && summary) };
+    node: h('fieldset', { class: 'admin-fieldset' }, h('legend', null, legend), options.length > 6 && filterField('Search', '', draw), list, options.length > 0 && summary) };
 }
 
 /** Units as options; `fits(label)` chooses among them. */
