@@ -25,6 +25,7 @@ mod old_copy;
 mod once;
 mod page;
 mod permissions;
+mod presence;
 mod refused_starts;
 mod removal;
 mod restless;

@@ -112,6 +112,11 @@ fn the_local_api_wants_its_token_and_its_own_name() {
         ("POST", "/v1/read"),
         ("GET", "/v1/events"),
         ("GET", "/v1/control"),
+        ("GET", "/v1/settings"),
+        ("PUT", "/v1/settings"),
+        ("GET", "/v1/drafts"),
+        ("PUT", "/v1/drafts"),
+        ("GET", "/v1/presence"),
         ("GET", "/v1/no-such-route"),
     ];
     let in_url = |path: &str| {

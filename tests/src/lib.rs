@@ -2,6 +2,7 @@
 //! vectors.
 //!
 //! - [`world`]: several engines in one process, with simulated network, disk and clock.
+//! - [`bulk`]: homes with a million messages.
 //! - [`forge`]: signed objects made by hand, honest and not.
 //! - [`found`]: signed messages in the files of a home.
 //! - [`fuzzing`]: what the fuzz targets in `tests/fuzz` run.
@@ -11,6 +12,7 @@
 //! - [`snapshot`]: what the real control log says, in the reference model's terms.
 //! - [`vectors`]: the golden vectors, from fixed seeds.
 
+pub mod bulk;
 pub mod forge;
 pub mod found;
 pub mod fuzzing;

@@ -11,6 +11,9 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// Bytes of all that a browser loads of the page.
+const PAGE_BYTES_MAX: u64 = 200_000;
+
 /// All files below a folder of the repository with one of the endings.
 fn files(folder: &str, endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -90,6 +93,31 @@ fn files_stay_small() {
         for path in files(folder, &["rs", "py"]) {
             let lines = fs::read_to_string(&path).unwrap().lines().count();
             assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_page_stays_small_and_loads_nothing_from_elsewhere() {
+    let files = files("node/web", &["html", "css", "js", "svg"]);
+    let bytes: u64 = files.iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    assert!(bytes <= PAGE_BYTES_MAX, "the page has {bytes} bytes");
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        // Ways to turn text into markup or code, and to load what is not the node's own.
+        for word in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "new Function",
+            "src=\"http",
+            "url(http",
+            "@import",
+            "from 'http",
+        ] {
+            assert!(!text.contains(word), "{} has {word}", path.display());
         }
     }
 }

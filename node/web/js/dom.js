@@ -43,6 +43,7 @@ const ICONS = {
   add: 'M8 3v10M3 8h10',
   close: 'M4 4l8 8M12 4l-8 8',
   back: 'M10 3L5 8l5 5',
+  up: 'M8 13V3M4 7l4-4 4 4',
   down: 'M8 3v10M4 9l4 4 4-4',
   menu: 'M2 4h12M2 8h12M2 12h12',
   room: 'M3 4h10v7H7l-3 3v-3H3z',
@@ -50,6 +51,8 @@ const ICONS = {
   warning: 'M8 2l6 11H2zM8 6v4M8 11.5v.5',
   settings: 'M2 5h7m3 0h2M2 11h2m3 0h7M10.500 3.500v3M5.500 9.500v3',
   check: 'M3 8l4 4 6-8',
+  save: 'M8 2v8M5 7l3 3 3-3M3 13h10',
+  more: 'M3 8h.01M8 8h.01M13 8h.01',
   clock: 'M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2zM8 5v3l2 2',
 };
 

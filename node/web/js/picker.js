@@ -58,7 +58,7 @@ function picker({ find, onChange, addLabel, searchLabel, empty, opened, initial 
     entries = entries.slice(0, SHOWN_MAX);
     active = input.value.trim() && entries.length ? 0 : -1;
     draw();
-    message.textContent = more > 0 ? `${count(more, 'more')} match: write more of the name.`
+    message.textContent = more > 0 ? `${more.toLocaleString()} more match: write more of the name.`
       : entries.length ? '' : found.length ? 'All that match are chosen already.' : 'Nothing has such a name.';
   }
 

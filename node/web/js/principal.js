@@ -15,7 +15,7 @@ export function principalParts(principal) {
 /** In words, for labels: `Group Support/Front Line`. */
 export function principalWords(principal) {
   const parts = principalParts(principal);
-  if (principal === 'role:Agent') return 'Everybody (role Agent)';
+  if (principal === 'role:Agent') return 'Role Agent (everybody)';
   return `${parts.word} ${plain(parts.name)}`;
 }
 

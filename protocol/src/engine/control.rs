@@ -39,7 +39,7 @@ impl Engine {
             return self.verdict(token, verdict);
         }
         if peek_type(bytes) == Some(ObjectType::Presence) {
-            let verdict = self.take_beacon(bytes, 0);
+            let verdict = self.take_beacon(bytes, None);
             return self.verdict(token, verdict);
         }
         match self.take_control(bytes, None) {

@@ -19,7 +19,7 @@ use crate::limits::{
 use crate::object::ObjectType;
 use crate::presence::PresenceBeacon;
 use crate::signed::{Verified, VerifyError, peek_presence, sign};
-use crate::sync::{AgedBeacon, Blob, Request};
+use crate::sync::{AgedBeacon, Blob, Request, Response};
 use crate::time::Timestamp;
 
 /// The newest beacon of each device, and what is due.
@@ -48,8 +48,23 @@ struct Known {
     /// Its connection is gone: from then on it is not there, unless it is heard by another way.
     lost: Option<Timestamp>,
     bytes: Vec<u8>,
+    /// It has been passed on by gossip, or was ours to publish.
+    spread: bool,
     /// Since when, and how many beacons were taken since then.
     taken: (Timestamp, u32),
+}
+
+/// How far the exchange of beacons with a peer has come.
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    /// It has sent us some: it knows that we are a member.
+    came: bool,
+    /// We have sent it ours.
+    sent: bool,
+    /// It has refused ours: it did not know it then.
+    refused: bool,
+    /// We have sent them once more.
+    again: bool,
 }
 
 impl Known {
@@ -184,7 +199,7 @@ impl Engine {
         let body = crate::codec::encode(&beacon);
         let (id, bytes) = sign(&self.keys, ObjectType::Presence, company, &body);
         self.presence.sent = Some(now);
-        self.know(device, (issued, online), 0, &bytes, (now, 0));
+        self.know(device, (issued, online), None, &bytes, (now, 0));
         Some(Effect::Publish { topic: Topic::control(company), id, bytes })
     }
 
@@ -192,13 +207,14 @@ impl Engine {
         &mut self,
         device: DeviceId,
         (issued, online): (Timestamp, bool),
-        age: u64,
+        age: Option<u64>,
         bytes: &[u8],
         taken: (Timestamp, u32),
     ) {
         let now = self.now;
-        let until = now.plus_ms(PRESENCE_EXPIRY_MS.saturating_sub(age));
-        let known = Known { issued, online, until, lost: None, bytes: bytes.to_vec(), taken };
+        let until = now.plus_ms(PRESENCE_EXPIRY_MS.saturating_sub(age.unwrap_or(0)));
+        let (bytes, spread) = (bytes.to_vec(), age.is_none());
+        let known = Known { issued, online, until, lost: None, bytes, spread, taken };
         let here = known.is_here(now);
         let before = self.presence.known.insert(device, known);
         if here {
@@ -262,8 +278,42 @@ impl Engine {
         let aged =
             |known: &Known| AgedBeacon { bytes: Blob(known.bytes.clone()), age: known.age(now) };
         let all: Vec<AgedBeacon> = self.presence.known.values().map(aged).collect();
-        for beacons in all.chunks(BEACONS_FRAME_MAX) {
-            self.ask(peer, Request::Presence { beacons: beacons.to_vec() });
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.beacons.sent = true;
+        }
+        // Also if there are none: it answers with its own.
+        let none: &[AgedBeacon] = &[];
+        let chunks = all.chunks(BEACONS_FRAME_MAX);
+        for beacons in chunks.chain(all.is_empty().then_some(none)) {
+            let request = Request::Presence { beacons: beacons.to_vec() };
+            self.send(peer, Asked::Beacons(peer), &request);
+        }
+    }
+
+    pub(super) fn beacons_answered(&mut self, peer: DeviceId, response: Option<Response>) {
+        if let Some(state) = self.peers.get_mut(&peer)
+            && response == Some(Response::Refused)
+        {
+            state.beacons.refused = true;
+            self.send_beacons_again(peer);
+        }
+    }
+
+    pub(super) fn beacons_came(&mut self, peer: DeviceId) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.beacons.came = true;
+            self.send_beacons_again(peer);
+        }
+    }
+
+    /// Whoever lets a newcomer in does not greet it, and a newcomer refuses our beacons until it has
+    /// heard that it is let in itself. Once it speaks as a member it gets them.
+    fn send_beacons_again(&mut self, peer: DeviceId) {
+        let state = self.peers.get_mut(&peer).map(|state| &mut state.beacons);
+        let lacks = |state: &&mut Exchange| !state.sent || (state.refused && !state.again);
+        if let Some(state) = state.filter(|state| state.came).filter(lacks) {
+            state.again = state.sent;
+            self.send_beacons(peer);
         }
     }
 
@@ -305,8 +355,9 @@ impl Engine {
         }
     }
 
-    /// Takes a beacon in, if it is newer than what is known. Only then its signature is checked.
-    pub(super) fn take_beacon(&mut self, bytes: &[u8], age: u64) -> GossipVerdict {
+    /// Takes a beacon in, if it is newer than what is known. Only then its signature is checked. It
+    /// has an age if it did not come by gossip.
+    pub(super) fn take_beacon(&mut self, bytes: &[u8], age: Option<u64>) -> GossipVerdict {
         let Some(company) = self.company() else { return GossipVerdict::Ignore };
         let peeked = peek_presence(bytes).and_then(|beacon| {
             let ours = beacon.company == company;
@@ -318,6 +369,15 @@ impl Engine {
         };
         let PresenceBeacon { device, issued, online, .. } = beacon;
         let now = self.now;
+        if age.is_none()
+            && let Some(known) = self.presence.known.get_mut(&device)
+            && known.bytes == bytes
+            && now < known.until
+            && !std::mem::replace(&mut known.spread, true)
+        {
+            // A frame was faster than gossip, which others wait for.
+            return GossipVerdict::Accept;
+        }
         let known = self.presence.known.get(&device);
         if known.is_some_and(|known| known.issued >= issued) || !self.is_member(device) {
             return GossipVerdict::Ignore;
@@ -338,7 +398,7 @@ impl Engine {
         }
         self.know(device, (issued, online), age, bytes, (recent.0, recent.1 + 1));
         if device == self.keys.device() {
-            self.heard_ourselves(online && age < PRESENCE_EXPIRY_MS);
+            self.heard_ourselves(online && age.unwrap_or(0) < PRESENCE_EXPIRY_MS);
         }
         GossipVerdict::Accept
     }

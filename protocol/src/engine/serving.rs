@@ -73,8 +73,9 @@ impl Engine {
             }
             Request::Presence { beacons } => {
                 for beacon in &beacons {
-                    self.take_beacon(&beacon.bytes.0, beacon.age);
+                    self.take_beacon(&beacon.bytes.0, Some(beacon.age));
                 }
+                self.beacons_came(peer);
                 Response::Ack
             }
             // It is in the log already.

@@ -37,6 +37,8 @@ pub(super) struct Peer {
     pub(super) told: Option<ObjectId>,
     /// A pull from it brought void objects that nothing refers to.
     pub(super) brought_idle: bool,
+    /// Our beacons on connecting.
+    pub(super) beacons: super::presence::Exchange,
     /// We have introduced ourselves to it.
     pub(super) introduced_to: bool,
 }
@@ -52,6 +54,7 @@ pub(super) enum Asked {
     JoinReveal(DeviceId),
     JoinPoll(DeviceId),
     Approval,
+    Beacons(DeviceId),
     /// Nothing is asked of it: that it answers says that our last word has arrived.
     Goodbye(DeviceId),
     /// The answer does not matter.
@@ -69,6 +72,7 @@ impl Asked {
             | Self::JoinHello(peer)
             | Self::JoinReveal(peer)
             | Self::JoinPoll(peer)
+            | Self::Beacons(peer)
             | Self::Goodbye(peer) => Some(peer),
             Self::Approval | Self::Nothing => None,
         }
@@ -229,6 +233,7 @@ impl Engine {
         });
         match asked {
             Asked::Nothing | Asked::Goodbye(_) => {}
+            Asked::Beacons(peer) => self.beacons_answered(peer, response),
             Asked::Summary(peer) => self.summary_answered(peer, response),
             Asked::Introduction(peer) => self.introduced(peer, response),
             Asked::Pull(peer) => self.pull_answered(peer, response),

@@ -1,17 +1,15 @@
 //! Companies of nodes in this process, and logs that are written without a network.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use conclave_node::handle::Handle;
 use conclave_node::identity::Home;
 use conclave_node::node::{Node, NodeConfig, found, request_join};
-use conclave_node::store::Store;
-use conclave_protocol::engine::{Command, CommandId, Effect, Engine, EngineConfig, Input, Outcome};
+use conclave_protocol::engine::{Command, Engine};
 use conclave_protocol::id::MessageId;
 use conclave_protocol::object::HistoryPolicy;
-use conclave_protocol::time::Timestamp;
+use conclave_tests::bulk;
 use tempfile::TempDir;
 
 /// Bytes of a message's text.
@@ -20,12 +18,6 @@ pub(crate) const TEXT_BYTES: usize = 256;
 pub(crate) const ROOM: &str = "Bench";
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Messages that are made durable at once while a log is written.
-const WRITTEN_AT_ONCE: u64 = 500;
-/// Messages of which the ids are kept.
-const SOME: u64 = 100;
-/// Messages after which the index is brought up to date while a log is written.
-const INDEXED_EVERY: u64 = 20_000;
 
 /// The homes of a company whose nodes are all off.
 pub(crate) struct Homes {
@@ -70,60 +62,13 @@ impl Homes {
     /// Writes messages as the first device of the company, while its node is off. Gives some of
     /// them, from all over.
     pub(crate) fn write(&self, messages: u64) -> Vec<MessageId> {
-        write(&self.path(0), messages)
+        bulk::write(&self.path(0), ROOM, messages, text)
     }
 
     /// Bytes of the store of a home.
     pub(crate) fn store_bytes(&self, n: usize) -> u64 {
         bytes_in(&Home::open(self.path(n)).expect("a home").db_path())
     }
-}
-
-/// The engine of a home, driven without network: signed, judged and stored as ever.
-fn write(path: &Path, messages: u64) -> Vec<MessageId> {
-    let home = Home::open(path).expect("a home");
-    let _lock = home.lock().expect("nobody else uses it");
-    let store = Arc::new(Store::open(&home.db_path()).expect("a store"));
-    let secrets = home.device_secrets().expect("reads").expect("keys");
-    let config = EngineConfig {
-        keys: secrets.keys(),
-        seed: [7; 32],
-        reader: store.clone(),
-        join: None,
-        copied: false,
-    };
-    let mut engine = Engine::new(config, now());
-    let (mut writes, mut some) = (Vec::new(), Vec::new());
-    for number in 1..=messages {
-        let command = Command::Send { room: ROOM.to_owned(), text: text(number) };
-        engine.handle(now(), Input::Command { id: CommandId(number), command });
-        let last = number == messages;
-        loop {
-            while let Some(effect) = engine.poll() {
-                match effect {
-                    Effect::Persist(batch) => writes.extend(batch.writes),
-                    Effect::Answer { id, result } => {
-                        let Ok(Outcome::Message(message)) = result else {
-                            panic!("it was not sent: {result:?}");
-                        };
-                        if id.0 % (messages / SOME).max(1) == 0 {
-                            some.push(message.id);
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            if writes.is_empty() || !(last || number % WRITTEN_AT_ONCE == 0) {
-                break;
-            }
-            store.write_now(std::mem::take(&mut writes)).expect("writes");
-            if last || number % INDEXED_EVERY == 0 {
-                store.catch_up_index().expect("writes the index");
-            }
-            engine.handle(now(), Input::Persisted { batch: engine.last_batch() });
-        }
-    }
-    some
 }
 
 /// The text of a message.
@@ -133,11 +78,6 @@ pub(crate) fn text(number: u64) -> String {
         text.push('x');
     }
     text
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 pub(crate) async fn up(home: PathBuf, peers: Vec<String>) -> Node {

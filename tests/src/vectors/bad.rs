@@ -172,11 +172,7 @@ fn frames(direction: &'static str) -> Vec<Case> {
             too_long("129 address records", 5, &[many(blob.clone(), 129)]),
             too_long("129 state reports", 11, &[many(blob.clone(), 129)]),
             too_long("129 beacons", 15, &[many(array(&[blob.clone(), Raw::Unsigned(0)]), 129)]),
-            shape(
-                "a beacon without its age",
-                15,
-                &[array(&[array(std::slice::from_ref(&array(std::slice::from_ref(&blob))))])],
-            ),
+            shape("a beacon without its age", 15, &[array(&[array(std::slice::from_ref(&blob))])]),
             too_long("17 objects to introduce somebody", 12, &[many(blob, 17)]),
             too_long("1,025 held ids", 6, &[raw::id(3), many(raw::id(0), 1_025)]),
             too_long(

@@ -103,7 +103,7 @@ pub(super) fn outer(company: CompanyId) -> Vec<Case> {
         }),
         case("more than any object needs", "malformed", "size", vec![0; 32 * 1024 + 81]),
     ];
-    for unknown in [13, 31, 33, 47, 50, 255] {
+    for unknown in [13, 31, 33, 47, 51, 255] {
         let name = format!("the unknown type {unknown}");
         cases.push(case(name, "unsupported", "type", parts(unknown, &signature)));
     }
