@@ -26,15 +26,15 @@ export function show(place, { me }) {
 function body({ alarms, troubles, agents }, me) {
   if (!alarms.length && !troubles.length) return h('p', { class: 'admin-empty' }, icon('check'), ' Nothing needs attention.');
   return [
-    troubles.length > 0 && h('section', null, h('h2', null, 'This node'), h('ul', { class: 'admin-cards' }, troubles.map((text) => h('li', { class: 'admin-card problem' }, plain(text))))),
-    alarms.length > 0 && h('section', null, h('h2', null, 'The company'), h('ul', { class: 'admin-cards' }, alarms.map((alarm) => alarmCard(alarm, agents, me)))),
+    troubles.length > 0 && h('section', null, h('h2', null, 'This node'), h('ul', null, troubles.map((text) => h('li', { class: 'problem' }, plain(text))))),
+    alarms.length > 0 && h('section', null, h('h2', null, 'The company'), h('ul', null, alarms.map((alarm) => alarmCard(alarm, agents, me)))),
   ];
 }
 
 function alarmCard(alarm, agents, me) {
   const owners = me.may.includes('agents')
     ? agents.flatMap((agent) => agent.devices.filter((device) => alarm.message.includes(device.slice(0, 12))).map((device) => ({ agent, device }))) : [];
-  return h('li', { class: 'admin-card notice', 'data-row': alarm.objects.join() },
+  return h('li', { class: 'notice', 'data-row': alarm.objects.join() },
     h('h3', null, icon('warning'), ' ', ALARMS[alarm.kind] ?? alarm.kind),
     h('p', null, plain(alarm.message)),
     alarm.objects.length > 0 && h('p', null, 'In the Audit: ', objects(alarm.objects)),

@@ -1,31 +1,13 @@
 // What all admin views share: who is who, regions that follow the node's news, and how a view
 // keeps the place of the keyboard while it is drawn anew.
 
-import { get, events, Problem } from '../api.js';
+import { get, events } from '../api.js';
 import { h, append, button, dialog, problemBox } from '../dom.js';
 import { count, name } from '../text.js';
+import { link } from '../router.js';
 
-/** Units in the order in which they are shown. */
-export const UNIT_KINDS = ['department', 'group', 'role'];
 /** The kinds as people read them. */
 export const KIND_WORDS = { department: 'Department', group: 'Group', role: 'Role', agent: 'Agent' };
-
-const known = new Map();
-
-/** Reads `path` once until the node tells of a change of the control log. */
-function remembered(path, params) {
-  const key = path + JSON.stringify(params ?? {});
-  if (!known.has(key)) {
-    const answer = get(path, params);
-    answer.catch(() => known.get(key) === answer && known.delete(key));
-    known.set(key, answer);
-  }
-  return known.get(key);
-}
-for (const kind of ['control', 'reset', 'connection']) events.on(kind, () => known.clear());
-
-/** Forgets what was read: this page has just changed something. */
-export const forget = () => known.clear();
 
 /** `group:Support/Front Line` in its parts. */
 export function parts(label) {
@@ -38,15 +20,14 @@ export function parts(label) {
 
 /** All units and agents: `{units: [{id, unit, kind, path, parent, own}], agents: […]}`. */
 export async function directory() {
-  const [agents, ...kinds] = await Promise.all([
-    remembered('/v1/agents'), ...UNIT_KINDS.map((kind) => remembered('/v1/units', { kind }))]);
+  const [agents, ...kinds] = await Promise.all([get('/v1/agents'), ...['department', 'group', 'role'].map((kind) => get('/v1/units', { kind }))]);
   const units = kinds.flatMap((answer) => answer.units.map((unit) => ({ ...unit, ...parts(unit.unit) })));
   for (const unit of units) ids.set(unit.unit, unit.id);
   for (const agent of agents.agents) ids.set(`agent:${agent.name}`, agent.id);
   return { units, agents: agents.agents };
 }
-export const allRooms = async () => (await remembered('/v1/rooms', { all: true })).rooms;
-export const allAdmins = async () => (await remembered('/v1/admins')).admins;
+export const allRooms = async () => (await get('/v1/rooms', { all: true })).rooms;
+export const allAdmins = async () => (await get('/v1/admins')).admins;
 /** The state of the node, as it is now. */
 export const status = () => get('/v1/status');
 
@@ -63,17 +44,20 @@ export function unitName(label) {
   return h('span', null, quiet(KIND_WORDS[kind] ?? kind, ' '), name({ id: ids.get(label), name: path }));
 }
 
+/** What an entry is besides its name. */
+export const tag = (text, kind = '') => h('span', { class: `admin-tag ${kind}` }, text);
+/** The pages of an agent and of a room. */
+export const toAgent = (agent) => h('a', { href: link('admin', 'agents', agent.id) }, name(agent));
+export const toRoom = (room) => h('a', { href: link('admin', 'rooms', room.id) }, name(room));
+/** A small button of a row; `label` is its whole name. */
+export const small = (content, act, label, props) => button(content, act, { class: 'quiet', 'aria-label': label, ...props });
+
 /** The start of an id; the whole of it is its title. */
 export const shortId = (id) => h('code', { title: id }, id.slice(0, 12));
 
-/** Whether this device may `right` there; `label` is the unit it is about, if any. */
-export function allowed(me, right, label) {
-  if (!me || !me.may.includes(right)) return false;
-  if (!me.scope || !label) return true;
-  const { kind, parent, path } = parts(label);
-  const scope = parts(me.scope).path;
-  return kind === 'department' ? path === scope : kind === 'group' && parent === scope;
-}
+/** Whether this device may change `right`; `label` is the unit it is about, if any. */
+export const allowed = (me, right, label) => me.may.includes(right) && (!me.scope || !label
+  || label === me.scope || label.startsWith(`${me.scope.replace('department', 'group')}/`));
 
 /** Which control has the keyboard, so that it can be found after a redraw. */
 function placeOf(node) {
@@ -126,7 +110,6 @@ export function live(read, render, kinds = ['control']) {
       [data, shown] = [now, text];
       redraw();
     } catch (problem) {
-      if (!(problem instanceof Problem)) console.error(problem);
       // What is shown is better than nothing while the node is away; the page says that it is.
       if (ended || (problem.status === 0 && shown !== undefined)) return;
       shown = undefined;
@@ -152,9 +135,9 @@ export function live(read, render, kinds = ['control']) {
 }
 
 /** The heading of a view, with what can be done in it. */
-export function heading(title, ...actions) {
-  return h('header', { class: 'admin-head' }, h('h1', { tabindex: '-1' }, title), h('div', { class: 'admin-actions' }, actions));
-}
+export const heading = (title, ...actions) => h('header', { class: 'admin-head' }, h('h1', { tabindex: '-1' }, title), h('div', { class: 'admin-actions' }, actions));
+/** A part of a view. */
+export const section = (title, ...content) => h('section', null, h('h2', null, title), content);
 
 /**
  * A table. `columns` are headings, `rows` are `{key, cells, class}`; on a narrow screen each cell
@@ -170,16 +153,15 @@ export function table(caption, columns, rows, empty) {
 
 /** A list of things, the first ones shown, the rest on demand. */
 export function several(things, shown = 12) {
-  const list = (some) => some.map((thing, at) => [at > 0 && ', ', thing]);
-  if (things.length <= shown) return list(things);
-  return [list(things.slice(0, shown)), ' ',
-    h('details', { class: 'admin-more' }, h('summary', null, `and ${things.length - shown} more`), list(things.slice(shown)))];
+  const list = (from, to) => things.slice(from, to).map((thing, at) => [at > 0 && ', ', thing]);
+  return [list(0, shown), things.length > shown && [' ',
+    h('details', { class: 'admin-more' }, h('summary', null, `and ${things.length - shown} more`), ' ', list(shown))]];
 }
 
 /** A search field over a list; calls `changed(text)` as one types. */
 export function filterField(label, value, changed) {
   return h('input', { type: 'search', placeholder: label, 'aria-label': label, value,
-    spellcheck: 'false', autocomplete: 'off', on: { input: (event) => changed(event.target.value.trim().toLowerCase()) } });
+    spellcheck: 'false', on: { input: (event) => changed(event.target.value.trim().toLowerCase()) } });
 }
 
 /** A choice of one value; the first option is shown at first unless another is `value`. */

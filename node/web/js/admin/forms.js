@@ -11,7 +11,7 @@ let pickers = 0;
 export function textField(label, about, value, update, event = 'input') {
   const id = `admin-text-${++pickers}`;
   const input = h('input', { type: 'text', id, autocomplete: 'off', spellcheck: 'false', value, on: { [event]: update } });
-  return { input, node: h('div', { class: 'field' }, h('label', { for: id }, label), input, hint(about)), text: () => input.value.trim() };
+  return { input, node: h('div', { class: 'field' }, h('label', { for: id }, label), input, about && hint(about)), text: () => input.value.trim() };
 }
 
 /** The id where an admin's authority was still good, for stolen keys. */
@@ -20,11 +20,8 @@ export function lastGoodField(update) {
   return { text: field.text, node: h('details', { class: 'field' }, h('summary', null, 'If an admin’s key was stolen'), field.node) };
 }
 
-/** What is said about names. */
-export const NAME_RULES = '1 to 64 characters, without / and :';
-
 /** Changes one text, such as a name, where nobody loses anything. `body(text)` is what is sent. */
-export function textChange({ label = 'Name', about = NAME_RULES, value = '', optional = false, body, ...what }) {
+export function textChange({ label = 'Name', about = '1 to 64 characters, without / and :', value = '', optional = false, body, ...what }) {
   let field;
   return change({
     yes: 'Ok', preview: false, ...what,

@@ -12,7 +12,7 @@ const AUTHORITY = ['genesis', 'root-rotate', 'admin-grant'];
 
 /** Why an agent has access to a room, or has not. */
 export function whyAccess(room, agent) {
-  return explain(`${plain(agent.name)} and ${plain(room.name)}`, async () => {
+  return explain(`Why ${plain(agent.name)} and ${plain(room.name)}?`, async () => {
     const why = await get('/v1/room/why', { room: room.id, agent: agent.id });
     const under = why.chain.filter((one) => AUTHORITY.includes(one.kind));
     return [verdict(why.access, why.access ? 'Has access' : 'No access', why.summary),
@@ -48,6 +48,6 @@ function explain(title, read) {
   });
 }
 
-const chain = (title, links) => links.length > 0 && [h('h3', null, title), h('ol', { class: 'admin-chain' }, links.map((one) => h('li', null,
+const chain = (title, links) => links.length > 0 && [h('h3', null, title), h('ol', { class: 'chain' }, links.map((one) => h('li', null,
   mark(one.holds, h('span', { class: 'visually-hidden' }, one.holds ? 'Holds: ' : 'Fails: ')),
   h('span', null, plain(one.text), h('br'), quiet(`${one.kind}, signed by ${plain(one.author)} `, shortId(one.id))))))];
