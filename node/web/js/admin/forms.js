@@ -1,7 +1,7 @@
 // What several dialogs ask for: a name, an id, people, units.
 
 import { h, fill } from '../dom.js';
-import { name, count } from '../text.js';
+import { name, plain, count } from '../text.js';
 import { KIND_WORDS, directory, filterField, hint, quiet } from './core.js';
 import { change } from './change.js';
 
@@ -40,7 +40,7 @@ export function pick({ legend, options, changed, single = false, chosen = [], em
   const summary = h('p', { class: 'hint', role: 'status' });
   const group = `admin-pick-${++pickers}`;
   function say() {
-    const some = options.filter((option) => picked.has(option.value)).map((option) => option.label);
+    const some = options.filter((option) => picked.has(option.value)).map((option) => plain(option.label));
     summary.textContent = some.length ? `${count(some.length, 'chosen', 'chosen')}: ${some.join(', ')}` : 'None chosen.';
   }
   function toggle(option, on) {
