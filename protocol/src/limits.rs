@@ -32,6 +32,9 @@ pub const IDS_FRAME_MAX: usize = 1024;
 pub const NEWEST_PAGE_MAX: usize = 64;
 /// How long a message waits for its parents before it is shown without them, in ms.
 pub const INCOMPLETE_DELAY_MS: u64 = 300;
+/// How long after it was written, by its author's clock, a message that a pull brings is news, in
+/// ms; what is older fills in history.
+pub const NEWS_AGE_MS_MAX: u64 = 120_000;
 /// How long a command waits for members to report the heads of rooms, in ms.
 pub const HEADS_WAIT_MS: u64 = 2_000;
 /// How long such a report is used, in ms.

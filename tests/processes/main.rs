@@ -13,6 +13,7 @@ mod bad_input;
 mod crowds;
 mod damage;
 mod devnet;
+mod event_stream;
 mod formats;
 mod four_homes;
 mod frozen;

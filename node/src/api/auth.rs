@@ -18,6 +18,15 @@ use super::sessions::{SESSION_TIME_MAX, Sessions};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// Who was let through.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Caller {
+    /// A program that has the token.
+    Token,
+    /// A browser, by the hash of its cookie.
+    Session([u8; 32]),
+}
+
 /// Decides whether a request is let through.
 pub(super) struct Guard {
     hosts: Vec<String>,
@@ -51,14 +60,17 @@ impl Guard {
     }
 
     /// Checks one request's headers.
-    pub(super) fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+    pub(super) fn check(&self, method: &Method, headers: &HeaderMap) -> Result<Caller, ApiError> {
         self.check_address(headers)?;
         if headers.contains_key(AUTHORIZATION) || !headers.contains_key(COOKIE) {
-            return self.check_token(headers);
+            self.check_token(headers)?;
+            return Ok(Caller::Token);
         }
-        let cookie = self.cookie_of(headers).filter(|cookie| self.sessions.knows(cookie));
-        cookie.ok_or_else(no_session)?;
-        check_page(method, headers)
+        let cookie = self.cookie_of(headers);
+        let session =
+            cookie.and_then(|cookie| self.sessions.known(cookie)).ok_or_else(no_session)?;
+        check_page(method, headers)?;
+        Ok(Caller::Session(session))
     }
 
     /// What a browser is given to be known by.

@@ -49,6 +49,12 @@ impl ApiError {
     }
 }
 
+impl From<Failure> for ErrorDocument {
+    fn from(failure: Failure) -> Self {
+        Self { error: failure.into() }
+    }
+}
+
 impl From<Failure> for ApiError {
     fn from(failure: Failure) -> Self {
         let status = match failure.kind {

@@ -1,34 +1,41 @@
 //! The stream of server-sent events.
 //!
-//! `message` carries a message that became visible, `message_state` one whose state changed,
-//! both in the shape that every other answer has; `alarm` carries an alarm that was not there
-//! before; `control`, `join`, `join_requests` and `presence` say what to read again. The stream ends with `lagged` when its reader was too
-//! slow and has lost events, with `error` when the room is no longer open to this agent, and
-//! without a word when the node stops.
+//! It begins with `hello`. `message` carries a message that became visible, `message_state` one
+//! whose state changed, both in the shape that every other answer has, `message_gone` names one
+//! that is shown no longer; `alarm` carries an alarm that was not there before; `read` says how
+//! much of a room is unread; `control`, `join`, `join_requests` and `presence` say what to read
+//! again. Each has an id with which a later stream goes on behind it; if that cannot be done
+//! exactly, the stream says `reset`. It ends with `lagged` when its reader was too slow and has
+//! lost events, with `error` when the room is no longer open to this agent, and without a word
+//! when the node stops.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use conclave_protocol::engine::{Engine, Event, Failure};
+use conclave_protocol::engine::{Engine, Failure};
 use conclave_protocol::id::RoomId;
-use conclave_protocol::view::AlarmView;
 use futures::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
 
+use super::auth::Caller;
 use super::error::ApiError;
 use super::extract::Params;
+use super::journal::{Entry, Next};
 use super::server::App;
-use super::types::{Alarm, ErrorDocument, Join, Message};
+use super::streams::Place;
+use super::types::ErrorDocument;
 
 /// How often an idle stream shows that it is alive. The client gives up after three times as
 /// long.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// What a browser sends when it opens a stream again.
+const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Which events to stream.
 #[derive(Serialize, Deserialize)]
@@ -36,14 +43,26 @@ pub(super) struct EventsQuery {
     /// Only the messages of this room, by name or id.
     #[serde(default)]
     room: Option<String>,
+    /// The id of the last event that is known; the header `Last-Event-ID` goes before it.
+    #[serde(default)]
+    after: Option<String>,
 }
 
 pub(super) async fn events(
     State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
     params: Params<EventsQuery>,
 ) -> Result<Response, ApiError> {
-    // Subscribed first, so that nothing falls between the check and the stream.
-    let events = app.handle.events();
+    let place = app.streams.open(caller).ok_or_else(too_many)?;
+    let header = headers.get(LAST_EVENT_ID).map(HeaderValue::to_str);
+    let known = match header {
+        Some(id) => Some(id.unwrap_or_default().to_owned()),
+        None => params.0.after,
+    };
+    // Decided first, so that nothing falls between the check and the stream.
+    let resumed = known.as_deref().map(|id| app.journal.number_in(id));
+    let number = resumed.flatten().unwrap_or_else(|| app.journal.last());
     let room = match params.0.room {
         Some(selector) => {
             let look = app.handle.query(move |engine| engine.readable_room(&selector));
@@ -51,22 +70,52 @@ pub(super) async fn events(
         }
         None => None,
     };
-    let alarms = app.handle.query(Engine::alarms).await?;
-    let follower = Follower { app, events, room, alarms, ready: VecDeque::new(), ended: false };
+    let mut follower = Follower {
+        app,
+        number,
+        room,
+        readable: BTreeMap::new(),
+        readable_since: 0,
+        ready: VecDeque::new(),
+        ended: false,
+        _place: place,
+    };
+    let hello = json!({ "boot": follower.app.journal.boot() });
+    follower.say("hello", &hello);
+    if resumed == Some(None) {
+        follower.say("reset", &json!({}));
+    }
     let stream = stream::unfold(follower, Follower::next);
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     Ok(Sse::new(stream).keep_alive(keep_alive).into_response())
 }
 
+/// Tells all streams how much of a room is unread, now that its mark has moved.
+pub(super) async fn announce_read(app: &App, selector: String) -> Result<(), ApiError> {
+    let look = move |engine: &Engine| {
+        let room = engine.readable_room(&selector)?.id;
+        let mut lines = engine.rooms(false)?.into_iter();
+        let unread = lines.find(|line| line.room.id == room).map_or(0, |line| line.unread);
+        Ok::<_, Failure>((room, unread))
+    };
+    let (room, unread) = app.handle.query(look).await??;
+    let data = json!({ "room": room, "unread": unread });
+    app.journal.add(Entry::new("read", Some(room), &data));
+    Ok(())
+}
+
 struct Follower {
     app: App,
-    events: broadcast::Receiver<Event>,
+    /// Of the last entry of the journal that was looked at.
+    number: u64,
     room: Option<RoomId>,
-    /// Alarms that the reader can know of.
-    alarms: Vec<AlarmView>,
-    /// More to write, before anything else is awaited.
-    ready: VecDeque<Written>,
+    /// Which rooms may be read, as found out after the change of this number.
+    readable: BTreeMap<RoomId, bool>,
+    readable_since: u64,
+    /// More to write, before anything else is looked at.
+    ready: VecDeque<SseEvent>,
     ended: bool,
+    _place: Place,
 }
 
 type Written = Result<SseEvent, axum::Error>;
@@ -74,82 +123,69 @@ type Written = Result<SseEvent, axum::Error>;
 impl Follower {
     /// The next event to write, or `None` at the end of the stream.
     async fn next(mut self) -> Option<(Written, Self)> {
-        if let Some(event) = self.ready.pop_front() {
-            return Some((event, self));
-        }
-        if self.ended {
-            return None;
-        }
         loop {
-            let received = tokio::select! {
-                // Also resolves when the sender is gone: then the node has stopped.
-                _ = self.app.closing.wait_for(|closing| *closing) => return None,
-                received = self.events.recv() => received,
-            };
-            let event = match received {
-                Ok(event) => self.shown(event).await,
-                Err(RecvError::Lagged(lost)) => {
+            if let Some(event) = self.ready.pop_front() {
+                return Some((Ok(event), self));
+            }
+            if self.ended || *self.app.closing.borrow() {
+                return None;
+            }
+            match self.app.journal.after(self.number) {
+                Next::Entry(number, entry) => {
+                    self.number = number;
+                    self.look_at(&entry).await;
+                }
+                Next::Nothing => {
+                    tokio::select! {
+                        // Also resolves when the sender is gone: then the node has stopped.
+                        _ = self.app.closing.wait_for(|closing| *closing) => return None,
+                        () = self.app.journal.wait_after(self.number) => {}
+                    }
+                }
+                Next::Lost(lost) => {
                     tracing::debug!(lost, "a reader of events was too slow");
                     self.ended = true;
-                    Some(named("lagged", json!({ "lost": lost })))
+                    self.say("lagged", &json!({ "lost": lost }));
                 }
-                Err(RecvError::Closed) => return None,
-            };
-            if let Some(event) = event {
-                return Some((event, self));
             }
         }
     }
 
-    /// How an event of the node is written to this stream, if at all.
-    async fn shown(&mut self, event: Event) -> Option<Written> {
+    /// Writes an entry of the journal to this stream, if it belongs there.
+    async fn look_at(&mut self, entry: &Entry) {
         if let Some(room) = self.room {
-            return match event {
-                Event::Message(message) if message.room.id == room => {
-                    Some(named("message", Message::from(message)))
-                }
-                Event::MessageState(message) if message.room.id == room => {
-                    Some(named("message_state", Message::from(message)))
-                }
-                Event::MessageGone { room: of, id } if of == room => {
-                    Some(named("message_gone", json!({ "room": of, "id": id })))
-                }
-                Event::Control => self.check_access(room).await.err().map(|failure| {
-                    self.ended = true;
-                    named("error", ErrorDocument { error: failure.into() })
-                }),
-                _ => None,
-            };
+            if entry.is_control()
+                && let Err(failure) = self.check_access(room).await
+            {
+                self.ended = true;
+                return self.say("error", &ErrorDocument::from(failure));
+            }
+            if entry.room != Some(room) || !entry.is_of_messages() {
+                return;
+            }
         }
-        Some(match event {
-            Event::Message(message) => named("message", Message::from(message)),
-            Event::MessageState(message) => named("message_state", Message::from(message)),
-            Event::MessageGone { room, id } => {
-                named("message_gone", json!({ "room": room, "id": id }))
-            }
-            Event::Control => {
-                self.look_for_alarms().await;
-                named("control", json!({}))
-            }
-            Event::Join(join) => named("join", Join::from(join)),
-            Event::JoinRequests => named("join_requests", json!({})),
-            Event::Presence { room } => named("presence", json!({ "room": room })),
-        })
+        // What was kept for a reader who comes again is for those who may read it now.
+        if let Some(room) = entry.room
+            && !self.may_read(room).await
+        {
+            return;
+        }
+        self.write(entry.name, entry.data.clone());
     }
 
-    /// An alarm can only come with a change of the control log.
-    async fn look_for_alarms(&mut self) {
-        // A node that is stopping ends the stream by itself.
-        let Ok(alarms) = self.app.handle.query(Engine::alarms).await else { return };
-        let known = |alarm: &AlarmView| {
-            let same = |a: &AlarmView| a.kind == alarm.kind && a.objects == alarm.objects;
-            // Only the words tell apart what is about no object; else they may follow a rename.
-            let words = |a: &AlarmView| !a.objects.is_empty() || a.message == alarm.message;
-            self.alarms.iter().any(|a| same(a) && words(a))
-        };
-        let new = alarms.iter().filter(|alarm| !known(alarm));
-        self.ready.extend(new.map(|alarm| named("alarm", Alarm::from(alarm.clone()))));
-        self.alarms = alarms;
+    /// Whether this agent may read a room now.
+    async fn may_read(&mut self, room: RoomId) -> bool {
+        let changed = self.app.journal.last_control();
+        if self.readable_since != changed {
+            self.readable_since = changed;
+            self.readable.clear();
+        }
+        if let Some(known) = self.readable.get(&room) {
+            return *known;
+        }
+        let may = self.check_access(room).await.is_ok();
+        self.readable.insert(room, may);
+        may
     }
 
     /// Someone who is removed from a room stops hearing it, open streams included.
@@ -157,8 +193,22 @@ impl Follower {
         let look = self.app.handle.query(move |engine| engine.readable_room(&room.to_string()));
         look.await?.map(|_| ())
     }
+
+    fn say(&mut self, name: &'static str, data: &impl Serialize) {
+        self.write(name, Entry::new(name, None, data).data);
+    }
+
+    fn write(&mut self, name: &str, data: String) {
+        let id = self.app.journal.id(self.number);
+        self.ready.push_back(SseEvent::default().event(name).id(id).data(data));
+    }
 }
 
-fn named(name: &str, data: impl Serialize) -> Written {
-    SseEvent::default().event(name).json_data(data)
+fn too_many() -> ApiError {
+    ApiError::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "failed",
+        "this caller has too many streams of events open",
+        "close some; one stream tells of everything",
+    )
 }

@@ -320,7 +320,9 @@ async fn send(State(app): State<App>, body: Body<Post>) -> Answer<Message> {
 pub(super) struct Nothing {}
 
 async fn read(State(app): State<App>, body: Body<RoomQuery>) -> Answer<Nothing> {
-    app.handle.command(Command::MarkRead { room: body.0.room }).await?;
+    let selector = body.0.room;
+    app.handle.command(Command::MarkRead { room: selector.clone() }).await?;
+    events::announce_read(&app, selector).await?;
     Ok(Json(Nothing {}))
 }
 

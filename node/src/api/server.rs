@@ -15,9 +15,11 @@ use tokio::sync::watch;
 use super::accept::accept_all;
 use super::auth::Guard;
 use super::error::ApiError;
+use super::journal::Journal;
 use super::routes::marks::LookedAt;
 use super::secret::Seal;
 use super::sessions::Sessions;
+use super::streams::Streams;
 use super::{page, routes};
 use crate::handle::Handle;
 
@@ -39,6 +41,10 @@ pub(super) struct App {
     pub(super) seal: Seal,
     /// The browsers that are let in.
     pub(super) sessions: Arc<Sessions>,
+    /// What happened, for streams of events.
+    pub(super) journal: Arc<Journal>,
+    /// The streams that are open.
+    pub(super) streams: Arc<Streams>,
     /// Who may call.
     pub(super) guard: Arc<Guard>,
     /// Names that deceive.
@@ -63,9 +69,19 @@ pub(crate) async fn serve(
     }
     let (close, mut closing) = watch::channel(false);
     let guard = Arc::new(Guard::new(address, &token, sessions.clone()));
-    let looked_at = LookedAt::default();
-    let closes = closing.clone();
-    let app = App { handle, closing: closes, seal, sessions, looked_at, guard };
+    let journal = Arc::new(Journal::new());
+    // Before anyone can ask, so that nothing is missed.
+    let events = handle.events();
+    let app = App {
+        handle: handle.clone(),
+        closing: closing.clone(),
+        seal,
+        sessions,
+        journal: journal.clone(),
+        streams: Arc::default(),
+        guard,
+        looked_at: LookedAt::default(),
+    };
     let router = routes::router()
         .layer(middleware::from_fn(limit_time))
         .layer(middleware::from_fn_with_state(app.clone(), check_caller))
@@ -82,23 +98,33 @@ pub(crate) async fn serve(
         let _ = closing.wait_for(|closing| *closing).await;
         tokio::time::sleep(CLOSING_TIME_MAX).await;
     };
+    let writing_down = async move {
+        journal.follow(&handle, events).await;
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         () = serving => {}
+        () = writing_down => {}
         () = closed => {}
         () = given_up => {}
     }
     Ok(())
 }
 
-async fn check_caller(State(app): State<App>, request: Request, next: Next) -> Response {
+async fn check_caller(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let (method, path) = (request.method(), request.uri().path());
     let checked = if page::is_opening(method, path) {
-        app.guard.check_address(request.headers())
+        app.guard.check_address(request.headers()).map(|()| None)
     } else {
-        app.guard.check(method, request.headers())
+        app.guard.check(method, request.headers()).map(Some)
     };
     match checked {
-        Ok(()) => next.run(request).await,
+        Ok(caller) => {
+            if let Some(caller) = caller {
+                request.extensions_mut().insert(caller);
+            }
+            next.run(request).await
+        }
         Err(error) if page::is_for_people(path) => page::refusal(&error),
         Err(error) => error.into_response(),
     }

@@ -96,16 +96,16 @@ impl Sessions {
         Ok(Some(cookie))
     }
 
-    /// Whether a browser with this cookie is let in.
-    pub(super) fn knows(&self, cookie: &str) -> bool {
+    /// The hash of a cookie whose browser is let in.
+    pub(super) fn known(&self, cookie: &str) -> Option<[u8; 32]> {
         let now = now();
         let hash = hash(cookie);
         let passes = self.lock();
         // Comparing hashes takes constant time, whatever the lengths.
-        passes
-            .sessions
-            .iter()
+        let mut sessions = passes.sessions.iter();
+        sessions
             .any(|pass| pass.hash == hash && is_valid(pass, now, SESSION_TIME_MAX))
+            .then(|| *hash.as_bytes())
     }
 
     fn lock(&self) -> MutexGuard<'_, Passes> {
@@ -166,6 +166,10 @@ mod tests {
         code.to_owned()
     }
 
+    fn knows(sessions: &Sessions, cookie: &str) -> bool {
+        sessions.known(cookie).is_some()
+    }
+
     fn used(sessions: &Sessions, code: &str) -> Option<String> {
         sessions.use_link(code).expect("random numbers")
     }
@@ -178,10 +182,10 @@ mod tests {
         assert_eq!(used(&first, "0000"), None);
         let cookie = used(&first, &code).expect("a session");
         assert_eq!(used(&first, &code), None, "a link is used once");
-        assert!(first.knows(&cookie));
-        assert!(!first.knows(&code) && !first.knows("") && !first.knows(&cookie[1..]));
+        assert!(knows(&first, &cookie));
+        assert!(!knows(&first, &code) && !knows(&first, "") && !knows(&first, &cookie[1..]));
         let again = sessions(&dir);
-        assert!(again.knows(&cookie));
+        assert!(knows(&again, &cookie));
         let file = dir.path().join("sessions.json");
         let text = std::fs::read_to_string(&file).expect("a file");
         assert!(!text.contains(&cookie), "only the hash is kept");
@@ -189,7 +193,7 @@ mod tests {
         let mode = std::fs::metadata(&file).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         std::fs::remove_file(&file).expect("removable");
-        assert!(!sessions(&dir).knows(&cookie));
+        assert!(!knows(&sessions(&dir), &cookie));
     }
 
     #[test]
@@ -205,8 +209,8 @@ mod tests {
             let code = code(&sessions);
             cookies.extend(used(&sessions, &code));
         }
-        assert!(!sessions.knows(&cookies[0]));
-        assert!(cookies[1..].iter().all(|cookie| sessions.knows(cookie)));
+        assert!(!knows(&sessions, &cookies[0]));
+        assert!(cookies[1..].iter().all(|cookie| knows(&sessions, cookie)));
     }
 
     #[test]
@@ -225,6 +229,6 @@ mod tests {
         passes.sessions[0].expires = over;
         drop(passes);
         assert_eq!(used(&sessions, &code), None);
-        assert!(!sessions.knows(&cookie));
+        assert!(!knows(&sessions, &cookie));
     }
 }

@@ -52,6 +52,16 @@ pub struct Message {
     pub incomplete: bool,
 }
 
+/// A message that became visible, as the stream of events tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewMessage {
+    /// The message.
+    #[serde(flatten)]
+    pub message: Message,
+    /// Whether it was just written; false while history fills in, of which nobody is told.
+    pub live: bool,
+}
+
 /// A backup that was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backup {

@@ -147,7 +147,8 @@ impl Engine {
             && let Some(view) = self.message_view(room, id)
         {
             self.write_waiting(room, id);
-            self.emit(Effect::Event(Event::Message(view)));
+            let live = self.is_news(view.time);
+            self.emit(Effect::Event(Event::Message(view, live)));
         }
     }
 

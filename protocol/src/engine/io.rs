@@ -248,8 +248,9 @@ pub struct PeerPolicy {
 /// Something worth telling the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A message became visible.
-    Message(MessageView),
+    /// A message became visible. With `true` it was just written: it came straight from its
+    /// author, or claims to be new. Otherwise history fills in, of which nobody is told.
+    Message(MessageView, bool),
     /// The state of a visible message changed.
     MessageState(MessageView),
     /// A message that was shown although something before it was on its way is shown no longer:

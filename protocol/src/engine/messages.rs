@@ -9,7 +9,7 @@ use crate::control::ControlLog;
 use crate::envelope::{EnterBody, Envelope, EnvelopeKind};
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic, UnitId};
 use crate::limits::{
-    HOLD_MS_MAX, REVOCATIONS_PUSHED_MAX, UNACKNOWLEDGED_BYTES_PER_ROOM_MAX,
+    HOLD_MS_MAX, NEWS_AGE_MS_MAX, REVOCATIONS_PUSHED_MAX, UNACKNOWLEDGED_BYTES_PER_ROOM_MAX,
     UNACKNOWLEDGED_PER_ROOM_MAX,
 };
 use crate::object::{Payload, Principal};
@@ -392,7 +392,8 @@ impl Engine {
                 // Its text is at hand: nothing needs to be read back.
                 let text = message.text().map(str::to_owned);
                 if let Some(view) = text.and_then(|text| self.view_of(room, id, text)) {
-                    self.emit(Effect::Event(Event::Message(view)));
+                    let live = !matches!(origin, Origin::Sync { .. }) || self.is_news(view.time);
+                    self.emit(Effect::Event(Event::Message(view, live)));
                 }
                 continue;
             }
@@ -510,8 +511,14 @@ impl Engine {
             return self.show_state(room, id);
         }
         if let Some(view) = self.message_view(room, id) {
-            self.emit(Effect::Event(Event::Message(view)));
+            let live = self.is_news(view.time);
+            self.emit(Effect::Event(Event::Message(view, live)));
         }
+    }
+
+    /// Whether what claims to have been written then was written a moment ago.
+    pub(super) fn is_news(&self, claimed: Timestamp) -> bool {
+        self.now.ms_since(claimed).max(claimed.ms_since(self.now)) <= NEWS_AGE_MS_MAX
     }
 
     /// The state of a visible message may have changed.

@@ -124,7 +124,7 @@ fn listen(handle: &Handle) -> Receiver {
     tokio::spawn(async move {
         loop {
             match events.recv().await {
-                Ok(Event::Message(message)) => {
+                Ok(Event::Message(message, _)) => {
                     counter.fetch_add(1, Ordering::Relaxed);
                     if let Some(ms) = age_ms(&message.text) {
                         let _ = latency.send(ms);

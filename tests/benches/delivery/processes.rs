@@ -185,7 +185,7 @@ async fn receiver(home: &Path, count: usize, messages: u64, number: u64, address
         let mut received = 0;
         loop {
             match events.recv().await {
-                Ok(Event::Message(_)) => received += 1,
+                Ok(Event::Message(..)) => received += 1,
                 Ok(_) => {}
                 Err(RecvError::Lagged(missed)) => say(&format!("the reader missed {missed}")),
                 Err(RecvError::Closed) => return,

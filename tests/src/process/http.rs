@@ -1,6 +1,6 @@
 //! One request to a node's local API, byte for byte, as any program could send it.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -60,6 +60,82 @@ pub fn ask(
     text += body.unwrap_or_default();
     stream.write_all(text.as_bytes()).expect("it reads");
     read_answer(&mut stream)
+}
+
+/// An open stream of events.
+pub struct EventStream(BufReader<TcpStream>);
+
+/// One event of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamedEvent {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its data.
+    pub data: serde_json::Value,
+}
+
+impl EventStream {
+    /// Opens a stream; the headers are as for [`ask`].
+    #[track_caller]
+    #[must_use]
+    pub fn open(node: &Node, path: &str, headers: &[(&str, &str)]) -> Self {
+        let address = address_of(node);
+        let mut stream = TcpStream::connect(&address).expect("it listens");
+        stream.set_read_timeout(Some(ANSWER_TIME_MAX)).expect("a time limit");
+        // In this version an answer is not cut into chunks.
+        let mut text = format!("GET {path} HTTP/1.0\r\n");
+        for (name, value) in headers {
+            text += &format!("{name}: {}\r\n", value.replace("{address}", &address));
+        }
+        stream.write_all((text + "\r\n").as_bytes()).expect("it reads");
+        let mut opened = Self(BufReader::new(stream));
+        let first = opened.line().expect("an answer");
+        assert!(first.contains(" 200 "), "{path}: {first}");
+        while opened.line().is_some_and(|line| !line.is_empty()) {}
+        opened
+    }
+
+    /// The next event, or `None` at the end of the stream.
+    #[track_caller]
+    pub fn next_event(&mut self) -> Option<StreamedEvent> {
+        let (mut id, mut name, mut data) = (String::new(), String::new(), String::new());
+        loop {
+            let line = self.line()?;
+            match line.split_once(": ") {
+                Some(("id", value)) => value.clone_into(&mut id),
+                Some(("event", value)) => value.clone_into(&mut name),
+                Some(("data", value)) => value.clone_into(&mut data),
+                _ if line.is_empty() && !data.is_empty() => {
+                    let data = serde_json::from_str(&data).expect("data is JSON");
+                    return Some(StreamedEvent { id, name, data });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// All events up to the first one that `last` is true for, which is the last given.
+    #[track_caller]
+    pub fn until(&mut self, last: impl Fn(&StreamedEvent) -> bool) -> Vec<StreamedEvent> {
+        let mut events = Vec::new();
+        loop {
+            let event = self.next_event().expect("the stream goes on");
+            let found = last(&event);
+            events.push(event);
+            if found {
+                return events;
+            }
+        }
+    }
+
+    #[track_caller]
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let count = self.0.read_line(&mut line).expect("the stream can be read");
+        (count > 0).then(|| line.trim_end().to_owned())
+    }
 }
 
 /// Where a node's local API is, as `Host` names it.

@@ -73,7 +73,7 @@ impl World {
                 Outcome::Approved { agent, .. } => durable("an answer", agent.id.into()),
                 Outcome::Done => {}
             },
-            Effect::Event(Event::Message(view) | Event::MessageState(view)) => {
+            Effect::Event(Event::Message(view, _) | Event::MessageState(view)) => {
                 durable("an event", view.id);
             }
             Effect::Send { frame, .. } => {

@@ -139,9 +139,49 @@ fn a_start_shows_nothing_as_new_and_writes_nothing_again() {
     let batch = w.engine(alice).last_batch();
     w.settle();
     let shown = w.node(alice).events.iter();
-    let shown = shown.filter(|e| matches!(e, conclave_protocol::engine::Event::Message(_))).count();
+    let shown =
+        shown.filter(|e| matches!(e, conclave_protocol::engine::Event::Message(..))).count();
     assert_eq!(shown, 0, "a start is no news");
     assert_eq!(batch.0, 0, "a start has nothing to write");
     assert_eq!(w.disk(alice).durable(), before);
     assert_eq!(w.texts(alice, "all").len(), 20);
+}
+
+#[test]
+fn only_what_was_just_written_is_news() {
+    use conclave_protocol::engine::Event;
+    use conclave_protocol::limits::NEWS_AGE_MS_MAX;
+    let mut w = World::new(12, Options::CALM);
+    let alice = w.found("Acme", "alice");
+    let bob = w.join(alice, "bob", &[]);
+    w.room(alice, "all", &["role:Agent"]);
+    w.settle();
+    w.isolate(bob);
+    w.post(alice, "all", "long ago");
+    w.run(NEWS_AGE_MS_MAX);
+    w.post(alice, "all", "a moment ago");
+    w.connect(alice, bob);
+    w.agree();
+    w.post(alice, "all", "now");
+    // A clock that is wrong makes nothing old that comes straight from its author.
+    let wrong = i64::try_from(NEWS_AGE_MS_MAX).unwrap() * 10;
+    w.set_clock(alice, -wrong);
+    w.post(alice, "all", "now, says another clock");
+    w.settle();
+    let news: Vec<(String, bool)> = w
+        .node(bob)
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Message(message, live) => Some((message.text.clone(), *live)),
+            _ => None,
+        })
+        .collect();
+    let expected = [
+        ("long ago", false),
+        ("a moment ago", true),
+        ("now", true),
+        ("now, says another clock", true),
+    ];
+    assert_eq!(news, expected.map(|(text, live)| (text.to_owned(), live)));
 }

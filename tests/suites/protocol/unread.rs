@@ -88,7 +88,7 @@ fn a_seal_shows_nothing_a_second_time() {
     w.settle();
     for node in [alice, bob] {
         let shown = w.node(node).events.iter().filter(|event| match event {
-            Event::Message(message) => message.id == id,
+            Event::Message(message, _) => message.id == id,
             _ => false,
         });
         assert_eq!(shown.count(), 1);

@@ -185,7 +185,7 @@ impl Checker {
                 };
                 self.seen(id).acknowledged.extend(objects);
             }
-            Effect::Event(Event::Message(view)) => self.shows(world, id, view),
+            Effect::Event(Event::Message(view, _)) => self.shows(world, id, view),
             Effect::Event(Event::MessageState(view)) => self.is_as_made(world, id, view),
             Effect::Event(Event::MessageGone { id: message, .. }) => {
                 // Should it count one day, that is news.
