@@ -29,11 +29,10 @@ export function show(place, { id }) {
   place.append(heading('Audit'), hint('Everything that was signed, newest first. Clocks do not decide here: the height says in which order one thing follows from another.'), tools, view.region);
 
   function body(page) {
-    const before = (pages.length - 1) * PAGE;
-    return [h('p', { class: 'hint', role: 'status' }, page.objects.length < page.total && `${before + 1} to ${before + page.objects.length} of `, count(page.total, 'entry', 'entries')),
+    return [h('p', { class: 'hint', role: 'status' }, page.objects.length < page.total && `${page.objects.length} of `, count(page.total, 'entry', 'entries')),
       table('Audit trail', ['What', 'Signed by', 'Height', 'State', 'Id'], page.objects.map(line), 'Nothing fits.'),
       h('div', { class: 'admin-actions' }, pages.length > 1 && button('Newer', () => turn(pages.slice(0, -1))),
-        before + page.objects.length < page.total && button('Older', () => turn([...pages, page.next])))];
+        page.more && button('Older', () => turn([...pages, page.next])))];
   }
 
   if (id) whyObject(id).then(() => { if (location.hash === link('admin', 'audit', id)) go('admin', 'audit'); });

@@ -8,15 +8,11 @@ import { ask, hint, several, shortId, status } from './core.js';
 import { effectsView, merge, warnings } from './effects.js';
 
 /**
- * Asks, shows what would be lost or gained, and does it.
- *
- * `title`, `yes` (what the button says), `danger`; `intro`: what it is about; `fields(update)`:
- * inputs, which call `update()` when they change; `changes()`: the bodies for `/v1/changes`, none
- * while something is still missing, when `empty` is said; `preview: false` for what takes nothing
- * from anybody; `view`: options of `effectsView`; `done`: what is said at the end, or a function of
- * the answers that gives it; `command`: what to type where the root key is, or a
- * function that gives it;
- * `send(body)`: another way than `/v1/changes`. Resolves to the answers, or undefined.
+ * Asks, shows what would be lost or gained, and does it. `fields(update)`: inputs that call
+ * `update()` when they change; `changes()`: bodies for `/v1/changes`, none while something is
+ * missing, when `empty` is said; `preview: false`: it takes nothing from anybody; `view`: options of
+ * `effectsView`; `command`: what to type where the root key is; `send(body)`: another route; `done`:
+ * what is said at the end. Resolves to the answers, or undefined.
  */
 export async function change({ title, yes, danger, intro, fields, changes, empty, preview = true, view, done, command, send = (body) => post('/v1/changes', body) }) {
   let stop;

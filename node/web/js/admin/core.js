@@ -2,7 +2,7 @@
 // keeps the place of the keyboard while it is drawn anew.
 
 import { get, events } from '../api.js';
-import { h, append, button, dialog, problemBox } from '../dom.js';
+import { h, button, dialog, fill, problemBox } from '../dom.js';
 import { count, name } from '../text.js';
 import { link } from '../router.js';
 
@@ -61,8 +61,7 @@ export const allowed = (me, right, label) => me.may.includes(right) && (!me.scop
 
 /** Which control has the keyboard, so that it can be found after a redraw. */
 function placeOf(node) {
-  const row = node.closest('[data-row]')?.dataset.row ?? '';
-  return [row, node.tagName, node.getAttribute('aria-label') ?? node.textContent].join('\n');
+  return [node.closest('[data-row]')?.dataset.row, node.tagName, node.getAttribute('aria-label') ?? node.textContent].join('\n');
 }
 
 function focusAt(region, place) {
@@ -73,20 +72,17 @@ function focusAt(region, place) {
 }
 
 /** Replaces the children of a region; the keyboard stays where it was. */
-export function refill(region, ...children) {
-  const active = region.contains(document.activeElement) && document.activeElement !== region
-    ? placeOf(document.activeElement) : null;
-  region.replaceChildren();
-  append(region, children);
+function refill(region, ...children) {
+  const active = region.contains(document.activeElement) && placeOf(document.activeElement);
+  fill(region, children);
   if (active) focusAt(region, active);
 }
 
 /** A dialog after which the keyboard is where it was, although the view may have been redrawn. */
-export async function ask(title, build, props) {
-  const before = document.activeElement && document.activeElement !== document.body ? placeOf(document.activeElement) : null;
-  const answer = await dialog(title, build, { class: 'admin-dialog', ...props });
-  const lost = !document.activeElement?.isConnected || document.activeElement === document.body;
-  if (before && lost) setTimeout(() => focusAt(document.querySelector('.admin') ?? document.body, before), 0);
+export async function ask(title, build) {
+  const before = placeOf(document.activeElement);
+  const answer = await dialog(title, build, { class: 'admin-dialog wide' });
+  if (document.activeElement === document.body) setTimeout(() => focusAt(document, before));
   return answer;
 }
 
@@ -96,53 +92,42 @@ export async function ask(title, build, props) {
  */
 export function live(read, render, kinds = ['control']) {
   const region = h('div', { 'aria-busy': 'true' }, hint('Reading…'));
-  let ended = false;
-  let busy = false;
-  let again = false;
+  let [busy, again, ended] = [false, false, false];
   let shown;
   let data;
-  const redraw = () => { if (shown !== undefined) refill(region, render(data)); };
-  async function once() {
+  const redraw = () => { if (shown) refill(region, render(data)); };
+  async function refresh() {
+    if (busy) { again = true; return; }
+    busy = true;
     try {
       const now = await read();
       const text = JSON.stringify(now);
-      if (ended || text === shown) return;
-      [data, shown] = [now, text];
-      redraw();
+      if (!ended && text !== shown) {
+        [data, shown] = [now, text];
+        redraw();
+      }
     } catch (problem) {
       // What is shown is better than nothing while the node is away; the page says that it is.
-      if (ended || (problem.status === 0 && shown !== undefined)) return;
-      shown = undefined;
-      refill(region, problemBox(problem), button('Try again', refresh));
+      if (!ended && !(problem.status === 0 && shown)) {
+        shown = '';
+        refill(region, problemBox(problem), button('Try again', refresh));
+      }
     }
-  }
-  async function refresh() {
-    again = true;
-    if (busy) return;
-    busy = true;
-    while (again && !ended) {
-      again = false;
-      await once();
-    }
-    busy = false;
     region.removeAttribute('aria-busy');
+    busy = false;
+    if (again && !ended) { again = false; refresh(); }
   }
   const listening = [...kinds, 'reset', 'changed-here'].map((kind) => events.on(kind, refresh));
   listening.push(events.on('connection', (state) => state === 'open' && refresh()));
-  const end = () => { ended = true; for (const stop of listening) stop(); };
   refresh();
-  return { region, refresh, redraw, end };
+  return { region, refresh, redraw, end: () => { ended = true; for (const stop of listening) stop(); } };
 }
 
 /** The heading of a view, with what can be done in it. */
 export const heading = (title, ...actions) => h('header', { class: 'admin-head' }, h('h1', { tabindex: '-1' }, title), h('div', { class: 'admin-actions' }, actions));
-/** A part of a view. */
 export const section = (title, ...content) => h('section', null, h('h2', null, title), content);
 
-/**
- * A table. `columns` are headings, `rows` are `{key, cells, class}`; on a narrow screen each cell
- * shows its heading beside it.
- */
+/** A table: `rows` are `{key, cells, class}`. On a narrow screen each cell shows its heading beside it. */
 export function table(caption, columns, rows, empty) {
   if (!rows.length) return hint(empty);
   const cell = (content, at) => h(at ? 'td' : 'th', { 'data-label': columns[at], scope: at ? null : 'row' }, content);

@@ -6,27 +6,17 @@ import { name } from '../text.js';
 import { link } from '../router.js';
 import { allAdmins, hint, several, status, unitName } from './core.js';
 import { toldStrip } from './change.js';
-import * as units from './units.js';
-import * as agents from './agents.js';
-import * as agent from './agent.js';
-import * as requests from './requests.js';
-import * as rooms from './rooms.js';
-import * as room from './room.js';
-import * as admins from './admins.js';
-import * as audit from './audit.js';
-import * as devices from './devices.js';
-import * as alarms from './alarms.js';
 
 // One of `needs` is enough; none: every admin. `one` shows one of them, by id.
 const VIEWS = [
-  { path: 'units', title: 'Units', view: units, needs: ['units'] },
-  { path: 'agents', title: 'Agents', view: agents, one: agent, needs: ['units', 'agents'] },
-  { path: 'requests', title: 'Requests', view: requests, needs: ['agents'] },
-  { path: 'rooms', title: 'Rooms', view: rooms, one: room, needs: ['rooms'] },
-  { path: 'admins', title: 'Admins', view: admins, needs: ['admins'] },
-  { path: 'audit', title: 'Audit', view: audit },
-  { path: 'devices', title: 'Devices', view: devices },
-  { path: 'alarms', title: 'Alarms', view: alarms },
+  { path: 'units', title: 'Units', needs: ['units'] },
+  { path: 'agents', title: 'Agents', one: 'agent', needs: ['units', 'agents'] },
+  { path: 'requests', title: 'Requests', needs: ['agents'] },
+  { path: 'rooms', title: 'Rooms', one: 'room', needs: ['rooms'] },
+  { path: 'admins', title: 'Admins', needs: ['admins'] },
+  { path: 'audit', title: 'Audit' },
+  { path: 'devices', title: 'Devices' },
+  { path: 'alarms', title: 'Alarms' },
 ];
 const may = (me, { needs }) => !needs || needs.some((right) => me.may.includes(right));
 
@@ -60,8 +50,8 @@ export function show(place, route) {
       return fill(body, h('h1', null, shown.title), h('p', null, `Your authority as admin does not cover this. It covers ${me.may.join(', ') || 'nothing'}`,
         me.scope && [' in ', unitName(me.scope)], '. A more senior admin can give you more.'));
     }
-    const end = (id && shown.one || shown.view).show(body, { me, id });
-    if (end) tidy.push(end);
+    const view = await import(`./${id && shown.one || shown.path}.js`);
+    if (!ended) tidy.push(view.show(body, { me, id }));
   }
 
   function drawNav(me, shown, badges) {

@@ -78,7 +78,7 @@ const rename = (room) => textChange({
 
 const topic = (room) => textChange({
   title: `Topic of ${plain(room.name)}`, label: 'Topic', about: 'Shown above the conversation. Empty: none.', value: room.topic ?? '', optional: true,
-  body: (text) => ({ change: 'set_room_topic', room: room.id, topic: text }),
+  body: (text) => ({ change: 'set_topic', room: room.id, topic: text }),
   done: ['Changed the topic of ', name(room), '.'],
 });
 
