@@ -8,8 +8,8 @@ use conclave_node::api::client::Client;
 
 use crate::commands::{
     admin::AdminCommand, agent::AgentCommand, backup::BackupArgs, backup::RestoreArgs,
-    history::HistoryArgs, init::InitArgs, join::JoinArgs, log::LogArgs, open::OpenArgs,
-    ratify::RatifyArgs, recover::RecoverArgs, room::RoomCommand, send::SendArgs,
+    export::ExportArgs, history::HistoryArgs, init::InitArgs, join::JoinArgs, log::LogArgs,
+    open::OpenArgs, ratify::RatifyArgs, recover::RecoverArgs, room::RoomCommand, send::SendArgs,
     settings::SettingsArgs, shell::CompletionsArgs, tail::TailArgs, unit::GroupCommand,
     unit::UnitCommand, up::UpArgs, why::WhyArgs,
 };
@@ -89,6 +89,7 @@ pub(crate) enum Command {
     Send(SendArgs),
     History(HistoryArgs),
     Tail(TailArgs),
+    Export(ExportArgs),
     Log(LogArgs),
     Why(WhyArgs),
     Ratify(RatifyArgs),

@@ -8,7 +8,6 @@ mod args;
 mod commands;
 mod devnet;
 mod error;
-mod escape;
 mod logs;
 mod marks;
 mod output;
@@ -16,6 +15,7 @@ mod signals;
 
 use std::process::ExitCode;
 
+use conclave_node::api::escape;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Arguments, Command, Context};

@@ -200,6 +200,21 @@ pub const SEND_WAIT_MS_MAX: u64 = 2_000;
 /// Largest page of history in one API answer; longer reads take several.
 pub const HISTORY_PAGE_MAX: usize = 1000;
 
+/// Most places in a room up to which a user has read at different times, see
+/// [`crate::room::RoomLog::mark_read`].
+pub const READ_PLACES_MAX: usize = 64;
+/// From what difference on a claimed time is called wrong, in ms.
+pub const CLOCK_WRONG_MS: u64 = 24 * 60 * 60 * 1000;
+/// Among how many messages before it a message's claimed time is compared.
+pub const CLOCK_COMPARED_MAX: usize = 32;
+
+/// Most control objects that one answer about the audit trail looks at.
+pub const AUDIT_LOOKED_AT_MAX: usize = 20_000;
+/// Most principals in one answer.
+pub const PRINCIPALS_PAGE_MAX: usize = 1000;
+/// Most units that one move takes an agent out of, and into.
+pub const MOVED_UNITS_MAX: usize = 64;
+
 /// How many messages, by their order of arrival, one row of a room's index covers.
 pub const INDEX_CHUNK: u64 = 1024;
 /// So many marks of messages that the index covers make it be written anew.

@@ -2,6 +2,7 @@
 
 use crate::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId, UnitId};
 use crate::object::{HistoryPolicy, UnitKind};
+use crate::room::ClockNote;
 use crate::time::Timestamp;
 
 /// An agent by id and display name.
@@ -114,6 +115,10 @@ pub struct MessageView {
     pub state: MessageState,
     /// It is shown although something before it is still on its way here.
     pub incomplete: bool,
+    /// It came when something that stands behind it had been read already.
+    pub late: bool,
+    /// What it claims of its time cannot be.
+    pub clock: Option<ClockNote>,
 }
 
 /// A page of messages, oldest first.
@@ -123,6 +128,8 @@ pub struct Page {
     pub messages: Vec<MessageView>,
     /// Whether older ones exist.
     pub more: bool,
+    /// Whether newer ones exist.
+    pub newer: bool,
 }
 
 /// A Department, Group or Role.
@@ -154,6 +161,8 @@ pub struct AgentView {
 pub struct RoomView {
     /// Which.
     pub room: RoomRef,
+    /// What it is about; empty if nobody said.
+    pub topic: String,
     /// What newcomers may read.
     pub history: HistoryPolicy,
     /// Whether it is in use.
@@ -173,6 +182,12 @@ pub struct RoomLine {
     pub active: bool,
     /// Whether this agent may read and write in it.
     pub access: bool,
+    /// What it is about; empty if nobody said.
+    pub topic: String,
+    /// The first message of others on the screen that this user has not read.
+    pub first_unread: Option<MessageId>,
+    /// What the newest message on the screen claims of its time.
+    pub newest: Option<Timestamp>,
 }
 
 /// One agent With Access.
@@ -184,6 +199,52 @@ pub struct AccessLine {
     pub via: Vec<String>,
     /// Whether its node is in the room now, as far as this node sees.
     pub present: bool,
+}
+
+/// Who would get into a room with some permissions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessPreview {
+    /// The agents, each with the permissions that let it in; nobody is in the room yet.
+    pub agents: Vec<AccessLine>,
+    /// What names no principal.
+    pub unknown: Vec<String>,
+}
+
+/// Somebody, or several, that a room can be opened to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrincipalView {
+    /// Its full name, such as `department:Support`, as commands take it.
+    pub principal: String,
+    /// Its id.
+    pub id: ObjectId,
+    /// `department`, `group`, `role` or `agent`.
+    pub kind: &'static str,
+    /// Its own name; a Group's without that of its Department.
+    pub name: String,
+    /// How many live agents that is.
+    pub members: u64,
+}
+
+/// A room that an agent may read and write in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentRoom {
+    /// Which.
+    pub room: RoomRef,
+    /// Whether it is in use.
+    pub active: bool,
+    /// The permissions that let the agent in, by full name.
+    pub via: Vec<String>,
+}
+
+/// What this device may do as an admin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnAuthority {
+    /// 1 is the most senior.
+    pub rank: u32,
+    /// What it may do.
+    pub may: Vec<&'static str>,
+    /// The Department it is limited to, by full name.
+    pub scope: Option<String>,
 }
 
 /// A device that asks to be let in, as the admin sees it.
@@ -282,6 +343,8 @@ pub struct Preview {
     /// Part of it has no effect, because it is aimed at an equal: it is an appeal to whoever is
     /// senior to both.
     pub powerless: bool,
+    /// If it is about one agent's memberships: rooms that the agent may read before and after.
+    pub kept: Vec<RoomRef>,
 }
 
 /// See [`Preview`].
@@ -454,6 +517,8 @@ pub struct StatusView {
     pub copied: bool,
     /// Whether others are told that this device is there.
     pub presence: bool,
+    /// What this device may do as an admin, by its most senior grant; none if it is no admin.
+    pub admin: Option<OwnAuthority>,
 }
 
 /// One object of the control log, as data for tools.

@@ -157,9 +157,11 @@ fn rooms_messages_and_status() {
     for line in each(&alice.ok(&["room", "list"]), "rooms") {
         let fields = &["id:id", "name:text", "unread:number", "active:bool", "access:bool"];
         check("room list", line, fields);
+        check("room list", line, &["first_unread:id", "newest:time"]);
+        assert_eq!(line["topic"], "");
     }
     let page = alice.ok(&["history", ROOM, "--limit", "2"]);
-    check("history", &page, &["messages:list", "more:bool"]);
+    check("history", &page, &["messages:list", "more:bool", "newer:bool"]);
     let messages = each(&page, "messages");
     messages.iter().for_each(|message| check("history", message, MESSAGE));
     let texts: Vec<_> = messages.iter().map(|message| message["text"].clone()).collect();
@@ -167,7 +169,7 @@ fn rooms_messages_and_status() {
     let oldest = messages[0]["id"].as_str().expect("an id");
     let page = alice.ok(&["history", ROOM, "--before", oldest]);
     assert_eq!(each(&page, "messages").len(), 1);
-    assert_eq!(page["more"], false);
+    assert_eq!((&page["more"], &page["newer"]), (&false.into(), &true.into()));
 
     let access = alice.ok(&["room", "access", ROOM]);
     check("room access", &access, &["room.id:id", "room.name:text", "agents:list"]);
@@ -190,6 +192,7 @@ fn rooms_messages_and_status() {
     check("status", &status, &["agent.name:text", "device:id", "peer_id:text", "member:bool"]);
     check("status", &status, &["listen:texts", "control.digest:id", "control.objects:number"]);
     check("status", &status, &["verdicts:object", "alarms:list", "join:null"]);
+    check("status", &status, &["admin.rank:number", "admin.may:texts", "admin.scope:null"]);
     for peer in each(&status, "peers") {
         check("status: peers", peer, &["peer_id:text", "agent:object", "addr:text"]);
     }

@@ -27,6 +27,7 @@ mod once;
 mod page;
 mod permissions;
 mod presence;
+mod reading;
 mod refused_starts;
 mod removal;
 mod restless;

@@ -12,8 +12,8 @@ use crate::marks::Marks;
 
 /// Read the newest messages of a room, oldest first
 ///
-/// Reading to the newest message marks the room as read. To read further back, give the id
-/// of the oldest message that you have as `--before`.
+/// Marks as read what it shows, and all before that. To read further back, give the id of the
+/// oldest message that you have as `--before`; that marks nothing.
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
     /// The room, by name or id
@@ -44,7 +44,8 @@ pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> Result<(), Cli
     })?;
     // What was asked for has been shown; a node whose disk is full can only read.
     if args.before.is_none()
-        && let Err(problem) = client.mark_read(&args.room).await
+        && let Some(newest) = page.messages.last()
+        && let Err(problem) = client.mark_read(&args.room, Some(&newest.id.to_string())).await
     {
         let why = escape::line(&problem.message).into_owned();
         context.out.note(&format!("The room is not marked as read: {why}."));
@@ -62,7 +63,7 @@ pub(crate) async fn newest(
     let mut before = before.map(str::to_owned);
     let mut pages = Vec::new();
     let mut wanted = limit;
-    let mut more = true;
+    let (mut more, mut newer) = (true, false);
     while wanted > 0 && more {
         let page = client.history(room, wanted.min(HISTORY_PAGE_MAX), before.as_deref()).await?;
         let Some(oldest) = page.messages.first() else {
@@ -72,9 +73,12 @@ pub(crate) async fn newest(
         before = Some(oldest.id.to_string());
         wanted = wanted.saturating_sub(page.messages.len());
         more = page.more;
+        if pages.is_empty() {
+            newer = page.newer;
+        }
         pages.push(page.messages);
     }
-    Ok(Page { messages: pages.into_iter().rev().flatten().collect(), more })
+    Ok(Page { messages: pages.into_iter().rev().flatten().collect(), more, newer })
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

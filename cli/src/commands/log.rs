@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, VecDeque};
 use clap::Args;
 use conclave_node::api::client::Client;
 use conclave_node::api::stream::StreamEvent;
-use conclave_node::api::types::{Alarm, LogEntry};
+use conclave_node::api::types::{Alarm, LogEntry, LogFilter};
+use conclave_protocol::limits::HISTORY_PAGE_MAX;
 use serde::Serialize;
 
 use crate::args::Context;
@@ -25,6 +26,34 @@ pub(crate) struct LogArgs {
     /// Go on: print objects as they come, and alarms as they appear
     #[arg(long)]
     follow: bool,
+    /// Only objects of this kind, such as member-grant or revoke
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Only what this agent signed, by name or id
+    #[arg(long, value_name = "AGENT")]
+    agent: Option<String>,
+    /// Only objects that count, or such as are void
+    #[arg(long, value_parser = ["counts", "void"])]
+    state: Option<String>,
+    /// Only objects that say this, are signed by somebody whose name holds it, or whose id begins
+    /// with it
+    #[arg(long)]
+    text: Option<String>,
+    /// Begin with the newest
+    #[arg(long, conflicts_with = "follow")]
+    newest_first: bool,
+}
+
+impl LogArgs {
+    fn filter(&self) -> LogFilter {
+        LogFilter {
+            kind: self.kind.clone(),
+            agent: self.agent.clone(),
+            state: self.state.clone(),
+            text: self.text.clone(),
+            newest_first: self.newest_first,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -41,8 +70,9 @@ struct AlarmLine<'a> {
 pub(crate) async fn run(context: &Context, args: &LogArgs) -> Result<(), CliError> {
     let client = context.client()?;
     let out = &context.out;
+    let filter = args.filter();
     if !args.follow {
-        let (objects, _) = newest(&client, 0, args.limit).await?;
+        let (objects, _) = newest(&client, 0, args.limit, &filter).await?;
         let alarms = client.status().await?.alarms;
         return out.show(&Log { objects, alarms }, |log| log_text(out, log));
     }
@@ -50,13 +80,13 @@ pub(crate) async fn run(context: &Context, args: &LogArgs) -> Result<(), CliErro
     let mut alarms = BTreeSet::new();
     let known = client.status().await?.alarms;
     alarms.extend(known.iter().map(key));
-    let (objects, mut next) = newest(&client, 0, Some(args.limit.unwrap_or(0))).await?;
+    let (objects, mut next) = newest(&client, 0, Some(args.limit.unwrap_or(0)), &filter).await?;
     for entry in &objects {
         out.show(entry, |entry| entry_text(out, entry))?;
     }
     let mut client = client;
     loop {
-        follow(context, &client, &mut next, &mut alarms).await?;
+        follow(context, &client, &filter, &mut next, &mut alarms).await?;
         // The stream has ended without a reason of its own; if the node is gone, this says so.
         client = context.client()?;
     }
@@ -66,6 +96,7 @@ pub(crate) async fn run(context: &Context, args: &LogArgs) -> Result<(), CliErro
 async fn follow(
     context: &Context,
     client: &Client,
+    filter: &LogFilter,
     next: &mut u64,
     alarms: &mut BTreeSet<String>,
 ) -> Result<(), CliError> {
@@ -75,7 +106,7 @@ async fn follow(
         for alarm in missed.drain(..) {
             print_alarm(&context.out, &alarm, alarms)?;
         }
-        let (objects, after) = newest(client, *next, None).await?;
+        let (objects, after) = newest(client, *next, None, filter).await?;
         for entry in &objects {
             context.out.show(entry, |entry| entry_text(&context.out, entry))?;
         }
@@ -116,23 +147,31 @@ pub(super) fn alarm_text(out: &Output, alarm: &Alarm) -> String {
     text
 }
 
-/// The newest objects from number `from` on, all or so many, and the number to go on from.
+/// The newest objects from number `from` on that a filter lets through, all or so many, and the
+/// number to go on from. They come in the order that the filter wants.
 async fn newest(
     client: &Client,
     mut from: u64,
     limit: Option<u64>,
+    filter: &LogFilter,
 ) -> Result<(VecDeque<LogEntry>, u64), CliError> {
     let limit = limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
     let mut objects = VecDeque::new();
     loop {
-        let page = client.log(from).await?;
+        // From the newest on, no more is read than is shown.
+        let left = if filter.newest_first { limit - objects.len() } else { usize::MAX };
+        let page = client.log(from, left.min(HISTORY_PAGE_MAX), filter).await?;
         from = page.next;
-        if page.objects.is_empty() {
+        objects.extend(page.objects);
+        if filter.newest_first && objects.len() >= limit {
+            objects.truncate(limit);
             return Ok((objects, from));
         }
-        objects.extend(page.objects);
         let surplus = objects.len().saturating_sub(limit);
         objects.drain(..surplus);
+        if !page.more {
+            return Ok((objects, from));
+        }
     }
 }
 

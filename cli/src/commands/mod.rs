@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod agent;
 pub(crate) mod backup;
 mod change;
+pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod join;
@@ -46,6 +47,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
         Command::Send(args) => send::run(context, &args).await,
         Command::History(args) => history::run(context, &args).await,
         Command::Tail(args) => tail::run(context, &args).await,
+        Command::Export(args) => export::run(context, &args).await,
         Command::Log(args) => log::run(context, &args).await,
         Command::Why(args) => why::run(context, &args).await,
         Command::Ratify(args) => ratify::run(context, args).await,

@@ -150,6 +150,8 @@ mod tests {
             text: "hello".into(),
             state: "accepted".into(),
             incomplete: false,
+            late: false,
+            clock: None,
         }
     }
 

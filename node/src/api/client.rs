@@ -2,6 +2,8 @@
 
 mod authority;
 mod names;
+mod people;
+mod reading;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -12,9 +14,7 @@ use reqwest::{RequestBuilder, Response, Url, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::routes::{
-    Approval, Membership, NewBackup, NewRoom, NewUnit, Nothing, Permission, Post, RoomQuery,
-};
+use super::routes::{Approval, Membership, NewBackup, NewRoom, NewUnit, Nothing, Permission, Post};
 use super::server::BACKUP_TIME_MAX;
 use super::stream::Events;
 use super::types::{
@@ -107,10 +107,7 @@ impl Client {
     /// # Errors
     /// See [`Self::status`].
     pub async fn agent(&self, selector: &str) -> Result<Agent, Problem> {
-        // As parts of a path these would mean other paths.
-        let special = matches!(selector, "" | "." | "..");
-        let selector = if special { format!("agent:{selector}") } else { selector.to_owned() };
-        self.get(&["agents", &selector], &[]).await
+        self.get(&["agents", &people::unmistakable(selector)], &[]).await
     }
 
     /// Devices that ask to be let in.
@@ -243,15 +240,6 @@ impl Client {
     pub async fn send(&self, room: &str, text: &str) -> Result<Message, Problem> {
         let post = Post { room: room.to_owned(), text: text.to_owned() };
         self.post(&["messages"], &[], &post).await
-    }
-
-    /// Everything that is now in the room has been read.
-    ///
-    /// # Errors
-    /// See [`Self::status`].
-    pub async fn mark_read(&self, room: &str) -> Result<(), Problem> {
-        let body = RoomQuery { room: room.to_owned() };
-        self.post::<_, Nothing>(&["read"], &[], &body).await.map(|_| ())
     }
 
     /// A new link that lets one browser in.

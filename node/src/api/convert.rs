@@ -1,6 +1,7 @@
 //! From what the engine shows to what JSON shows.
 
 mod authority;
+mod people;
 
 use conclave_protocol::engine::Failure;
 use conclave_protocol::view;
@@ -9,7 +10,7 @@ use data_encoding::HEXLOWER;
 use super::time::Time;
 use super::types::{
     AccessLine, Agent, Alarm, ControlEntry, ControlSummary, Join, JoinRequest, Message, Named,
-    Page, Peer, Problem, Room, RoomLine, RoomStatus, Status, Unit,
+    OwnAuthority, Page, Peer, Problem, Room, RoomLine, RoomStatus, Status, Unit,
 };
 use crate::handle::NetInfo;
 use conclave_protocol::id::{AgentId, CompanyId, RoomId};
@@ -62,13 +63,16 @@ impl From<view::MessageView> for Message {
             text: message.text,
             state: message.state.word().to_owned(),
             incomplete: message.incomplete,
+            late: message.late,
+            clock: message.clock.map(|note| note.word().to_owned()),
         }
     }
 }
 
 impl From<view::Page> for Page {
     fn from(page: view::Page) -> Self {
-        Self { messages: page.messages.into_iter().map(Message::from).collect(), more: page.more }
+        let messages = page.messages.into_iter().map(Message::from).collect();
+        Self { messages, more: page.more, newer: page.newer }
     }
 }
 
@@ -111,6 +115,7 @@ impl From<view::RoomView> for Room {
             history: room.history.word().to_owned(),
             active: room.active,
             permissions: room.permissions,
+            topic: room.topic,
         }
     }
 }
@@ -123,6 +128,9 @@ impl From<view::RoomLine> for RoomLine {
             unread: line.unread,
             active: line.active,
             access: line.access,
+            topic: line.topic,
+            first_unread: line.first_unread,
+            newest: line.newest.map(Time),
         }
     }
 }
@@ -187,6 +195,7 @@ pub(super) fn status(view: view::StatusView, net: NetInfo) -> Status {
         rooms: view.rooms.into_iter().map(room_status).collect(),
         verdicts: view.verdicts.into_iter().map(|(reason, n)| (reason.to_owned(), n)).collect(),
         alarms: view.alarms.into_iter().map(Alarm::from).collect(),
+        admin: view.admin.map(OwnAuthority::from),
         troubles: view.copied.then(|| COPIED.to_owned()).into_iter().collect(),
     }
 }

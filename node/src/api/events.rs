@@ -17,7 +17,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use conclave_protocol::engine::{Engine, Failure};
+use conclave_protocol::engine::Failure;
 use conclave_protocol::id::RoomId;
 use futures::stream;
 use serde::{Deserialize, Serialize};
@@ -88,20 +88,6 @@ pub(super) async fn events(
     let stream = stream::unfold(follower, Follower::next);
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     Ok(Sse::new(stream).keep_alive(keep_alive).into_response())
-}
-
-/// Tells all streams how much of a room is unread, now that its mark has moved.
-pub(super) async fn announce_read(app: &App, selector: String) -> Result<(), ApiError> {
-    let look = move |engine: &Engine| {
-        let room = engine.readable_room(&selector)?.id;
-        let mut lines = engine.rooms(false)?.into_iter();
-        let unread = lines.find(|line| line.room.id == room).map_or(0, |line| line.unread);
-        Ok::<_, Failure>((room, unread))
-    };
-    let (room, unread) = app.handle.query(look).await??;
-    let data = json!({ "room": room, "unread": unread });
-    app.journal.add(Entry::new("read", Some(room), &data));
-    Ok(())
 }
 
 struct Follower {

@@ -70,6 +70,9 @@ impl From<Event> for Entry {
             Event::MessageGone { room, id } => {
                 Self::new("message_gone", Some(room), &json!({ "room": room, "id": id }))
             }
+            Event::Read { room, unread } => {
+                Self::new("read", Some(room), &json!({ "room": room, "unread": unread }))
+            }
             Event::Control => Self::new(CONTROL, None, &json!({})),
             Event::Join(join) => Self::new("join", None, &Join::from(join)),
             Event::JoinRequests => Self::new("join_requests", None, &json!({})),

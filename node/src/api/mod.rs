@@ -8,6 +8,7 @@ mod auth;
 pub mod client;
 mod convert;
 mod error;
+pub mod escape;
 mod events;
 mod extract;
 mod journal;

@@ -4,7 +4,10 @@ mod audit;
 mod changes;
 mod links;
 pub(super) mod marks;
+mod people;
+pub(super) mod reading;
 mod settings;
+mod transcript;
 
 use std::path::PathBuf;
 
@@ -13,7 +16,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use conclave_protocol::engine::{Command, Engine, Failure, FailureKind, Outcome};
-use conclave_protocol::limits::HISTORY_PAGE_MAX;
 use conclave_protocol::object::{HistoryPolicy, UnitKind};
 use serde::{Deserialize, Serialize};
 
@@ -23,13 +25,9 @@ use super::server::{ApiRouter, App};
 use super::text::check_text;
 use super::types::{
     Access, AccessLine, Agent, Agents, Approved, Backup, ControlEntry, ControlLog, JoinRequest,
-    JoinRequests, Member, Message, Named, Page, Participants, Room, RoomLine, Rooms, Status, Unit,
-    Units,
+    JoinRequests, Member, Message, Named, Participants, Room, RoomLine, Rooms, Status, Unit, Units,
 };
 use super::{convert, events, page};
-
-/// Messages in a page when the caller names no number.
-const PAGE_DEFAULT: usize = 50;
 
 /// The one route that may take long.
 pub(super) const BACKUP_ROUTE: &str = "/v1/backup";
@@ -53,8 +51,7 @@ pub(super) fn router() -> ApiRouter {
         .route("/v1/room/unpermit", post(unpermit))
         .route("/v1/room/access", get(access))
         .route("/v1/room/participants", get(participants))
-        .route("/v1/messages", get(messages).post(send))
-        .route("/v1/read", post(read))
+        .route("/v1/messages", get(reading::messages).post(send))
         .route("/v1/events", get(events::events))
         .route("/v1/control", get(control))
         .route(BACKUP_ROUTE, post(backup))
@@ -64,6 +61,9 @@ pub(super) fn router() -> ApiRouter {
         .fallback(page::file)
         .merge(settings::router())
         .merge(marks::router())
+        .merge(people::router())
+        .merge(reading::router())
+        .merge(transcript::router())
         .method_not_allowed_fallback(async || {
             let hint = "see the description of the local API";
             let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -278,27 +278,6 @@ async fn participants(State(app): State<App>, params: Params<RoomQuery>) -> Answ
     Ok(Json(Participants { room: room.into(), agents }))
 }
 
-/// Selects a page of messages.
-#[derive(Serialize, Deserialize)]
-pub(super) struct MessagesQuery {
-    pub(super) room: String,
-    #[serde(default)]
-    pub(super) limit: Option<usize>,
-    #[serde(default)]
-    pub(super) before: Option<String>,
-}
-
-async fn messages(State(app): State<App>, params: Params<MessagesQuery>) -> Answer<Page> {
-    let MessagesQuery { room, limit, before } = params.0;
-    let limit = limit.unwrap_or(PAGE_DEFAULT);
-    if !(1..=HISTORY_PAGE_MAX).contains(&limit) {
-        return Err(ApiError::usage(format!("limit is a number from 1 to {HISTORY_PAGE_MAX}")));
-    }
-    let look = move |engine: &Engine| engine.history(&room, limit, before.as_deref());
-    let page = app.handle.query(look).await??;
-    Ok(Json(page.into()))
-}
-
 /// A text to be posted.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Post {
@@ -318,13 +297,6 @@ async fn send(State(app): State<App>, body: Body<Post>) -> Answer<Message> {
 /// Nothing to show.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Nothing {}
-
-async fn read(State(app): State<App>, body: Body<RoomQuery>) -> Answer<Nothing> {
-    let selector = body.0.room;
-    app.handle.command(Command::MarkRead { room: selector.clone() }).await?;
-    events::announce_read(&app, selector).await?;
-    Ok(Json(Nothing {}))
-}
 
 async fn control(State(app): State<App>) -> Answer<ControlLog> {
     let entries = app.handle.query(Engine::control_log).await?;

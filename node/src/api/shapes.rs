@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use conclave_protocol::engine::{Failure, FailureKind};
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId, UnitId};
 use conclave_protocol::object::{HistoryPolicy, UnitKind};
+use conclave_protocol::room::ClockNote;
 use conclave_protocol::time::Timestamp;
 use conclave_protocol::view;
 use serde::Serialize;
@@ -12,9 +13,9 @@ use serde_json::{Value, json};
 
 use super::convert;
 use super::types::{
-    Access, AccessLine, Admin, Agent, Approved, Change, ChangeRequest, ControlEntry, DryRun,
-    ErrorDocument, Join, JoinRequest, LogEntry, Member, Message, Named, Page, Participants,
-    Problem, Room, RoomLine, Status, Unit, Why,
+    Access, AccessLine, AccessPreview, Admin, Agent, AgentRoom, Approved, Change, ChangeRequest,
+    ControlEntry, DryRun, ErrorDocument, Join, JoinRequest, LogEntry, Member, Message, Named, Page,
+    Participants, Principal, Problem, Room, RoomLine, Status, Unit, Why,
 };
 use crate::handle::NetInfo;
 
@@ -54,6 +55,8 @@ fn message() -> view::MessageView {
         text: "hello\n\u{1b}".into(),
         state: view::MessageState::Pending,
         incomplete: false,
+        late: false,
+        clock: None,
     }
 }
 
@@ -98,6 +101,7 @@ fn status(member: bool) -> Status {
         }],
         copied: false,
         presence: true,
+        admin: Some(view::OwnAuthority { rank: 1, may: vec!["units"], scope: None }),
     };
     let mut net = NetInfo { peer_id: "12D3".into(), ..NetInfo::default() };
     net.peers.insert(device, ("12D4".into(), "/ip4/127.0.0.1/tcp/1".into()));
@@ -125,7 +129,10 @@ fn message_is_as_documented() {
 
 #[test]
 fn shapes_are_as_documented() {
-    check(Page::from(view::Page { messages: vec![message()], more: true }), "messages more");
+    check(
+        Page::from(view::Page { messages: vec![message()], ..view::Page::default() }),
+        "messages more newer",
+    );
     let unit =
         view::UnitView { id: UnitId::ROLE_AGENT, kind: UnitKind::Role, label: "role:Agent".into() };
     check(Unit::from(unit), "id unit");
@@ -146,15 +153,24 @@ fn shapes_are_as_documented() {
     check(member, "agent unit object");
     let view = view::RoomView {
         room: room(),
+        topic: "Calls".into(),
         history: HistoryPolicy::Full,
         active: true,
         permissions: vec!["role:Agent".into()],
     };
     let shown = Room::from(view);
     assert_eq!(shown.history, "full");
-    check(shown, "id name history active permissions");
-    let line = view::RoomLine { room: room(), unread: 1, active: true, access: true };
-    check(RoomLine::from(line), "id name unread active access");
+    check(shown, "id name history active permissions topic");
+    let line = view::RoomLine {
+        room: room(),
+        unread: 1,
+        active: true,
+        access: true,
+        topic: String::new(),
+        first_unread: Some(ObjectId([1; 32])),
+        newest: Some(Timestamp(1)),
+    };
+    check(RoomLine::from(line), "id name unread active access topic first_unread newest");
     let line = view::AccessLine { agent: agent(), via: vec![], present: true };
     let line = AccessLine::from(line);
     check(line.clone(), "id name via present");
@@ -181,13 +197,14 @@ fn status_is_as_documented() {
     check(
         shown.clone(),
         "company agent device peer_id member join listen peers control applied rooms verdicts \
-         alarms presence",
+         alarms presence admin",
     );
     let json = serde_json::to_value(&shown).expect("JSON");
     check(&json["peers"][0], "peer_id device agent addr");
     check(&json["control"], "digest objects");
     check(&json["rooms"][0], "id name messages digest sync");
     check(&json["alarms"][0], "kind message objects");
+    check(&json["admin"], "rank may scope");
     check(&json["applied"], "devices applied missing");
     check(&json["applied"]["missing"][0], "agent device last_seen");
     assert_eq!(json["verdicts"], json!({ "no_membership": 1 }));
@@ -226,7 +243,8 @@ fn authority_is_as_documented() {
     let json = serde_json::to_value(dry).expect("JSON");
     check(
         &json,
-        "dry_run subject rooms dismissed returned admins_ended voided restored warnings powerless",
+        "dry_run subject rooms dismissed returned admins_ended voided restored warnings powerless \
+         kept",
     );
     check(&json["rooms"][0], "room lose gain messages_lost nobody_left");
     assert_eq!(json["rooms"][0]["messages_lost"], Value::Null);
@@ -273,7 +291,45 @@ fn authority_is_as_documented() {
 }
 
 #[test]
+fn people_are_as_documented() {
+    let line = view::AccessLine { agent: agent(), via: vec!["role:Agent".into()], present: false };
+    let preview = view::AccessPreview { agents: vec![line], unknown: vec!["bob".into()] };
+    let json = serde_json::to_value(AccessPreview::from(preview)).expect("JSON");
+    check(&json, "agents unknown");
+    check(&json["agents"][0], "id name via");
+    let principal = view::PrincipalView {
+        principal: "department:Support".into(),
+        id: ObjectId([1; 32]),
+        kind: "department",
+        name: "Support".into(),
+        members: 3,
+    };
+    check(Principal::from(principal), "principal id kind name members");
+    let room = view::AgentRoom { room: room(), active: true, via: vec!["role:Agent".into()] };
+    check(AgentRoom::from(room), "id name active via");
+}
+
+#[test]
+fn what_is_rare_is_there_only_when_it_is_so() {
+    let mut view = message();
+    view.late = true;
+    view.clock = Some(ClockNote::Behind);
+    let json = serde_json::to_value(Message::from(view)).expect("JSON");
+    assert_eq!((&json["late"], &json["clock"]), (&json!(true), &json!("behind")));
+}
+
+#[test]
 fn changes_are_read_as_documented() {
+    let moves = json!({ "change": "move_member", "agent": "bob", "from": ["a"], "to": ["b"] });
+    for change in [
+        moves,
+        json!({ "change": "add_member", "agent": "bob", "unit": "role:M" }),
+        json!({ "change": "permit", "room": "Hall", "unit": "role:M" }),
+        json!({ "change": "set_topic", "room": "Hall", "topic": "Calls" }),
+    ] {
+        let read: ChangeRequest = serde_json::from_value(change.clone()).expect("a change");
+        assert_eq!(serde_json::to_value(read).expect("JSON"), change);
+    }
     let read = |json: Value| serde_json::from_value::<ChangeRequest>(json).expect("a change");
     let request = read(json!({ "change": "revoke_agent", "agent": "bob", "root": "00" }));
     let Change::RevokeAgent { agent, device: None, strict: false, keep, last_good: None } =

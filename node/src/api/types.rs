@@ -4,6 +4,7 @@
 
 mod authority;
 mod names;
+mod people;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -12,10 +13,14 @@ use conclave_protocol::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, R
 use serde::{Deserialize, Serialize};
 
 pub use self::authority::{
-    Admin, Admins, Applied, Change, ChangeRequest, Changed, DryRun, Effects, LogEntry, LogPage,
-    MissingDevice, Recovered, RecoveryRequest, RoomEffects, Why, WhyAccess, WhyLink,
+    Admin, Admins, Applied, Change, ChangeRequest, Changed, DryRun, Effects, LogEntry, LogFilter,
+    LogPage, MissingDevice, Recovered, RecoveryRequest, RoomEffects, Why, WhyAccess, WhyLink,
 };
 pub use self::names::{Mark, Marks};
+pub use self::people::{
+    AccessPreview, AgentRoom, AgentRooms, OwnAuthority, Principal, Principals, ProposedAccess,
+    WouldEnter,
+};
 pub use self::settings::{Draft, Drafts, Present, Settings, SettingsChange};
 use super::time::Time;
 
@@ -50,6 +55,12 @@ pub struct Message {
     /// There, and true, while something before it is still on its way here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub incomplete: bool,
+    /// There, and true, if it came when something that stands behind it had been read already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+    /// `ahead` or `behind` if `time` is wildly wrong; left out normally.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
 }
 
 /// A message that became visible, as the stream of events tells it.
@@ -78,6 +89,9 @@ pub struct Page {
     pub messages: Vec<Message>,
     /// Whether older ones exist.
     pub more: bool,
+    /// Whether newer ones exist.
+    #[serde(default)]
+    pub newer: bool,
 }
 
 /// A Department, Group or Role.
@@ -178,6 +192,9 @@ pub struct Room {
     pub active: bool,
     /// Full names of the principals it is open to.
     pub permissions: Vec<String>,
+    /// What it is about; empty if nobody said.
+    #[serde(default)]
+    pub topic: String,
 }
 
 /// A line of the room list.
@@ -193,6 +210,15 @@ pub struct RoomLine {
     pub active: bool,
     /// Whether this agent may read and write in it.
     pub access: bool,
+    /// What it is about; empty if nobody said.
+    #[serde(default)]
+    pub topic: String,
+    /// The first message of others on the screen that this user has not read.
+    #[serde(default)]
+    pub first_unread: Option<MessageId>,
+    /// What the newest message on the screen claims of its time.
+    #[serde(default)]
+    pub newest: Option<Time>,
 }
 
 /// The room list.
@@ -328,6 +354,9 @@ pub struct Status {
     /// What keeps this node from its work for now, in words; left out if nothing does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<String>,
+    /// What this device may do as an admin; null if it is none.
+    #[serde(default)]
+    pub admin: Option<OwnAuthority>,
 }
 
 /// One object of the control log.

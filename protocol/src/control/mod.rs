@@ -182,7 +182,7 @@ impl ControlLog {
     }
 
     /// Ids of all objects, carried and void, in order of arrival.
-    pub fn ids(&self) -> impl Iterator<Item = ObjectId> + '_ {
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = ObjectId> + '_ {
         self.nodes.iter().map(|(ix, _)| self.nodes.id(ix))
     }
 

@@ -9,7 +9,7 @@ use super::commands::{depart, stored_name};
 use super::preview::attempts;
 use super::targets::parse_device;
 use crate::control::ControlLog;
-use crate::id::{DeviceId, ObjectId, RoomId, UnitId};
+use crate::id::{AgentId, DeviceId, ObjectId, RoomId, UnitId};
 use crate::object::{
     AdminGrant, Capabilities, Field, FieldValue, Keep, Payload, Ratify, Revoke, RevokeMode,
     RoomCut, RootRotate, SetField,
@@ -31,10 +31,12 @@ pub(super) struct Plan {
     pub(super) heads_wanted: BTreeSet<RoomId>,
     /// Part of it has no effect, because it is aimed at an equal.
     pub(super) powerless: bool,
+    /// Whose memberships it is about: which rooms they keep is said too.
+    pub(super) member: Option<AgentId>,
 }
 
 impl Plan {
-    fn new(subject: impl Into<String>, payloads: Vec<Payload>) -> Self {
+    pub(super) fn new(subject: impl Into<String>, payloads: Vec<Payload>) -> Self {
         Self {
             subject: subject.into(),
             signer: None,
@@ -43,7 +45,14 @@ impl Plan {
             warnings: Vec::new(),
             heads_wanted: BTreeSet::new(),
             powerless: false,
+            member: None,
         }
+    }
+
+    /// Makes it say which rooms an agent keeps.
+    pub(super) fn of_member(mut self, agent: AgentId) -> Self {
+        self.member = Some(agent);
+        self
     }
 
     /// The key that signs the n-th payload instead of this device's.
@@ -104,6 +113,8 @@ impl Engine {
                 Plan::new(subject, vec![Payload::Revoke(depart(room.into()))])
             }
             Command::RemoveMember { agent, unit } => self.plan_remove_member(agent, unit)?,
+            Command::MoveMember { agent, from, to } => self.plan_move(agent, from, to)?,
+            Command::SetTopic { room, topic } => self.plan_topic(room, topic)?,
             Command::Unpermit { room, unit } => self.plan_unpermit(room, unit)?,
             Command::Ratify { target, root } => self.plan_ratify(target, root)?,
             Command::Recover { key, next, last_good } => {
@@ -113,12 +124,14 @@ impl Engine {
         };
         let mut plan = plan;
         self.check_plan(&plan)?;
+        self.settle_grants(&mut plan)?;
         // Names and the like end nothing.
         if plan.payloads.iter().any(|payload| matches!(payload, Payload::Revoke(_))) {
             let (after, signed) = self.log_after(&plan)?;
             self.check_effect(&mut plan, &after, &signed)?;
             self.warn_of_forks(&mut plan);
             self.keep_what_nobody_is_left_to_acknowledge(&mut plan, &after)?;
+            self.settle_grants(&mut plan)?;
         }
         Ok(Some(plan))
     }
@@ -341,7 +354,7 @@ impl Engine {
                 "see where an agent belongs with `conclave agent show`",
             ));
         }
-        Ok(Plan::new(label, payloads))
+        Ok(Plan::new(label, payloads).of_member(agent.id))
     }
 
     fn plan_unpermit(&self, room: &str, unit: &str) -> Result<Plan, Failure> {
@@ -449,7 +462,7 @@ impl Engine {
     }
 
     /// A `SetField` that supersedes what is known.
-    fn set(&self, target: ObjectId, value: FieldValue) -> Result<Payload, Failure> {
+    pub(super) fn set(&self, target: ObjectId, value: FieldValue) -> Result<Payload, Failure> {
         let field: Field = value.field();
         let supersedes = self.log()?.current_fields(target, field);
         Ok(Payload::SetField(SetField { target, value, supersedes }))

@@ -4,6 +4,8 @@ use super::Engine;
 use super::command::{Failure, FailureKind};
 use crate::control::{ControlLog, Explanation, Verdict};
 use crate::id::{AgentId, DeviceId, MessageId, ObjectId, RoomId};
+use crate::limits::AUDIT_LOOKED_AT_MAX;
+use crate::name::normal_form;
 use crate::object::{ObjectType, Principal};
 use crate::view::{AdminView, LogLine, WhyLink, WhyView};
 
@@ -34,12 +36,75 @@ impl Engine {
     /// # Errors
     /// If this device is not a member.
     pub fn audit(&self, from: u64, limit: usize) -> Result<(Vec<LogLine>, u64), Failure> {
+        let page = self.audit_page(from, limit, &AuditFilter::default())?;
+        Ok((page.lines, page.next))
+    }
+
+    /// A part of the audit trail that a filter lets through, from number `from` on. One answer
+    /// looks at no more than [`AUDIT_LOOKED_AT_MAX`] objects, so a page may hold less than
+    /// `limit` although there are more: [`AuditPage::more`] says so.
+    ///
+    /// With `newest_first` the numbers fall: objects below `from` follow, and 0 means all.
+    ///
+    /// # Errors
+    /// If this device is not a member, or the filter names an unknown agent or word.
+    pub fn audit_page(
+        &self,
+        from: u64,
+        limit: usize,
+        filter: &AuditFilter,
+    ) -> Result<AuditPage, Failure> {
         let log = self.log()?;
-        let skip = usize::try_from(from).unwrap_or(usize::MAX);
-        let lines: Vec<LogLine> =
-            log.ids().skip(skip).take(limit).filter_map(|id| self.log_line(log, id)).collect();
-        let next = from.saturating_add(lines.len() as u64);
-        Ok((lines, next))
+        let wanted = self.wanted(filter)?;
+        let total = log.len() as u64;
+        let start = if filter.newest_first && from == 0 { total } else { from.min(total) };
+        let mut page = AuditPage { lines: Vec::new(), next: start, more: false, total };
+        let at = usize::try_from(start).unwrap_or(usize::MAX);
+        let mut take = |id: ObjectId| {
+            let line = wanted.may_be(log, id).then(|| self.log_line(log, id)).flatten();
+            page.lines.extend(line.filter(|line| wanted.is(line)));
+            page.lines.len() < limit
+        };
+        let looked_at = if filter.newest_first {
+            let newer = usize::try_from(total - start).unwrap_or(usize::MAX);
+            looked_at(log.ids().rev().skip(newer).take(AUDIT_LOOKED_AT_MAX), &mut take)
+        } else {
+            looked_at(log.ids().skip(at).take(AUDIT_LOOKED_AT_MAX), &mut take)
+        };
+        page.next = if filter.newest_first { start - looked_at } else { start + looked_at };
+        page.more = if filter.newest_first { page.next > 0 } else { page.next < total };
+        Ok(page)
+    }
+
+    /// What a filter means.
+    fn wanted(&self, filter: &AuditFilter) -> Result<Wanted, Failure> {
+        let kind = filter.kind.as_deref().map(|word| {
+            let mut kinds = ObjectType::ALL.into_iter();
+            kinds.find(|kind| kind.name() == word).ok_or_else(|| {
+                Failure::new(
+                    FailureKind::Usage,
+                    format!("\"{word}\" is no kind of control object"),
+                    "a kind is a word such as member-grant, revoke or permit; `conclave log \
+                     --json` shows them",
+                )
+            })
+        });
+        let state = filter.state.as_deref().map(|word| match word {
+            "counts" => Ok(true),
+            "void" => Ok(false),
+            _ => Err(Failure::new(
+                FailureKind::Usage,
+                format!("\"{word}\" is no state of a control object"),
+                "a state is counts or void",
+            )),
+        });
+        let agent = filter.agent.as_deref().map(|typed| self.find_agent(typed));
+        Ok(Wanted {
+            kind: kind.transpose()?,
+            counts: state.transpose()?,
+            agent: agent.transpose()?.map(|agent| agent.id),
+            text: filter.text.as_deref().map(folded).filter(|text| !text.is_empty()),
+        })
     }
 
     fn log_line(&self, log: &ControlLog, id: ObjectId) -> Option<LogLine> {
@@ -283,6 +348,79 @@ impl Engine {
             ratify: None,
         })
     }
+}
+
+/// What the audit trail is narrowed down to. All that is named has to fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// The name of an object's type.
+    pub kind: Option<String>,
+    /// Who signed it, by name or id.
+    pub agent: Option<String>,
+    /// `counts` or `void`.
+    pub state: Option<String>,
+    /// Words in what it says or in the name of who signed it, in whatever case; or the beginning
+    /// of its id.
+    pub text: Option<String>,
+    /// From the newest to the oldest.
+    pub newest_first: bool,
+}
+
+/// A part of the audit trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditPage {
+    /// The objects.
+    pub lines: Vec<LogLine>,
+    /// The number to go on from.
+    pub next: u64,
+    /// Whether there is something to go on to.
+    pub more: bool,
+    /// How many objects the whole log holds.
+    pub total: u64,
+}
+
+/// A filter that has been understood.
+struct Wanted {
+    kind: Option<ObjectType>,
+    counts: Option<bool>,
+    agent: Option<AgentId>,
+    text: Option<String>,
+}
+
+impl Wanted {
+    /// What can be told without working out a line.
+    fn may_be(&self, log: &ControlLog, id: ObjectId) -> bool {
+        let kind = || log.get(id).map_or(ObjectType::Genesis, |o| o.payload.object_type());
+        self.kind.is_none_or(|wanted| wanted == kind())
+            && self.counts.is_none_or(|wanted| wanted == log.counts(id))
+    }
+
+    fn is(&self, line: &LogLine) -> bool {
+        let agent = line.agent.as_ref();
+        let says = |text: &String| {
+            folded(&line.text).contains(text)
+                || agent.is_some_and(|agent| folded(&agent.name).contains(text))
+                || line.id.to_string().starts_with(text.as_str())
+        };
+        self.agent.is_none_or(|wanted| agent.is_some_and(|agent| agent.id == wanted))
+            && self.text.as_ref().is_none_or(says)
+    }
+}
+
+fn folded(text: &str) -> String {
+    normal_form(text.trim()).to_lowercase()
+}
+
+/// Hands out objects until no more is wanted; how many that were.
+fn looked_at(ids: impl Iterator<Item = ObjectId>, take: &mut impl FnMut(ObjectId) -> bool) -> u64 {
+    let mut looked_at = 0;
+    for id in ids {
+        looked_at += 1;
+        if !take(id) {
+            break;
+        }
+    }
+    looked_at
 }
 
 /// Objects by what they say.

@@ -43,6 +43,15 @@ pub enum Command {
         /// Where from.
         unit: String,
     },
+    /// Take an agent out of units and put it into others, at once.
+    MoveMember {
+        /// Who.
+        agent: String,
+        /// Where from; a Department's Groups are included.
+        from: Vec<String>,
+        /// Where to.
+        to: Vec<String>,
+    },
     /// Make a room.
     NewRoom {
         /// Its name.
@@ -126,6 +135,13 @@ pub enum Command {
         /// Its new name.
         name: String,
     },
+    /// Say what a room is about.
+    SetTopic {
+        /// The room.
+        room: String,
+        /// The topic; empty to say nothing.
+        topic: String,
+    },
     /// Put a room out of use, or into use again.
     SetRoomActive {
         /// The room.
@@ -161,10 +177,12 @@ pub enum Command {
         /// The text.
         text: String,
     },
-    /// Everything that is now in the room has been read.
+    /// What is now in the room has been read.
     MarkRead {
         /// The room.
         room: String,
+        /// Only what stands at or before this message on the screen; everything if none.
+        up_to: Option<String>,
     },
     /// Change settings of this node; what is not given stays.
     ChangeSettings {

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use super::Engine;
 use super::authoring::{not_a_member, not_admin, sign_as};
 use super::command::{Command, Failure, FailureKind, Outcome};
-use super::io::{CommandId, Effect, Table};
-use super::load::READ;
+use super::io::{CommandId, Effect};
 use crate::control::{Access, ControlLog, Selected};
 use crate::envelope::{EnvelopeKind, check_text};
 use crate::id::{AgentId, ObjectId, RoomId, UnitId};
@@ -66,6 +65,7 @@ impl Engine {
             (
                 Command::Unpermit { room, .. }
                 | Command::RenameRoom { room, .. }
+                | Command::SetTopic { room, .. }
                 | Command::SetRoomActive { room, .. },
                 Outcome::Signed { preview, .. },
             ) => {
@@ -102,7 +102,7 @@ impl Engine {
             Command::NewRoom { name, permits, history } => self.new_room(&name, &permits, history),
             Command::Permit { room, unit } => self.permit(&room, &unit),
             Command::Send { room, text } => self.send_text(&room, &text),
-            Command::MarkRead { room } => self.mark_read(&room),
+            Command::MarkRead { room, up_to } => self.mark_read(&room, up_to.as_deref()),
             Command::ChangeSettings { presence, notifications } => {
                 self.change_settings(presence, notifications)
             }
@@ -277,19 +277,6 @@ impl Engine {
         Ok(Outcome::Message(view))
     }
 
-    fn mark_read(&mut self, room: &str) -> Result<Outcome, Failure> {
-        let room = self.readable_room(room)?.id;
-        if let Some(state) = self.rooms.get_mut(&room) {
-            let newest = state.log.next_arrival() - 1;
-            if state.log.read < newest {
-                state.log.read = newest;
-                let key = [READ, &room.0].concat();
-                self.write(Table::State, key, newest.to_be_bytes().to_vec());
-            }
-        }
-        Ok(Outcome::Done)
-    }
-
     pub(super) fn log(&self) -> Result<&ControlLog, Failure> {
         self.control.as_ref().filter(|_| self.member).ok_or_else(not_a_member)
     }
@@ -419,7 +406,7 @@ fn only<T>(mut found: impl Iterator<Item = T>) -> Option<T> {
 }
 
 /// The revocations that a new grant overrides: as many as one object may name.
-fn answerable(revokes: BTreeSet<ObjectId>) -> Result<Vec<ObjectId>, Failure> {
+pub(super) fn answerable(revokes: BTreeSet<ObjectId>) -> Result<Vec<ObjectId>, Failure> {
     if revokes.len() <= OVERRIDES_MAX {
         return Ok(revokes.into_iter().collect());
     }

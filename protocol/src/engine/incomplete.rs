@@ -11,7 +11,7 @@ use super::messages::Origin;
 use crate::envelope::Envelope;
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId};
 use crate::limits::INCOMPLETE_DELAY_MS;
-use crate::room::{WaitFor, Waiting};
+use crate::room::{ClockNote, WaitFor, Waiting, is_ahead};
 use crate::signed::{Trust, Verified};
 use crate::time::Timestamp;
 use crate::view::{MessageState, MessageView};
@@ -222,6 +222,8 @@ impl Engine {
             text: message.text()?.to_owned(),
             state: MessageState::Accepted,
             incomplete: true,
+            late: false,
+            clock: is_ahead(message.claimed_time, self.now).then_some(ClockNote::Ahead),
         })
     }
 

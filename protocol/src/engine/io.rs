@@ -261,6 +261,13 @@ pub enum Event {
         /// Which.
         id: MessageId,
     },
+    /// The user has read something, in this window or another.
+    Read {
+        /// In which room.
+        room: RoomId,
+        /// Messages of others there that are unread now.
+        unread: u64,
+    },
     /// Units, agents, rooms or permissions changed.
     Control,
     /// Our own request to join changed.

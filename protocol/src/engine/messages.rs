@@ -13,7 +13,7 @@ use crate::limits::{
     UNACKNOWLEDGED_PER_ROOM_MAX,
 };
 use crate::object::{Payload, Principal};
-use crate::room::{WaitFor, Waiting};
+use crate::room::{WaitFor, Waiting, is_ahead};
 use crate::signed::{Checked, Trust, Verified};
 use crate::sync::{Request, Scope};
 use crate::time::Timestamp;
@@ -374,6 +374,9 @@ impl Engine {
         let arrival = state.log.next_arrival();
         state.log.use_place(message.device, message.seq);
         let accepted = state.log.insert(id, message, standing, arrival);
+        if is_ahead(message.claimed_time, self.now) {
+            state.log.mark_ahead(id);
+        }
         self.write_message(room, arrival, &envelope);
         self.write_mark(room, id);
         for accepted in accepted {

@@ -30,11 +30,14 @@ mod io;
 mod joining;
 mod load;
 mod messages;
+mod moves;
 mod naming;
 mod presence;
 mod preview;
+mod principals;
 mod pulling;
 mod queries;
+mod reading;
 mod reports;
 mod rows;
 mod serving;
@@ -46,11 +49,13 @@ mod window;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+pub use audit::{AuditFilter, AuditPage};
 pub use command::{Command, Failure, FailureKind, Outcome, Signer};
 pub use io::{
     Batch, BatchId, CommandId, Effect, Event, GossipToken, GossipVerdict, Input, PeerPolicy,
     Reader, RequestId, ResponseToken, Table, Write,
 };
+pub use reading::PageAt;
 pub use settings::{Draft, Settings};
 
 use entropy::Entropy;

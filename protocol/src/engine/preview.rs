@@ -13,12 +13,16 @@ use crate::signed::{Trust, Verified};
 use crate::view::{AdminView, AgentRef, Preview, RoomPreview, RoomRef};
 
 impl Engine {
-    /// What a command that ends or restores something would change.
+    /// What a command would change for people.
     ///
     /// # Errors
-    /// As the command itself; and for commands that only add.
+    /// As the command itself; and for commands that change nothing for others.
     pub fn preview(&self, command: &Command) -> Result<(String, Preview), Failure> {
-        let plan = self.plan(command)?.ok_or_else(|| {
+        let planned = match self.plan_added(command)? {
+            Some(plan) => Some(plan),
+            None => self.plan(command)?,
+        };
+        let plan = planned.ok_or_else(|| {
             Failure::new(FailureKind::Usage, "this command takes nothing away", "just run it")
         })?;
         let mut preview = self.preview_of(&plan)?;
@@ -28,7 +32,12 @@ impl Engine {
     }
 
     pub(super) fn preview_of(&self, plan: &Plan) -> Result<Preview, Failure> {
-        Ok(self.compare(self.log()?, &self.log_after(plan)?.0))
+        let (before, (after, _)) = (self.log()?, self.log_after(plan)?);
+        let mut preview = self.compare(before, &after);
+        if let Some(agent) = plan.member {
+            preview.kept = self.kept_by(agent, before, &after);
+        }
+        Ok(preview)
     }
 
     /// A copy of the log with what a plan would add, and the ids of that. It costs as much as the
@@ -94,6 +103,7 @@ impl Engine {
                 .collect(),
             warnings: Vec::new(),
             powerless: false,
+            kept: Vec::new(),
         }
     }
 

@@ -5,11 +5,10 @@ use super::command::{Failure, FailureKind};
 use crate::control::ControlLog;
 use crate::id::{AgentId, DeviceId, MessageId, ObjectId, RoomId};
 use crate::join::JoinRequest;
-use crate::limits::HISTORY_PAGE_MAX;
 use crate::object::{ControlObject, ObjectType, Payload, UnitKind};
 use crate::view::{
     AccessLine, AgentRef, AgentView, CompanyRef, ControlEntry, JoinRequestView, JoinView,
-    MessageState, MessageView, Page, PeerView, RoomLine, RoomRef, RoomStatus, RoomView, StatusView,
+    MessageState, MessageView, PeerView, RoomLine, RoomRef, RoomStatus, RoomView, StatusView,
     UnitView,
 };
 
@@ -33,6 +32,7 @@ impl Engine {
             alarms: control.map(|c| self.alarm_views(c)).unwrap_or_default(),
             copied: self.is_copied(),
             presence: self.settings.presence,
+            admin: self.own_authority(),
         }
     }
 
@@ -103,22 +103,11 @@ impl Engine {
         if all {
             self.require_admin(|may| may.rooms, "see all rooms")?;
         }
-        let me = self.me();
-        let line = |id: RoomId| {
-            let open = me.is_some_and(|me| access.has_access(me, id));
-            let log = self.rooms.get(&id).filter(|_| open);
-            RoomLine {
-                room: self.room_ref(id),
-                unread: log.map_or(0, |room| room.log.unread(me)),
-                active: access.rooms().get(&id).is_some_and(|r| r.active),
-                access: open,
-            }
-        };
         let mut lines: Vec<RoomLine> = access
             .rooms()
             .iter()
             .filter(|(_, info)| !info.revoked)
-            .map(|(id, _)| line(*id))
+            .map(|(id, _)| self.room_line(*id))
             .filter(|l| all || l.access)
             .collect();
         lines.sort_by(|a, b| a.room.name.cmp(&b.room.name));
@@ -165,48 +154,6 @@ impl Engine {
         Ok((room, present.collect()))
     }
 
-    /// The newest `limit` messages (at most [`HISTORY_PAGE_MAX`]) before message `before`.
-    ///
-    /// # Errors
-    /// Unknown room or message, or not open to this agent.
-    pub fn history(
-        &self,
-        selector: &str,
-        limit: usize,
-        before: Option<&str>,
-    ) -> Result<Page, Failure> {
-        let room = self.readable_room(selector)?.id;
-        let Some(state) = self.rooms.get(&room) else { return Ok(Page::default()) };
-        let log = &state.log;
-        let end = match before {
-            None => (u64::MAX, ObjectId([255; 32])),
-            Some(text) => {
-                let id = text.parse::<MessageId>().ok();
-                let entry = id.and_then(|id| Some((self.height_of(room, id)?, id)));
-                entry.ok_or_else(|| {
-                    Failure::new(
-                        FailureKind::NotFound,
-                        format!("there is no message \"{text}\" in this room"),
-                        "use the `id` of a message that `conclave history --json` shows",
-                    )
-                })?
-            }
-        };
-        // What is on its way to the disk may never get there: its event follows when it has.
-        let visible =
-            |id: &MessageId| self.is_visible(room, *id) && !self.in_flight.contains_key(id);
-        let waiting = self.incomplete_order(room);
-        let counting = log.order().before(end);
-        let mut newest = merge_descending(counting, waiting.range(..end).rev().copied())
-            .map(|(_, id)| id)
-            .filter(visible);
-        let limit = limit.min(HISTORY_PAGE_MAX);
-        let mut messages: Vec<MessageView> =
-            newest.by_ref().take(limit).filter_map(|id| self.message_view(room, id)).collect();
-        messages.reverse();
-        Ok(Page { messages, more: newest.next().is_some() })
-    }
-
     /// The room of a name, if this agent may read it.
     ///
     /// # Errors
@@ -248,6 +195,7 @@ impl Engine {
         let info = access.rooms().get(&room).ok_or_else(|| self.no_access(room))?;
         Ok(RoomView {
             room: self.room_ref(room),
+            topic: info.topic.clone(),
             history: info.history,
             active: info.active,
             permissions: access.principals(room).map(|p| access.label(p)).collect(),
@@ -289,13 +237,9 @@ impl Engine {
             text,
             state,
             incomplete: false,
+            late: !ours && self.rooms.get(&room).is_some_and(|state| state.log.came_late(id)),
+            clock: self.rooms.get(&room).and_then(|state| state.log.clock_note(id)),
         })
-    }
-
-    /// The height of a message that counts, or waits and is shown.
-    fn height_of(&self, room: RoomId, id: MessageId) -> Option<u64> {
-        let counting = self.rooms.get(&room)?.log.get(id).map(|entry| entry.height);
-        counting.or_else(|| Some(self.incomplete_message(room, id)?.height))
     }
 
     /// The agent of a device, or, if it is live no longer, the one that it was when it wrote.
@@ -321,7 +265,7 @@ impl Engine {
     }
 
     /// Content that is accepted, or was shown and is about to be sealed by this node.
-    fn is_visible(&self, room: RoomId, id: MessageId) -> bool {
+    pub(super) fn is_visible(&self, room: RoomId, id: MessageId) -> bool {
         if let Some(message) = self.incomplete_message(room, id) {
             return message.kind.is_content();
         }
@@ -363,7 +307,8 @@ impl Engine {
             return AgentView { agent, units: Vec::new(), devices: Vec::new(), active: false };
         };
         // A deleted unit has no members, and another one may bear its name by now.
-        let in_use = |unit: &crate::id::UnitId| access.units().get(unit).is_some_and(|info| !info.revoked);
+        let in_use =
+            |unit: &crate::id::UnitId| access.units().get(unit).is_some_and(|info| !info.revoked);
         let units = access.units_of(id).filter(in_use);
         let mut units: Vec<String> = units.map(|unit| access.unit_label(unit)).collect();
         units.sort();
@@ -404,13 +349,4 @@ impl Engine {
         let (messages, digest) = (state.log.messages(), state.log.digest());
         RoomStatus { room, messages, digest, sync }
     }
-}
-
-/// Two descending sequences as one.
-fn merge_descending<T: Ord>(
-    a: impl Iterator<Item = T>,
-    b: impl Iterator<Item = T>,
-) -> impl Iterator<Item = T> {
-    let (mut a, mut b) = (a.peekable(), b.peekable());
-    std::iter::from_fn(move || if a.peek() >= b.peek() { a.next() } else { b.next() })
 }

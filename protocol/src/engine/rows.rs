@@ -73,13 +73,9 @@ impl Engine {
             }
         });
         reader.scan(Table::State, READ, &mut |key, value| {
-            let (Some(room), Some(read)) = (id_at(key, READ.len()), number_at(value, 0)) else {
-                return;
-            };
-            if let Some(room) = rooms.get_mut(&RoomId(room)) {
-                room.log.read = read;
-                // What was read may have been taken back; its number is used up.
-                room.log.skip_arrivals(read);
+            let room = id_at(key, READ.len()).map(RoomId);
+            if let Some(room) = room.and_then(|room| rooms.get_mut(&room)) {
+                room.log.load_reading(value);
             }
         });
     }

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::RoomLog;
-use super::entries::{ACCEPTED, Entries, HELD_ELSEWHERE, LATE, SHOWN, UNACKNOWLEDGED};
-use crate::id::{AgentId, MessageId};
+use super::entries::{ABOVE, AHEAD, Entries, HELD_ELSEWHERE, LATE, SHOWN, UNACKNOWLEDGED};
+use crate::id::MessageId;
 use crate::limits::{INDEX_CHUNK, INDEX_MARKS_MAX};
 use crate::sync::Ix;
 
@@ -13,6 +13,9 @@ use crate::sync::Ix;
 const MARK_SHOWN: u8 = 1;
 const MARK_HELD: u8 = 2;
 const MARK_UNACKNOWLEDGED: u8 = 4;
+// 8 is taken in the index: it became visible late.
+const MARK_ABOVE: u8 = 16;
+const MARK_AHEAD: u8 = 32;
 /// What is known of most messages, and not written down.
 const MARK_USUAL: u8 = MARK_SHOWN;
 
@@ -40,6 +43,11 @@ pub(super) struct Arrivals {
     pub(super) indexed: u32,
     /// Written chunks that are out of date.
     pub(super) stale: BTreeSet<u32>,
+}
+
+/// A number of eight bytes in a row.
+pub(super) fn number_at(row: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_be_bytes(row.get(at..at + 8)?.try_into().ok()?))
 }
 
 /// The chunk of the index that an arrival belongs to.
@@ -72,6 +80,16 @@ impl Arrivals {
 
     pub(super) fn late(&self, ix: Ix) -> Option<u64> {
         self.late_of.get(&ix).copied()
+    }
+
+    /// All from a chunk on, in order of arrival.
+    pub(super) fn chunks_from(&self, chunk: u32) -> impl Iterator<Item = Ix> + '_ {
+        self.chunks.range(chunk..).flat_map(|(_, chunk)| chunk).copied()
+    }
+
+    /// What became visible late, from such a number on.
+    pub(super) fn late_from(&self, from: u64) -> impl Iterator<Item = Ix> + '_ {
+        self.late.range(from..).map(|(_, ix)| *ix)
     }
 
     pub(super) fn find(&self, arrival: u64, entries: &Entries) -> Option<Ix> {
@@ -140,25 +158,6 @@ impl RoomLog {
         self.arrivals.last = self.arrivals.last.max(last);
     }
 
-    /// Accepted content of others that arrived since the user last read.
-    #[must_use]
-    pub fn unread(&self, me: Option<AgentId>) -> u64 {
-        let unread = |ix: &Ix| {
-            let facts = self.entries.facts(*ix);
-            let standing = self.entries.author(*ix).and_then(|author| author.standing.as_ref());
-            facts.is(ACCEPTED)
-                && facts.kind.is_content()
-                && standing.and_then(|standing| standing.agent) != me
-        };
-        let chunks = self.arrivals.chunks.range(chunk_of(self.read + 1)..);
-        let on_time = chunks.flat_map(|(_, chunk)| chunk).filter(|ix| {
-            let facts = self.entries.facts(**ix);
-            u64::from(facts.arrival) > self.read && !facts.is(LATE)
-        });
-        let late = self.arrivals.late.range(self.read + 1..).map(|(_, ix)| ix);
-        on_time.chain(late).filter(|ix| unread(ix)).count() as u64
-    }
-
     /// What has to be written so that the store knows of a message what this log knows.
     pub fn mark(&mut self, id: MessageId) -> Option<Mark> {
         let ix = self.entries.find(id)?;
@@ -209,6 +208,8 @@ impl RoomLog {
         bit(SHOWN, MARK_SHOWN)
             | bit(HELD_ELSEWHERE, MARK_HELD)
             | bit(UNACKNOWLEDGED, MARK_UNACKNOWLEDGED)
+            | bit(ABOVE, MARK_ABOVE)
+            | bit(AHEAD, MARK_AHEAD)
     }
 
     pub(super) fn set_marks(&mut self, ix: Ix, bits: u8) {
@@ -216,5 +217,7 @@ impl RoomLog {
         facts.set(SHOWN, bits & MARK_SHOWN != 0);
         facts.set(HELD_ELSEWHERE, bits & MARK_HELD != 0);
         facts.set(UNACKNOWLEDGED, bits & MARK_UNACKNOWLEDGED != 0);
+        facts.set(ABOVE, bits & MARK_ABOVE != 0);
+        facts.set(AHEAD, bits & MARK_AHEAD != 0);
     }
 }

@@ -25,6 +25,10 @@ pub(super) const FOLLOWED: u16 = 32;
 pub(super) const LATE: u16 = 64;
 /// A pull that has not ended brought it; taken back if nothing acknowledges it.
 pub(super) const UNACKNOWLEDGED: u16 = 128;
+/// When it became visible, something behind it had been read.
+pub(super) const ABOVE: u16 = 256;
+/// When it came, its author's clock was far ahead of ours.
+pub(super) const AHEAD: u16 = 512;
 
 /// What is kept of a message besides its place.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,8 @@
 //! Which messages are accepted, and what follows from that.
 
-use super::entries::{ACCEPTED, ACKNOWLEDGED, FOLLOWED, LATE, SEEN_BEFORE, SHOWN, UNACKNOWLEDGED};
+use super::entries::{
+    ABOVE, ACCEPTED, ACKNOWLEDGED, FOLLOWED, LATE, SEEN_BEFORE, SHOWN, UNACKNOWLEDGED,
+};
 use super::{Rejudged, RoomLog};
 use crate::bits::Bits;
 use crate::control::Standing;
@@ -41,6 +43,8 @@ impl RoomLog {
         self.digest.clear();
         self.heads.clear();
         self.content = 0;
+        self.newest = None;
+        self.reading.forget_unread();
         let mut shared = Bits::default();
         for ix in self.find_kept() {
             shared.set(ix.index(), true);
@@ -106,7 +110,8 @@ impl RoomLog {
     }
 
     fn accept(&mut self, ix: Ix) {
-        let (last, read) = (self.arrivals.last, self.read);
+        let (last, place) = (self.arrivals.last, self.entries.items.place(ix));
+        let covered = self.is_covered(ix);
         let facts = self.entries.facts_mut(ix);
         if !facts.set(ACCEPTED, true) {
             return;
@@ -117,10 +122,17 @@ impl RoomLog {
         facts.set(UNACKNOWLEDGED, false);
         let content = facts.kind.is_content();
         let leaf = !facts.is(FOLLOWED);
-        if !seen_before && content && u64::from(facts.arrival) <= read && !facts.is(LATE) {
-            // People see it only now, although they have read beyond it.
-            facts.set(LATE, true);
-            self.arrivals.put_late(last + 1, ix);
+        if !seen_before && content {
+            facts.set(ABOVE, self.reading.is_beyond(place));
+            if covered && !facts.is(LATE) {
+                // People see it only now, although they have read beyond it.
+                facts.set(LATE, true);
+                self.arrivals.put_late(last + 1, ix);
+            }
+        }
+        if content {
+            self.newest = self.newest.max(Some(place));
+            self.count_unread(ix);
         }
         self.content += u64::from(content);
         self.digest.clear();

@@ -83,7 +83,11 @@ impl RoomLog {
         let rules = self.kept.rules(&standing);
         if let Some(author) = self.entries.author_mut(device) {
             author.rules = rules;
-            author.standing = Some(standing);
+            let agent = standing.agent;
+            let before = author.standing.replace(standing);
+            if before.is_some_and(|before| before.agent != agent) {
+                self.reading.forget_unread();
+            }
         }
         news
     }

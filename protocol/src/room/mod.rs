@@ -12,17 +12,22 @@ mod index;
 mod judge;
 mod kept;
 mod places;
+mod reading;
+mod times;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use arrivals::Mark;
 pub use index::Chunk;
+pub use reading::Unread;
+pub use times::{ClockNote, is_ahead};
 pub use waiting::{Held, WaitFor, Waiting};
 
 use self::arrivals::Arrivals;
 use self::entries::{ACCEPTED, Entries, HELD_ELSEWHERE, New, SEEN_BEFORE, SHOWN, UNACKNOWLEDGED};
 use self::kept::Kept;
+use self::reading::Reading;
 use crate::bits::Bits;
 use crate::cached::Cached;
 use crate::control::Standing;
@@ -91,8 +96,9 @@ pub struct RoomLog {
     digest: Cached<ObjectId>,
     /// Messages that wait for parents or control objects.
     pub held: Held,
-    /// Arrival number up to which the user has read.
-    pub read: u64,
+    /// The last accepted message with content.
+    newest: Option<Place>,
+    reading: Reading,
 }
 
 /// The counting messages of a room in the order of the screen.

@@ -24,6 +24,7 @@ fn main() {
     println!("| what | figure |\n|---|---|");
     let (mut log, chunks) = grow(count);
     page(&log);
+    unread(&mut log);
     changes(&mut log, count);
     lowest_first(&mut log, count);
     let text: usize = chunks.iter().map(Vec::len).sum();
@@ -109,6 +110,35 @@ fn page(log: &RoomLog) {
     let start = Instant::now();
     black_box(log.order().before((middle, ObjectId([0; 32]))).take(50).count());
     row("50 from the middle", each(start.elapsed(), 1));
+}
+
+/// What the room list asks of the room, and what marks cost that a reader makes.
+fn unread(log: &mut RoomLog) {
+    let me = Some(AgentId([9; 32]));
+    let start = Instant::now();
+    let all = log.unread_of(me);
+    row("unread, asked first, nothing read", ms(start.elapsed()));
+    let start = Instant::now();
+    black_box((log.unread_of(me), log.newest()));
+    row("unread, asked again", each(start.elapsed(), 1));
+    let middle = (all.first.map_or(0, |(height, _)| height) + log.parents().1) / 2;
+    let start = Instant::now();
+    black_box(log.mark_read(Some((middle, ObjectId([0; 32]))), me));
+    row("read up to the middle", ms(start.elapsed()));
+    let page: Vec<_> = log.order().from((middle, ObjectId([0; 32]))).take(50).collect();
+    let start = Instant::now();
+    for place in &page {
+        black_box(log.mark_read(Some(*place), me));
+    }
+    row("read one more", each(start.elapsed(), page.len() as u64));
+    let start = Instant::now();
+    for (_, id) in &page {
+        black_box(log.clock_note(*id));
+    }
+    row("clock of a message", each(start.elapsed(), page.len() as u64));
+    let start = Instant::now();
+    black_box(log.mark_read(None, me));
+    row("read everything", each(start.elapsed(), 1));
 }
 
 fn changes(log: &mut RoomLog, count: u64) {

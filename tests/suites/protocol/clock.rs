@@ -17,7 +17,7 @@ fn a_clock_that_is_set_back_stops_no_timer() {
     let before = w.now();
     w.step_back(HOUR);
     for id in [alice, bob] {
-        w.give(id, Command::MarkRead { room: "all".into() });
+        w.give(id, Command::MarkRead { room: "all".into(), up_to: None });
     }
     w.settle();
     for id in [alice, bob] {

@@ -53,7 +53,10 @@ fn nothing_comes_out_before_the_batch_it_rests_on() {
     // An answer that rests on nothing new still waits its turn: effects keep their order.
     engine.handle(
         now,
-        Input::Command { id: CommandId(3), command: Command::MarkRead { room: "none".into() } },
+        Input::Command {
+            id: CommandId(3),
+            command: Command::MarkRead { room: "none".into(), up_to: None },
+        },
     );
     let (second, others) = drain(&mut engine);
     assert_eq!((second.len(), others.len()), (1, 0), "{others:?}");

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use conclave_protocol::control::{Ended, Standing};
 use conclave_protocol::envelope::{Envelope, EnvelopeKind};
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId};
-use conclave_protocol::room::RoomLog;
+use conclave_protocol::room::{RoomLog, Unread};
 use conclave_tests::forge;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -25,6 +25,8 @@ enum Step {
     Rejudge(Vec<DrawnStanding>),
     TakeBack(Vec<bool>),
     Read,
+    /// Up to one of those that are here.
+    ReadTo(Index),
     Restart,
 }
 
@@ -42,6 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => standings.prop_map(Step::Rejudge),
         1 => prop::collection::vec(any::<bool>(), 40).prop_map(Step::TakeBack),
         1 => Just(Step::Read),
+        3 => any::<Index>().prop_map(Step::ReadTo),
         1 => Just(Step::Restart),
     ]
 }
@@ -78,7 +81,13 @@ struct Model<'a> {
     /// When each came, or became visible.
     places: BTreeMap<MessageId, u64>,
     last: u64,
-    read: u64,
+    /// How many had come, or become visible, when everything was read.
+    all_read: u64,
+    /// The furthest place on the screen up to which was read.
+    furthest: Option<(u64, MessageId)>,
+    came_late: BTreeSet<MessageId>,
+    /// Where people read, and how many messages there were then.
+    marks: Vec<((u64, MessageId), u64)>,
 }
 
 impl Model<'_> {
@@ -136,7 +145,13 @@ impl Model<'_> {
     fn show(&mut self) -> BTreeSet<MessageId> {
         let news: BTreeSet<MessageId> = &self.accepted() - &self.shown;
         for id in &news {
-            if self.places[id] <= self.read {
+            if !self.made[id].kind.is_content() {
+                continue;
+            }
+            if self.furthest.is_some_and(|furthest| self.place(*id) < furthest) {
+                self.came_late.insert(*id);
+            }
+            if self.has_read(*id) {
                 self.last += 1;
                 self.places.insert(*id, self.last);
             }
@@ -145,15 +160,50 @@ impl Model<'_> {
         news
     }
 
-    fn unread(&self, me: AgentId) -> usize {
+    fn place(&self, id: MessageId) -> (u64, MessageId) {
+        (self.made[&id].height, id)
+    }
+
+    fn has_read(&self, id: MessageId) -> bool {
+        self.covers(self.place(id), self.places[&id])
+    }
+
+    fn covers(&self, place: (u64, MessageId), position: u64) -> bool {
+        let by_mark = |(to, by): &((u64, MessageId), u64)| place <= *to && position <= *by;
+        position <= self.all_read || self.marks.iter().any(by_mark)
+    }
+
+    /// Reads up to a place, or everything.
+    fn read(&mut self, up_to: Option<(u64, MessageId)>, me: AgentId) {
+        let to = up_to.unwrap_or((u64::MAX, ObjectId([255; 32])));
+        let before = self.unread(me);
+        if before.is_empty() && up_to.is_some() && self.covers(to, self.last) {
+            return;
+        }
+        if !before.is_empty() && before.iter().all(|id| self.place(*id) > to) {
+            return;
+        }
+        self.marks.push((to, self.last));
+        let reached = up_to.into_iter();
+        if self.unread(me).is_empty() {
+            self.all_read = self.last;
+            let content = self.accepted().into_iter().map(|id| self.place(id));
+            let content = content.filter(|(_, id)| self.made[id].kind.is_content());
+            self.furthest = self.furthest.into_iter().chain(reached).chain(content.max()).max();
+        } else {
+            self.furthest = self.furthest.into_iter().chain(reached).max();
+        }
+    }
+
+    fn unread(&self, me: AgentId) -> BTreeSet<MessageId> {
         let accepted = self.accepted();
         let unread = accepted.iter().filter(|id| {
             let message = &self.made[*id];
             message.kind.is_content()
-                && self.places[*id] > self.read
+                && !self.has_read(**id)
                 && self.standings[&message.device].agent != Some(me)
         });
-        unread.count()
+        unread.copied().collect()
     }
 
     /// What can go, the newest first.
@@ -218,7 +268,14 @@ fn compare(log: &RoomLog, model: &Model<'_>) {
         .collect();
     assert_eq!(log.unsealed().collect::<BTreeSet<_>>(), unsealed);
     let me = AgentId([0; 32]);
-    assert_eq!(log.unread(Some(me)), model.unread(me) as u64);
+    let unread = model.unread(me);
+    let first = unread.iter().map(|id| model.place(*id)).min();
+    assert_eq!(log.unread_of(Some(me)), Unread { count: unread.len() as u64, first });
+    let content = accepted.iter().filter(|id| model.made[*id].kind.is_content());
+    assert_eq!(log.newest(), content.map(|id| model.place(*id)).max());
+    let late: BTreeSet<MessageId> =
+        accepted.iter().copied().filter(|id| log.came_late(*id)).collect();
+    assert_eq!(late, &model.came_late & &accepted);
 }
 
 fn restarted(log: &mut RoomLog, model: &Model<'_>) -> RoomLog {
@@ -230,15 +287,13 @@ fn restarted(log: &mut RoomLog, model: &Model<'_>) -> RoomLog {
     }
     by_arrival.sort_unstable();
     let mut loaded = RoomLog::default();
-    loaded.read = log.read;
+    loaded.load_reading(&log.reading());
     for (arrival, id) in by_arrival {
         assert!(loaded.load(id, &model.made[&id], arrival, true));
     }
     for (arrival, value) in marks {
         assert!(loaded.load_mark(arrival, &value));
     }
-    // What was read and taken back since has used up its number.
-    loaded.skip_arrivals(log.read);
     // Whoever wrote what was taken back is an author still.
     for device in &model.authors {
         if let Some((seq, id)) = log.tail(*device) {
@@ -271,7 +326,10 @@ proptest! {
             shown: BTreeSet::new(),
             places: BTreeMap::new(),
             last: 0,
-            read: 0,
+            all_read: 0,
+            furthest: None,
+            came_late: BTreeSet::new(),
+            marks: Vec::new(),
         };
         let mut log = RoomLog::default();
         for step in steps {
@@ -321,8 +379,17 @@ proptest! {
                     prop_assert_eq!(taken, model.take_back(&candidates));
                 }
                 Step::Read => {
-                    log.read = log.next_arrival() - 1;
-                    model.read = model.last;
+                    log.mark_read(None, Some(AgentId([0; 32])));
+                    model.read(None, AgentId([0; 32]));
+                }
+                Step::ReadTo(index) => {
+                    let held: Vec<MessageId> = model.held.iter().copied().collect();
+                    if held.is_empty() {
+                        continue;
+                    }
+                    let place = model.place(*index.get(&held));
+                    log.mark_read(Some(place), Some(AgentId([0; 32])));
+                    model.read(Some(place), AgentId([0; 32]));
                 }
                 Step::Restart => {
                     log = restarted(&mut log, &model);

@@ -81,7 +81,7 @@ fn unread_counts_what_others_wrote_since_the_last_look() {
     w.agree();
     let unread = |w: &World, id| w.engine(id).rooms(false).map(|r| r[0].unread).unwrap_or(99);
     assert_eq!((unread(&w, alice), unread(&w, bob)), (1, 5));
-    w.must(bob, Command::MarkRead { room: "all".into() });
+    w.must(bob, Command::MarkRead { room: "all".into(), up_to: None });
     assert_eq!(unread(&w, bob), 0);
     w.crash(bob);
     w.start(bob);

@@ -37,7 +37,7 @@ fn what_becomes_visible_after_it_came_is_unread_then() {
     w.settle();
     assert_eq!(w.texts(alice, "help"), ["hi", "forged"]);
     assert_eq!(unread(&w, alice), 2);
-    w.must(alice, Command::MarkRead { room: "help".into() });
+    w.must(alice, Command::MarkRead { room: "help".into(), up_to: None });
     assert_eq!(unread(&w, alice), 0);
     w.add_member(alice, "carol", "department:Support");
     w.settle();
@@ -46,7 +46,7 @@ fn what_becomes_visible_after_it_came_is_unread_then() {
     w.crash(alice);
     w.start(alice);
     assert_eq!(unread(&w, alice), 1, "after a start too");
-    w.must(alice, Command::MarkRead { room: "help".into() });
+    w.must(alice, Command::MarkRead { room: "help".into(), up_to: None });
     assert_eq!(unread(&w, alice), 0);
 }
 
@@ -58,7 +58,7 @@ fn what_was_read_stays_read_when_its_author_is_removed_and_returns() {
     w.agree();
     for id in [alice, bob] {
         assert_eq!(unread(&w, id), 1);
-        w.must(id, Command::MarkRead { room: "help".into() });
+        w.must(id, Command::MarkRead { room: "help".into(), up_to: None });
     }
     // Nobody had answered, so one of them seals it and both accept it a second time.
     w.remove_member(alice, "xavier", "department:Support");

@@ -1,12 +1,10 @@
 //! What admins ask for.
 
-use conclave_protocol::limits::HISTORY_PAGE_MAX;
-
 use super::{Client, not_running, unreadable};
 use crate::api::secret::Purpose;
 use crate::api::types::{
-    Admins, Change, ChangeRequest, Changed, DryRun, LogPage, Problem, Recovered, RecoveryRequest,
-    Why, WhyAccess,
+    Admins, Change, ChangeRequest, Changed, DryRun, LogFilter, LogPage, Problem, Recovered,
+    RecoveryRequest, Why, WhyAccess,
 };
 use crate::identity::{Home, RootKey};
 
@@ -64,13 +62,29 @@ impl Client {
         self.post(&["recover"], &[], &RecoveryRequest { phrase, last_good, dry_run }).await
     }
 
-    /// The audit trail from number `from` on, a part at a time.
+    /// The audit trail from number `from` on, a part at a time, narrowed down by a filter.
     ///
     /// # Errors
     /// See [`Client::status`].
-    pub async fn log(&self, from: u64) -> Result<LogPage, Problem> {
-        let (from, limit) = (from.to_string(), HISTORY_PAGE_MAX.to_string());
-        self.get(&["log"], &[("from", &from), ("limit", &limit)]).await
+    pub async fn log(
+        &self,
+        from: u64,
+        limit: usize,
+        filter: &LogFilter,
+    ) -> Result<LogPage, Problem> {
+        let (from, limit) = (from.to_string(), limit.to_string());
+        let newest_first = filter.newest_first.to_string();
+        let mut query =
+            vec![("from", &*from), ("limit", &*limit), ("newest_first", &*newest_first)];
+        for (name, word) in [
+            ("kind", &filter.kind),
+            ("agent", &filter.agent),
+            ("state", &filter.state),
+            ("text", &filter.text),
+        ] {
+            query.extend(word.as_deref().map(|word| (name, word)));
+        }
+        self.get(&["log"], &query).await
     }
 
     /// Why a control object or a message counts, or does not.

@@ -33,6 +33,7 @@ impl From<view::Preview> for Effects {
             restored: preview.restored,
             warnings: preview.warnings,
             powerless: preview.powerless,
+            kept: preview.kept.into_iter().map(Named::from).collect(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::routing::get;
-use conclave_protocol::engine::{Engine, Failure};
+use conclave_protocol::engine::{AuditFilter, AuditPage, Engine, Failure};
 use conclave_protocol::limits::HISTORY_PAGE_MAX;
 use serde::{Deserialize, Serialize};
 
@@ -33,16 +33,32 @@ pub(in crate::api) struct LogQuery {
     pub(in crate::api) from: u64,
     #[serde(default)]
     pub(in crate::api) limit: Option<usize>,
+    #[serde(default)]
+    pub(in crate::api) kind: Option<String>,
+    #[serde(default)]
+    pub(in crate::api) agent: Option<String>,
+    #[serde(default)]
+    pub(in crate::api) state: Option<String>,
+    #[serde(default)]
+    pub(in crate::api) text: Option<String>,
+    #[serde(default)]
+    pub(in crate::api) newest_first: bool,
 }
 
 async fn log(State(app): State<App>, params: Params<LogQuery>) -> Answer<LogPage> {
-    let LogQuery { from, limit } = params.0;
+    let LogQuery { from, limit, kind, agent, state, text, newest_first } = params.0;
     let limit = limit.unwrap_or(HISTORY_PAGE_MAX);
     if !(1..=HISTORY_PAGE_MAX).contains(&limit) {
         return Err(ApiError::usage(format!("limit is a number from 1 to {HISTORY_PAGE_MAX}")));
     }
-    let (lines, next) = app.handle.query(move |engine| engine.audit(from, limit)).await??;
-    Ok(Json(LogPage { objects: lines.into_iter().map(LogEntry::from).collect(), next }))
+    // A form that is left empty asks for nothing.
+    let named = |word: Option<String>| word.filter(|word| !word.is_empty());
+    let (kind, agent, state) = (named(kind), named(agent), named(state));
+    let filter = AuditFilter { kind, agent, state, text: named(text), newest_first };
+    let look = move |engine: &Engine| engine.audit_page(from, limit, &filter);
+    let AuditPage { lines, next, more, total } = app.handle.query(look).await??;
+    let objects = lines.into_iter().map(LogEntry::from).collect();
+    Ok(Json(LogPage { objects, next, more, total }))
 }
 
 /// Selects an object or a message.

@@ -39,6 +39,14 @@ async fn change(State(app): State<App>, body: Body<ChangeRequest>) -> Answer<Cha
     let About { agent, unit, room } =
         app.handle.query(move |engine| about(engine, &look)).await??;
     let renamed = matches!(command, Command::RenameUnit { .. });
+    // What only adds is signed without being worked out; that costs, and is wanted here.
+    let added = match &command {
+        Command::AddMember { .. } | Command::Permit { .. } => {
+            let look = command.clone();
+            Some(app.handle.query(move |engine| engine.preview(&look)).await??.1)
+        }
+        _ => None,
+    };
     let mut changed = match app.handle.command(command).await? {
         Outcome::Signed { subject, objects, preview } => Changed {
             subject,
@@ -66,6 +74,9 @@ async fn change(State(app): State<App>, body: Body<ChangeRequest>) -> Answer<Cha
         },
         other => return Err(unexpected(&other)),
     };
+    if let Some(preview) = added {
+        changed.effects = preview.into();
+    }
     if let Some(unit) = changed.unit.take() {
         let id = unit.id.to_string();
         // Under its new name.
@@ -89,6 +100,7 @@ fn about(engine: &Engine, command: &Command) -> Result<About, Failure> {
     match command {
         Command::GrantAdmin { agent, .. }
         | Command::RevokeAdmin { agent, .. }
+        | Command::MoveMember { agent, .. }
         | Command::RevokeAgent { agent, .. } => about.agent = Some(engine.agent(agent)?.agent),
         Command::RenameUnit { unit, .. } | Command::DeleteUnit { unit } => {
             about.unit = Some(engine.unit(unit)?);
@@ -115,6 +127,10 @@ async fn command(app: &App, request: ChangeRequest) -> Result<Command, ApiError>
             Command::RevokeAgent { agent, device, strict, keep, last_good, root }
         }
         Change::RemoveMember { agent, unit } => Command::RemoveMember { agent, unit },
+        Change::AddMember { agent, unit } => Command::AddMember { agent, unit },
+        Change::MoveMember { agent, from, to } => Command::MoveMember { agent, from, to },
+        Change::Permit { room, unit } => Command::Permit { room, unit },
+        Change::SetTopic { room, topic } => Command::SetTopic { room, topic },
         Change::RenameUnit { unit, name } => Command::RenameUnit { unit, name },
         Change::DeleteUnit { unit } => Command::DeleteUnit { unit },
         Change::Unpermit { room, unit } => Command::Unpermit { room, unit },

@@ -115,6 +115,36 @@ pub enum Change {
         /// Its new name.
         name: String,
     },
+    /// Put an agent into a unit.
+    AddMember {
+        /// Who.
+        agent: String,
+        /// Where.
+        unit: String,
+    },
+    /// Take an agent out of units and put it into others, all or nothing.
+    MoveMember {
+        /// Who.
+        agent: String,
+        /// Where from; a Department's Groups are included.
+        from: Vec<String>,
+        /// Where to.
+        to: Vec<String>,
+    },
+    /// Open a room to a principal.
+    Permit {
+        /// The room.
+        room: String,
+        /// The principal.
+        unit: String,
+    },
+    /// Say what a room is about.
+    SetTopic {
+        /// The room.
+        room: String,
+        /// The topic; empty to say nothing.
+        topic: String,
+    },
     /// Put a room out of use, or into use again.
     SetRoomActive {
         /// The room.
@@ -178,6 +208,9 @@ pub struct Effects {
     /// Part of it has no effect, because it is aimed at an equal.
     #[serde(default)]
     pub powerless: bool,
+    /// If it is about one agent's memberships: rooms that the agent may read before and after.
+    #[serde(default)]
+    pub kept: Vec<Named<RoomId>>,
 }
 
 /// What a change means for those in one room.
@@ -297,8 +330,36 @@ pub struct LogEntry {
 pub struct LogPage {
     /// The objects, in the order in which this node took them in.
     pub objects: Vec<LogEntry>,
-    /// The number of the first object behind them, from which to go on.
+    /// The number from which to go on: of the first object behind them; with `newest_first` those
+    /// below it follow.
     pub next: u64,
+    /// Whether there is something to go on to. A page may hold less than was asked for although
+    /// there is.
+    #[serde(default)]
+    pub more: bool,
+    /// How many objects the whole log holds.
+    #[serde(default)]
+    pub total: u64,
+}
+
+/// What the audit trail is narrowed down to; all that is named has to fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogFilter {
+    /// The name of an object's type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Who signed it, by name or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// `counts` or `void`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Words in what it says or in the name of who signed it, or the beginning of its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// From the newest to the oldest.
+    #[serde(default)]
+    pub newest_first: bool,
 }
 
 /// Why something counts or not.

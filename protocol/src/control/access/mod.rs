@@ -230,7 +230,8 @@ impl Access {
 
     /// Members of a unit in use, by memberships in force in it or, if it is a Department, in a
     /// Group of it that is in use. Dismissed agents are among them.
-    fn members_of(&self, unit: UnitId) -> BTreeSet<AgentId> {
+    #[must_use]
+    pub fn members_of(&self, unit: UnitId) -> BTreeSet<AgentId> {
         let Some(info) = self.units.get(&unit).filter(|u| !u.revoked) else {
             return BTreeSet::new();
         };

@@ -93,18 +93,26 @@ fn every_command_does_what_its_preview_says() {
     // And the rest.
     go(&mut w, Command::DeleteRoom { room: "late".into() });
     assert!(w.engine(dora).rooms(false).expect("a member").iter().all(|r| r.room.name == "help"));
-    // What only adds has no preview.
+    // What only adds says who gets in.
     for command in [
-        Command::NewUnit { kind: UnitKind::Role, name: "R".into(), department: None },
         Command::AddMember { agent: "bob".into(), unit: "department:Sales".into() },
         Command::Permit { room: "help".into(), unit: "role:Agent".into() },
+    ] {
+        let (_, preview) = w.engine(alice).preview(&command).expect("a preview");
+        assert!(preview.rooms.iter().all(|room| room.lose.is_empty()), "{command:?}");
+        w.must(alice, command);
+        w.agree();
+    }
+    // What changes nobody's access has no preview.
+    for command in [
+        Command::NewUnit { kind: UnitKind::Role, name: "R".into(), department: None },
         Command::NewRoom {
             name: "new".into(),
             permits: vec!["role:Agent".into()],
             history: HistoryPolicy::Full,
         },
         Command::Send { room: "help".into(), text: "x".into() },
-        Command::MarkRead { room: "help".into() },
+        Command::MarkRead { room: "help".into(), up_to: None },
     ] {
         let failed = w.engine(alice).preview(&command).unwrap_err();
         assert_eq!(failed.kind, FailureKind::Usage, "{command:?}");

@@ -10,7 +10,8 @@ use std::fmt::Write;
 use conclave_protocol::hidden::{acts, faults, shapes};
 
 /// Text for one line of a terminal: no line break survives.
-pub(crate) fn line(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn line(text: &str) -> Cow<'_, str> {
     if text.is_ascii() && !text.chars().any(acts) || faults(text).all(|(_, f)| f.is_none()) {
         return Cow::Borrowed(text);
     }
@@ -23,7 +24,8 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
 
 /// Text of a message: its line breaks begin lines indented by `indent`, so that no line can
 /// pass for another message. A tab becomes spaces.
-pub(crate) fn block(text: &str, indent: usize) -> String {
+#[must_use]
+pub fn block(text: &str, indent: usize) -> String {
     let mut shown = String::with_capacity(text.len());
     for (c, fault) in faults(text) {
         match c {
@@ -40,7 +42,8 @@ pub(crate) fn block(text: &str, indent: usize) -> String {
 
 /// A document of JSON for a terminal: what acts or hides stands in its strings as `\u….`, which
 /// means the same to whoever reads it.
-pub(crate) fn json(document: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn json(document: &str) -> Cow<'_, str> {
     let hidden = |c: char| acts(c) || shapes(c);
     if !document.chars().any(hidden) {
         return Cow::Borrowed(document);
