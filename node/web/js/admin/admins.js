@@ -2,10 +2,10 @@
 
 import { h, button, icon } from '../dom.js';
 import { name, plain } from '../text.js';
-import { allAdmins, allowed, directory, heading, hint, live, shellWord, shortId, small, table, toAgent, unitName } from './core.js';
+import { allAdmins, allowed, choice, directory, heading, hint, live, shellWord, shortId, small, table, toAgent, unitName } from './core.js';
 import { change } from './change.js';
 import { objects } from './effects.js';
-import { agentOptions, lastGoodField, pick } from './forms.js';
+import { agentOptions, lastGoodField } from './forms.js';
 
 const RIGHTS = {
   units: 'Departments, Groups, Roles and who belongs to them', agents: 'who is in the company',
@@ -16,7 +16,7 @@ const RIGHTS = {
 export function show(place, { me }) {
   const view = live(allAdmins, (admins) => adminTable(admins, me, true));
   place.append(heading('Admins', button([icon('add'), 'Make admin'], () => grant(me))),
-    hint('Rank 1 is the most senior. Only somebody strictly more senior, or the root key, can end an admin’s authority; everyone can step down. To grant gives no right to read.'), view.region);
+    hint('Rank 1 is the most senior. Only somebody more senior, or the root key, can end an admin’s authority; everyone can step down.'), view.region);
   return view.end;
 }
 
@@ -30,7 +30,6 @@ export const adminTable = (admins, me, named) => table('Admins', [...named ? ['A
 /** Makes an agent an admin; without `agent` asks whom. */
 export async function grant(me, agent) {
   const [{ units }, options] = await Promise.all([directory(), agentOptions()]);
-  let picker;
   let update = () => {};
   const again = () => {
     for (const { right, input } of rights) {
@@ -41,30 +40,29 @@ export async function grant(me, agent) {
     update();
   };
   const on = { input: again };
-  const rank = h('input', { type: 'number', id: 'admin-rank', min: '1', value: String(me.rank + 1), on });
+  const rank = h('input', { type: 'text', inputmode: 'numeric', pattern: '[1-9][0-9]?', required: true, id: 'admin-rank', value: String(me.rank + 1), on });
   const scope = h('select', { id: 'admin-scope', on }, !me.scope && h('option', { value: '' }, 'The whole company'),
     units.filter((unit) => unit.kind === 'department' && allowed(me, 'units', unit.unit)).map((unit) => h('option', { value: unit.unit }, plain(unit.path))));
   const rights = Object.keys(RIGHTS).filter((right) => me.may.includes(right))
     .map((right) => ({ right, input: h('input', { type: 'checkbox', checked: right === 'units' || right === 'rooms', on }) }));
-  const chosen = () => agent?.id ?? picker?.chosen()[0];
-  const nameOf = () => options.find((option) => option.value === chosen())?.label ?? 'NAME';
+  let who = agent?.id ?? '';
+  const nameOf = () => options.find((option) => option.value === who)?.label ?? 'NAME';
   return change({
     title: agent ? `Make ${plain(agent.name)} an admin` : 'Make an admin', yes: 'Make admin', empty: 'Choose who, a rank and at least one right.',
     fields: (look) => {
       update = look;
-      if (!agent) picker = pick({ legend: 'Who', options, changed: look, single: true });
-      return [picker?.node, h('div', { class: 'admin-two' },
-        h('div', { class: 'field' }, h('label', { for: 'admin-rank' }, 'Rank'), rank, hint(`Yours is ${me.rank}. You can give ${me.rank + 1} and higher numbers, which are less senior.`)),
+      return [!agent && h('p', null, choice('Who', [['', 'Choose who…'], ...options.map(({ value, label }) => [value, plain(label)])], '', (id) => { who = id; look(); })), h('div', { class: 'admin-tools' },
+        h('div', { class: 'field' }, h('label', { for: 'admin-rank' }, 'Rank'), rank, hint(`Yours is ${me.rank}; yours to give: ${me.rank + 1} and higher numbers.`)),
         h('div', { class: 'field' }, h('label', { for: 'admin-scope' }, 'Limited to'), scope)),
-      h('fieldset', { class: 'admin-fieldset' }, h('legend', null, 'May change'),
+      h('fieldset', null, h('legend', null, 'May change'),
         rights.map(({ right, input }) => h('label', { class: 'admin-pick' }, input, h('span', null, h('b', null, right), ` ${RIGHTS[right]}`))))];
     },
     changes: () => {
       const may = rights.filter(({ input }) => input.checked).map(({ right }) => right);
-      return chosen() && may.length && rank.checkValidity() && rank.value ? [{ change: 'grant_admin', agent: chosen(), rank: Number(rank.value), may, scope: scope.value || null }] : [];
+      return who && may.length && rank.checkValidity() ? [{ change: 'grant_admin', agent: who, rank: Number(rank.value), may, scope: scope.value || null }] : [];
     },
     command: () => `conclave admin grant ${shellWord(nameOf())} --rank ${rank.value}${scope.value && ` --scope ${shellWord(scope.value)}`}`,
-    view: { nothing: 'Takes effect on all current devices of this person. Nobody loses or gets access to a room by it.' },
+    view: { nothing: 'On all current devices of this person. Nobody loses or gets access to a room.' },
     done: () => [plain(nameOf()), ` is now an admin of rank ${rank.value}.`],
   });
 }

@@ -4,7 +4,7 @@ import { get } from '../api.js';
 import { h, button, icon } from '../dom.js';
 import { count, name, plain } from '../text.js';
 import { link } from '../router.js';
-import { allAdmins, allRooms, allowed, choice, directory, heading, live, parts, quiet, section, several, shortId, small, status, table, tag, toRoom, unitName } from './core.js';
+import { allAdmins, allRooms, allowed, choice, directory, heading, live, quiet, section, several, shortId, small, status, table, tag, toRoom, unitName } from './core.js';
 import { change, lastSeen } from './change.js';
 import { adminTable, grant } from './admins.js';
 import { revoke, letReturn } from './revoke.js';
@@ -29,10 +29,8 @@ function body({ agent, open, closed, units, missing, admins }, me) {
   const mine = (label) => allowed(me, 'units', label) && agent.active;
   const people = allowed(me, 'agents');
   let asked = closed[0]?.id;
-  const unitRow = (label) => {
-    const unit = units.find((one) => one.unit === label) ?? { unit: label, id: label, ...parts(label) };
-    return { key: label, cells: [unitName(label), mine(label) && small([icon('close'), 'Remove'], () => takeOut(agent, unit), `Remove from ${plain(unit.path)}`)] };
-  };
+  const unitRow = (unit) => ({ key: unit.id, cells: [unitName(unit.unit),
+    mine(unit.unit) && small([icon('close'), 'Remove'], () => takeOut(agent, unit), `Remove from ${plain(unit.path)}`)] });
   const roomRow = (room) => ({ key: room.id, class: !room.active && 'is-off', cells: [h('span', null, toRoom(room), !room.active && tag('inactive')),
     several(room.via.map(unitName)), small('Why?', () => whyAccess(room, agent), `Why is ${plain(room.name)} open to ${who}?`)] });
   const deviceRow = (device) => {
@@ -45,7 +43,7 @@ function body({ agent, open, closed, units, missing, admins }, me) {
       mine() && [button('Move', () => move(agent, open, mine)), button([icon('add'), 'Add to unit'], () => add(agent, mine))],
       people && (agent.active ? button('Dismiss', () => revoke(agent), { class: 'danger' }) : button('Let return', () => letReturn(agent)))),
     quiet('Agent ', shortId(agent.id)),
-    section('Units', table(`Units of ${who}`, ['Unit', ''], agent.units.map(unitRow), 'In no unit: only rooms for everybody, or for this person by name, are open.')),
+    section('Units', table(`Units of ${who}`, ['Unit', ''], units.filter((unit) => agent.units.includes(unit.unit)).map(unitRow), 'In no unit: only rooms for everybody, or for this person by name, are open.')),
     section('Rooms', table(`Rooms of ${who}`, ['Room', 'Open through', ''], open.map(roomRow), 'No room is open to this person.'),
       closed.length > 0 && h('div', { class: 'admin-actions' }, 'Not open: ', choice('A room that is not open', closed.map((room) => [room.id, plain(room.name)]), asked, (id) => { asked = id; }),
         button('Why not?', () => whyAccess(closed.find((room) => room.id === asked), agent)))),
@@ -77,7 +75,7 @@ async function move(agent, open, mine) {
     fields: (update) => {
       from = pick({ legend: 'From', options: own, changed: update, chosen: own.length === 1 ? [own[0].value] : [], empty: 'In no unit that you may change.' });
       to = pick({ legend: 'To', options: others, changed: update });
-      return h('div', { class: 'admin-two' }, from.node, to.node);
+      return h('div', { class: 'admin-tools' }, from.node, to.node);
     },
     changes: () => to.chosen().length && from.chosen().length ? [{ change: 'move_member', agent: agent.id, from: from.chosen(), to: to.chosen() }] : [],
     view: { kept: open, nothing: 'No room is lost and none is gained.' },

@@ -26,10 +26,10 @@ export function show(place, { id }) {
     choice('Kind', [['', 'All kinds'], ...KINDS.map((kind) => [kind, kind])], filters.kind, filter('kind')),
     choice('State', [['', 'Counts or void'], ['counts', 'counts'], ['void', 'void']], filters.state, filter('state')));
   directory().then(({ agents }) => tools.append(choice('Signed by', [['', 'Signed by anyone'], ...agents.map((agent) => [agent.id, plain(agent.name)])], filters.agent, filter('agent'))), () => {});
-  place.append(heading('Audit'), hint('Everything that was signed, newest first. Clocks do not decide here: the height says in which order one thing follows from another.'), tools, view.region);
+  place.append(heading('Audit'), hint('What was signed, newest first. No clock counts here: what has the greater height came later, or apart.'), tools, view.region);
 
   function body(page) {
-    return [h('p', { class: 'hint', role: 'status' }, page.objects.length < page.total && `${page.objects.length} of `, count(page.total, 'entry', 'entries')),
+    return [hint(page.objects.length < page.total && `${page.objects.length} of `, count(page.total, 'entry', 'entries')),
       table('Audit trail', ['What', 'Signed by', 'Height', 'State', 'Id'], page.objects.map(line), 'Nothing fits.'),
       h('div', { class: 'admin-actions' }, pages.length > 1 && button('Newer', () => turn(pages.slice(0, -1))),
         page.more && button('Older', () => turn([...pages, page.next])))];

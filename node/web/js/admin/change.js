@@ -59,7 +59,7 @@ export async function change({ title, yes, danger, intro, fields, changes, empty
         working = ok.disabled = false;
         fill(trouble, made.length > 0 && h('p', null, `${made.length} of ${bodies.length} were done.`), problemView(problem));
       }
-      if (made.length) events.emit('changed-here', {});
+      if (made.length) setTimeout(() => events.emit('changed-here', {}));
     }
     stop = events.on('control', look);
     const inputs = fields?.(look);
@@ -74,7 +74,7 @@ export async function change({ title, yes, danger, intro, fields, changes, empty
 
 /** For rank 1 and what is aimed at an equal: the root key never comes near a web page. */
 const rootKey = (command) => command && h('div', { class: 'notice' },
-  h('p', null, 'Your own authority does not do for this; a more senior one, or the root key, does. This page never asks for that key: the command line does, where its medium is plugged in.'),
+  h('p', null, 'This takes a more senior admin, or the root key. The page never asks for that key; the command line does:'),
   h('p', null, h('code', null, typeof command === 'function' ? command() : command), ', with ', h('code', null, '--root-key FILE'), ' if the key is not in the home.'));
 
 /** Where the last change is shown, and on how many devices it is applied. */

@@ -3,28 +3,20 @@
 
 import { get, events } from '../api.js';
 import { h, button, dialog, fill, problemBox } from '../dom.js';
+import { principalParts } from '../principal.js';
 import { count, name } from '../text.js';
 import { link } from '../router.js';
 
-/** The kinds as people read them. */
-export const KIND_WORDS = { department: 'Department', group: 'Group', role: 'Role', agent: 'Agent' };
-
-/** `group:Support/Front Line` in its parts. */
-export function parts(label) {
-  const colon = label.indexOf(':');
-  const kind = label.slice(0, colon);
-  const path = label.slice(colon + 1);
-  const slash = kind === 'group' ? path.indexOf('/') : -1;
-  return { kind, path, parent: slash < 0 ? null : path.slice(0, slash), own: path.slice(slash + 1) };
-}
-
-/** All units and agents: `{units: [{id, unit, kind, path, parent, own}], agents: […]}`. */
+/** All units and agents: `{units: [{id, unit, kind, word, path, own}], agents: […]}`; `own` is the last part of `path`. */
 export async function directory() {
-  const [agents, ...kinds] = await Promise.all([get('/v1/agents'), ...['department', 'group', 'role'].map((kind) => get('/v1/units', { kind }))]);
-  const units = kinds.flatMap((answer) => answer.units.map((unit) => ({ ...unit, ...parts(unit.unit) })));
+  const [{ agents }, ...kinds] = await Promise.all([get('/v1/agents'), ...['department', 'group', 'role'].map((kind) => get('/v1/units', { kind }))]);
+  const units = kinds.flatMap((answer) => answer.units.map((unit) => {
+    const { kind, word, name: path } = principalParts(unit.unit);
+    return { ...unit, kind, word, path, own: path.slice(path.indexOf('/') + 1) };
+  }));
   for (const unit of units) ids.set(unit.unit, unit.id);
-  for (const agent of agents.agents) ids.set(`agent:${agent.name}`, agent.id);
-  return { units, agents: agents.agents };
+  for (const agent of agents) ids.set(`agent:${agent.name}`, agent.id);
+  return { units, agents };
 }
 export const allRooms = async () => (await get('/v1/rooms', { all: true })).rooms;
 export const allAdmins = async () => (await get('/v1/admins')).admins;
@@ -40,8 +32,8 @@ export const hint = (...content) => h('p', { class: 'hint' }, content);
 /** A unit or other principal by its full name: its kind in quiet letters, then the name. */
 export function unitName(label) {
   if (label === 'role:Agent') return h('span', null, 'Everybody', quiet(' (role:Agent)'));
-  const { kind, path } = parts(label);
-  return h('span', null, quiet(KIND_WORDS[kind] ?? kind, ' '), name({ id: ids.get(label), name: path }));
+  const parts = principalParts(label);
+  return h('span', null, quiet(parts.word, ' '), name({ id: ids.get(label), name: parts.name }));
 }
 
 /** What an entry is besides its name. */
@@ -163,7 +155,7 @@ export function listView(place, { title, about, noun, label, states, read, list,
   const body = (data) => {
     const all = list(data).filter((thing) => kept.which === 'all' || thing.active === (kept.which === 'active'));
     const fits = all.filter((thing) => text(thing).toLowerCase().includes(kept.filter));
-    return [h('p', { class: 'hint', role: 'status' }, fits.length < all.length && `${fits.length} of `, count(all.length, noun)),
+    return [hint(fits.length < all.length && `${fits.length} of `, count(all.length, noun)),
       table(title, columns, fits.map((thing) => row(thing, data)), all.length ? `No ${noun} fits.` : empty)];
   };
   const view = live(read, body);

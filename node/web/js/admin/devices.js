@@ -11,7 +11,7 @@ export function show(place) {
     return { applied, device, connected: peers.map((peer) => peer.device), agents: known.agents };
   }, body, ['control', 'presence']);
   place.append(heading('Devices'),
-    hint('Every device reports which changes it has applied. One that is switched off applies them before it does anything else with others.'),
+    hint('A device that is switched off applies what it missed before it does anything else with others.'),
     view.region);
   // The reports of other devices are no news of their own.
   const looking = setInterval(() => { if (!document.hidden) view.refresh(); }, 1000);

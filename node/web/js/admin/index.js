@@ -7,17 +7,11 @@ import { link } from '../router.js';
 import { allAdmins, hint, several, status, unitName } from './core.js';
 import { toldStrip } from './change.js';
 
-// One of `needs` is enough; none: every admin. `one` shows one of them, by id.
+// Path, title, which rights let one see it (one of them is enough, none: every admin), what shows one by id.
 const VIEWS = [
-  { path: 'units', title: 'Units', needs: ['units'] },
-  { path: 'agents', title: 'Agents', one: 'agent', needs: ['units', 'agents'] },
-  { path: 'requests', title: 'Requests', needs: ['agents'] },
-  { path: 'rooms', title: 'Rooms', one: 'room', needs: ['rooms'] },
-  { path: 'admins', title: 'Admins', needs: ['admins'] },
-  { path: 'audit', title: 'Audit' },
-  { path: 'devices', title: 'Devices' },
-  { path: 'alarms', title: 'Alarms' },
-];
+  ['units', 'Units', ['units']], ['agents', 'Agents', ['units', 'agents'], 'agent'], ['requests', 'Requests', ['agents']],
+  ['rooms', 'Rooms', ['rooms'], 'room'], ['admins', 'Admins', ['admins']], ['audit', 'Audit'], ['devices', 'Devices'], ['alarms', 'Alarms'],
+].map(([path, title, needs, one]) => ({ path, title, needs, one }));
 const may = (me, { needs }) => !needs || needs.some((right) => me.may.includes(right));
 
 /** Shows the admin view of a route in `place`. Gives a function that ends it. */
@@ -68,6 +62,6 @@ export function show(place, route) {
 async function stranger(body) {
   const list = (await allAdmins().catch(() => [])).filter((one) => one.in_force);
   const people = new Map(list.map((one) => [one.agent.id, one.agent]));
-  fill(body, h('h1', null, 'Administration'), h('p', null, 'You are not an admin on this device, so there is nothing here that you could change.'),
+  fill(body, h('h1', null, 'Administration'), h('p', null, 'You are not an admin on this device.'),
     people.size > 0 && h('p', null, 'Admins are: ', several([...people.values()].map((one) => name(one))), '. They can put you into a unit, open a room to you, or make you an admin.'));
 }

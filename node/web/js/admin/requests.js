@@ -11,7 +11,7 @@ import { pick, textField, unitOptions } from './forms.js';
 export function show(place) {
   const view = live(async () => (await get('/v1/agent-requests')).requests, body, ['join_requests', 'control']);
   place.append(heading('Requests'),
-    hint('Computers that ask to be let in. Compare the safety code with the newcomer, by phone or in person: it proves that nobody stands between your two computers.'), view.region);
+    hint('Compare the safety code with the newcomer, by phone or in person: it proves that nobody stands between your two computers.'), view.region);
   const ticking = setInterval(() => { for (const node of place.querySelectorAll('[data-expires]')) node.textContent = remaining(node.dataset.expires); }, 1000);
   return () => { clearInterval(ticking); view.end(); };
 }
@@ -25,7 +25,7 @@ const body = (requests) => requests.length ? h('ul', null, requests.map((request
 const code = (title, request) => h('p', { class: 'admin-code' }, quiet(title), h('b', null, plain(request.code)));
 
 const doubts = (request) => [
-  request.name_taken && h('p', { class: 'notice' }, 'An agent of this name exists already. If this is somebody else, ask them to join under another name.'),
+  request.name_taken && h('p', { class: 'notice' }, 'An agent of this name exists already. Ask the newcomer to join under another one.'),
   request.name_note && h('p', { class: 'notice' }, `Look at the name twice: ${request.name_note}`),
 ];
 

@@ -18,13 +18,13 @@ export function revoke(agent, device) {
   return change({
     title: device ? `Revoke a device of ${who}` : `Dismiss ${who}`, yes: device ? `Revoke ${device.slice(0, 12)}` : `Dismiss ${who}`, danger: true,
     intro: h('p', null, device ? ['Every node will refuse the device ', shortId(device), '. Their other devices go on working.']
-      : 'Every node will refuse all devices of this person. Let return, on this page, undoes it; authority as admin does not come back by itself.'),
+      : 'Every node will refuse all their devices. Let return undoes it, but for authority as admin.'),
     fields: (update) => {
-      keep = textField('Last good messages, by id', 'One per room, separated by spaces; they and what came before them stay. Empty: nothing that was written stays.', '', update, 'change');
+      keep = textField('Last good messages, by id', 'One per room, with spaces between; what came before them stays too. Empty: nothing stays.', '', update, 'change');
       keep.node.hidden = true;
       lastGood = lastGoodField(update);
-      return [h('fieldset', { class: 'admin-fieldset' }, h('legend', null, 'Why'),
-        way(false, device ? 'Out of use' : 'Left the company', 'What was written before stays for the others: whatever somebody has answered, or a node had shown.', update),
+      return [h('fieldset', null, h('legend', null, 'Why'),
+        way(false, device ? 'Out of use' : 'Left the company', 'What was written stays for the others, if somebody has answered it or a node had shown it.', update),
         way(true, 'Stolen, or in other hands', 'Of what was written, only what you name stays. Undoing this takes an admin as senior as you.', update)),
       keep.node, lastGood.node];
     },
@@ -39,7 +39,7 @@ export function revoke(agent, device) {
 /** Lets a dismissed agent return, with devices and memberships. */
 export const letReturn = (agent) => change({
   title: `Let ${plain(agent.name)} return`, yes: `Let ${plain(agent.name)} return`,
-  intro: h('p', null, 'Devices and memberships come back as they were. Authority as admin does not: grant it anew.'),
+  intro: h('p', null, 'Devices and memberships come back as they were; authority as admin does not.'),
   changes: () => [{ change: 'ratify', target: agent.id }],
   command: `conclave ratify ${shellWord(`agent:${agent.name}`)}`,
   done: [name(agent), ' can act again.'],

@@ -1,11 +1,11 @@
 // One room as its admin sees it: permissions, With Access, name, state; never what is written.
 
-import { get } from '../api.js';
+import { get, post } from '../api.js';
 import { h, button, icon } from '../dom.js';
 import { name, plain, count } from '../text.js';
 import { go, link } from '../router.js';
 import { permissionPicker } from '../picker.js';
-import { directory, heading, live, parts, quiet, section, several, small, table, tag, toAgent, unitName } from './core.js';
+import { directory, heading, live, quiet, section, several, small, table, tag, toAgent, unitName } from './core.js';
 import { change } from './change.js';
 import { textChange } from './forms.js';
 import { whyAccess } from './why.js';
@@ -46,9 +46,8 @@ function body({ room, agents, known }) {
 /** Why a permission lets nobody in, if what it names is gone; null if it is there. */
 function gone(label, known) {
   if (label === 'role:Agent') return null;
-  const { kind, path } = parts(label);
-  if (kind !== 'agent') return known.units.some((unit) => unit.unit === label) ? null : 'deleted: matches nobody';
-  return known.agents.some((agent) => agent.name === path && agent.active) ? null : 'dismissed: lets nobody in';
+  if (!label.startsWith('agent:')) return known.units.some((unit) => unit.unit === label) ? null : 'deleted: matches nobody';
+  return known.agents.some((agent) => `agent:${agent.name}` === label && agent.active) ? null : 'dismissed: lets nobody in';
 }
 
 function permit(room) {
@@ -86,18 +85,17 @@ function setActive(room) {
   const verb = room.active ? 'Deactivate' : 'Reactivate';
   return change({
     title: `${verb} ${plain(room.name)}`, yes: `${verb} ${plain(room.name)}`, danger: room.active,
-    intro: h('p', null, room.active ? 'The room moves to the inactive ones: it can be read, nobody can post. Reactivate undoes it at any time; nothing is lost.' : 'People with access can post again.'),
+    intro: h('p', null, room.active ? 'It can be read, but nobody can post. Reactivate undoes it.' : 'People with access can post again.'),
     changes: () => [{ change: 'set_room_active', room: room.id, active: !room.active }],
     done: [`${verb}d `, name(room), '.'],
   });
 }
 
-async function remove(room) {
-  const answers = await change({
-    title: `Delete ${plain(room.name)}`, yes: `Delete ${plain(room.name)}`, danger: true,
-    intro: h('p', null, 'The room disappears for everyone. To only end the conversation, deactivate it instead. An admin can undo this: on the command line with ', h('code', null, 'conclave ratify'), '.'),
-    changes: () => [{ change: 'delete_room', room: room.id }],
-    done: ['Deleted ', name(room), '.'],
-  });
-  if (answers) go('admin', 'rooms');
-}
+const remove = (room) => change({
+  title: `Delete ${plain(room.name)}`, yes: `Delete ${plain(room.name)}`, danger: true,
+  intro: h('p', null, 'The room disappears for everyone; ', h('code', null, 'conclave ratify'), ' brings it back. To only end the conversation, deactivate it.'),
+  changes: () => [{ change: 'delete_room', room: room.id }],
+  // Away from here before this view asks for what is gone.
+  send: async (body) => { const answer = await post('/v1/changes', body); go('admin', 'rooms'); return answer; },
+  done: ['Deleted ', name(room), '.'],
+});

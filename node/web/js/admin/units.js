@@ -3,7 +3,7 @@
 import { post } from '../api.js';
 import { h, button, icon } from '../dom.js';
 import { name, plain, count } from '../text.js';
-import { KIND_WORDS, allowed, directory, filterField, heading, hint, live, quiet, section, several, small, tag, toAgent, unitName } from './core.js';
+import { allowed, directory, filterField, heading, hint, live, quiet, section, several, small, tag, toAgent, unitName } from './core.js';
 import { change } from './change.js';
 import { agentOptions, pick, textChange } from './forms.js';
 
@@ -28,7 +28,7 @@ function body(known, me) {
   const fits = (unit) => unit.path.toLowerCase().includes(filter) || directly(known, unit).some((agent) => agent.name.toLowerCase().includes(filter));
   const ofKind = (kind) => known.units.filter((unit) => unit.kind === kind);
   // A Group stands under its Department: one that fits shows its Department too.
-  const departments = ofKind('department').map((unit) => [unit, ofKind('group').filter((group) => group.parent === unit.path && fits(group))])
+  const departments = ofKind('department').map((unit) => [unit, ofKind('group').filter((group) => group.path.startsWith(`${unit.path}/`) && fits(group))])
     .filter(([unit, groups]) => fits(unit) || groups.length);
   return [
     section(`Departments (${ofKind('department').length})`, h('ul', null, departments.map(([unit, groups]) => unitLine(known, unit, me, groups))),
@@ -58,7 +58,7 @@ function unitLine(known, unit, me, groups = []) {
 
 function newUnit(kind, department) {
   return textChange({
-    title: department ? `New Group in ${plain(department.path)}` : `New ${KIND_WORDS[kind]}`,
+    title: department ? `New Group in ${plain(department.path)}` : `New ${kind === 'role' ? 'Role' : 'Department'}`,
     body: (text) => ({ kind, name: text, department: department?.path }),
     send: (unit) => post('/v1/units', unit),
     done: ([unit]) => ['Made ', unitName(unit.unit), '.'],
@@ -72,8 +72,8 @@ const rename = (unit) => textChange({
 });
 
 const remove = (unit, groups) => change({
-  title: `Delete ${KIND_WORDS[unit.kind]} ${plain(unit.path)}`, yes: `Delete ${plain(unit.own)}`, danger: true,
-  intro: h('p', null, groups.length > 0 && 'Its Groups are deleted with it. ', 'Rooms that are open to it keep the permission, which then matches nobody and is shown as such.'),
+  title: `Delete ${unit.word} ${plain(unit.path)}`, yes: `Delete ${plain(unit.own)}`, danger: true,
+  intro: h('p', null, groups.length > 0 && 'Its Groups are deleted with it. ', 'Rooms that are open to it keep the permission, which then matches nobody.'),
   changes: () => [{ change: 'delete_unit', unit: unit.id }],
   done: ['Deleted ', unitName(unit.unit), '.'],
 });
