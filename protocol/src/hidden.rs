@@ -23,7 +23,9 @@ pub enum Fault {
 /// marks of direction, tags, fillers, separators of lines and paragraphs.
 #[must_use]
 pub fn acts(c: char) -> bool {
+    // The last two places of each plane are no characters.
     c.is_control()
+        || u32::from(c) & 0xfffe == 0xfffe
         || matches!(
             c,
             '\u{ad}'
@@ -42,7 +44,6 @@ pub fn acts(c: char) -> bool {
                 | '\u{feff}'
                 | '\u{ffa0}'
                 | '\u{fff0}'..='\u{fffb}'
-                | '\u{fffe}'..='\u{ffff}'
                 | '\u{1bca0}'..='\u{1bca3}'
                 | '\u{1d173}'..='\u{1d17a}'
                 | '\u{e0000}'..='\u{e00ff}'
@@ -156,7 +157,7 @@ mod tests {
             ("1\u{fe0f}", 1),
             ("a\u{e0041}\u{e0042}", 2),
             ("a\u{ad}b\u{34f}c\u{180e}d\u{115f}e\u{3164}f\u{ffa0}g\u{2800}", 7),
-            ("\u{fff9}a\u{fffa}b\u{fffb}\u{feff}\u{ffff}\u{fdd0}", 6),
+            ("\u{fff9}a\u{fffa}b\u{fffb}\u{feff}\u{ffff}\u{fdd0}\u{1fffe}\u{10ffff}", 8),
             ("\u{202e}\u{2066}\u{2028}\u{2061}\u{206a}\u{200b}\u{200f}", 7),
             ("\u{1b}\u{9b}\u{7f}\0\r", 5),
         ] {

@@ -18,6 +18,8 @@ mod formats;
 mod four_homes;
 mod frozen;
 mod garbage;
+mod hostile_peer;
+mod hostile_text;
 mod joining;
 mod json_shapes;
 mod kill_nine;

@@ -17,7 +17,7 @@ use crate::company;
 const ROOM: &str = Company::SUPPORT;
 
 /// The network layer alone, with the key of some home.
-struct Peer {
+pub(crate) struct Peer {
     network: Network,
     /// Whom it asks.
     target: DeviceId,
@@ -73,7 +73,7 @@ impl Prey {
 
 impl Peer {
     /// Connects to a node with the key of a home, and subscribes to these topics.
-    async fn connect(home: &Path, to: &Node, topics: &[Topic]) -> Self {
+    pub(crate) async fn connect(home: &Path, to: &Node, topics: &[Topic]) -> Self {
         let home = Home::open(home).expect("a home");
         let secrets = match home.device_secrets().expect("its keys") {
             Some(secrets) => secrets,
@@ -110,7 +110,7 @@ impl Peer {
     }
 
     /// Asks and gives the answer; `None` if there is none.
-    async fn ask(&mut self, request: &Request) -> Option<Response> {
+    pub(crate) async fn ask(&mut self, request: &Request) -> Option<Response> {
         self.requests += 1;
         let (id, frame) = (RequestId(self.requests), request.encode());
         let send = NetCommand::Send { peer: self.target, request: id, frame };
@@ -125,7 +125,7 @@ impl Peer {
         }
     }
 
-    async fn leave(self) {
+    pub(crate) async fn leave(self) {
         self.network.commands.send(NetCommand::Stop).await.expect("it runs");
         self.network.task.await.expect("it ends");
     }
@@ -138,7 +138,7 @@ fn sees(node: &Node, agent: &str) -> bool {
     peers.iter().any(|peer| peer["agent"]["name"] == agent)
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(1).enable_all().build().expect("a runtime")
 }

@@ -6,6 +6,7 @@
 //! - [`forge`]: signed objects made by hand, honest and not.
 //! - [`found`]: signed messages in the files of a home.
 //! - [`fuzzing`]: what the fuzz targets in `tests/fuzz` run.
+//! - [`hostile_text`]: text that tries to be more than text.
 //! - [`reference`](mod@reference): what a control log means as the document says it, in sets and
 //!   fixpoints; slow and plain.
 //! - [`random_log`]: control logs of many authors from a seed, with every kind of quarrel.
@@ -16,6 +17,7 @@ pub mod bulk;
 pub mod forge;
 pub mod found;
 pub mod fuzzing;
+pub mod hostile_text;
 pub mod process;
 pub mod random_log;
 pub mod reference;

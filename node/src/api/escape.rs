@@ -44,13 +44,12 @@ pub fn block(text: &str, indent: usize) -> String {
 /// means the same to whoever reads it.
 #[must_use]
 pub fn json(document: &str) -> Cow<'_, str> {
-    let hidden = |c: char| acts(c) || shapes(c);
-    if !document.chars().any(hidden) {
+    if document.is_ascii() && !document.chars().any(acts) {
         return Cow::Borrowed(document);
     }
     let mut shown = String::with_capacity(document.len() + 16);
-    for c in document.chars() {
-        if hidden(c) {
+    for (c, fault) in faults(document) {
+        if fault.is_some() || shapes(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 // Writing to a String cannot fail.
                 let _ = write!(shown, "\\u{unit:04x}");

@@ -9,7 +9,8 @@ mod looks;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use conclave_protocol::hidden::{Fault, faults};
 use conclave_protocol::id::ObjectId;
@@ -49,20 +50,36 @@ pub(crate) struct Marked {
 
 /// All names in use, by how they look.
 pub(crate) struct Names {
-    names: Vec<NameView>,
-    /// Live bearers by kind and look, as places in the list.
-    alike: BTreeMap<(NamedKind, String), Vec<usize>>,
+    names: Vec<(NameView, Vec<String>)>,
+    /// Live bearers by kind and look, as places in the list, the plainest name first.
+    alike: BTreeMap<NamedKind, HashMap<String, Vec<usize>>>,
     words: BTreeSet<String>,
 }
 
 impl Names {
     /// Looks at all names.
     pub(crate) fn new(names: Vec<NameView>) -> Self {
-        let mut alike: BTreeMap<(NamedKind, String), Vec<usize>> = BTreeMap::new();
-        for (place, name) in names.iter().enumerate().filter(|(_, name)| name.live) {
-            for look in looks(plain(&name.name)) {
-                alike.entry((name.kind, look)).or_default().push(place);
+        let looked = |name: NameView| {
+            let looks = looks(&plain(&name.name));
+            (name, looks)
+        };
+        let names: Vec<_> = names.into_iter().map(looked).collect();
+        let mut alike: BTreeMap<NamedKind, HashMap<String, Vec<usize>>> = BTreeMap::new();
+        for (place, (name, looks)) in names.iter().enumerate().filter(|(_, (n, _))| n.live) {
+            let of_kind = alike.entry(name.kind).or_default();
+            for look in looks {
+                of_kind.entry(look.clone()).or_default().push(place);
             }
+        }
+        // Of those who look alike the plainest is most likely the one that others imitate.
+        let plainness = |place: &usize| {
+            let Some((name, looks)) = names.get(*place) else { return (true, true, true) };
+            let name = plain(&name.name);
+            let imitates = looks.as_slice() != [name.to_lowercase()];
+            (!oddities(&name).is_empty(), !name.is_ascii(), imitates)
+        };
+        for bearers in alike.values_mut().flat_map(HashMap::values_mut).filter(|b| b.len() > 1) {
+            bearers.sort_by_cached_key(|place| (plainness(place), *place));
         }
         let words = WORDS_OF_THE_PROGRAM.iter().flat_map(|word| looks(word)).collect();
         Self { names, alike, words }
@@ -70,9 +87,8 @@ impl Names {
 
     /// The names that deceive, in the order in which the names came.
     pub(crate) fn marked(&self) -> Vec<Marked> {
-        let marked = |(place, name): (usize, &NameView)| {
-            let other = |at: &usize| *at != place;
-            let note = self.note(&name.name, name.kind, other)?;
+        let marked = |(place, (name, looks)): (usize, &(NameView, Vec<String>))| {
+            let note = self.note(&plain(&name.name), looks, name.kind, |at| at != place)?;
             Some(Marked { id: name.id, name: name.name.clone(), note })
         };
         self.names.iter().enumerate().filter_map(marked).collect()
@@ -82,30 +98,29 @@ impl Names {
     /// said elsewhere.
     pub(crate) fn note_for_newcomer(&self, name: &str) -> Option<String> {
         let same = normal_form(name);
-        let other = |at: &usize| self.names.get(*at).is_some_and(|n| normal_form(&n.name) != same);
-        self.note(name, NamedKind::Agent, other)
+        let other =
+            |at: usize| self.names.get(at).is_some_and(|(n, _)| normal_form(&n.name) != same);
+        self.note(name, &looks(name), NamedKind::Agent, other)
     }
 
     fn note(
         &self,
-        shown: &str,
+        name: &str,
+        looks: &[String],
         kind: NamedKind,
-        is_other: impl Fn(&usize) -> bool,
+        is_other: impl Fn(usize) -> bool,
     ) -> Option<String> {
-        let name = plain(shown);
         let mut notes = oddities(name);
-        let looks = looks(name);
-        let alike: BTreeSet<usize> = looks
-            .iter()
-            .filter_map(|look| self.alike.get(&(kind, look.clone())))
-            .flatten()
-            .copied()
-            .filter(is_other)
-            .collect();
-        if let Some(other) = alike.first().and_then(|place| self.names.get(*place)) {
-            let more = match alike.len() - 1 {
+        let of_kind = self.alike.get(&kind);
+        let bearers: Vec<&[usize]> =
+            looks.iter().filter_map(|look| Some(of_kind?.get(look)?.as_slice())).collect();
+        // One other bearer is named, and of the rest only that there are some.
+        let first = bearers.iter().find_map(|b| b.iter().find(|at| is_other(**at)));
+        if let Some((other, _)) = first.and_then(|place| self.names.get(*place)) {
+            let count = bearers.iter().map(|b| b.len()).max().unwrap_or_default();
+            let more = match count.saturating_sub(2) {
                 0 => String::new(),
-                more => format!(" and {more} more"),
+                _ => " and others".to_owned(),
             };
             notes.push(format!("looks like \"{}\" ({}){more}", other.name, kind.word()));
         }
@@ -116,9 +131,14 @@ impl Names {
     }
 }
 
-/// The name without the digits by which the control log tells equal names apart.
-fn plain(shown: &str) -> &str {
-    shown.split_once(':').map_or(shown, |(name, _)| name)
+/// The name, with that of its Department if it has one, without the digits by which the control
+/// log tells equal names apart: no name can hold `:` or `/`.
+fn plain(shown: &str) -> Cow<'_, str> {
+    if !shown.contains(':') {
+        return Cow::Borrowed(shown);
+    }
+    let part = |part: &'_ str| part.split_once(':').map_or(part, |(name, _)| name).to_owned();
+    Cow::Owned(shown.split('/').map(part).collect::<Vec<_>>().join("/"))
 }
 
 /// What is odd about a name by itself.

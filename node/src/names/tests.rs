@@ -134,6 +134,15 @@ fn kinds_are_apart_and_the_dismissed_are_marked_only() {
         view(4, NamedKind::Unit(UnitKind::Group), "Sales/Front Line"),
     ];
     assert_eq!(Names::new(names.clone()).marked(), []);
+    // The digits that tell equal Departments apart are no part of what their Groups look like.
+    let group = NamedKind::Unit(UnitKind::Group);
+    let twins = vec![
+        view(1, group, "Support/Front Line"),
+        view(2, group, "Support:0a1b2c3d/Front Line"),
+        view(3, group, "Support:0a1b2c3d/Back Office"),
+    ];
+    assert_eq!(Names::new(twins).marked().len(), 2);
+
     names.push(view(5, department, "Supp0rt"));
     let marked = Names::new(names).marked();
     let ids: Vec<u8> = marked.iter().map(|mark| mark.id.0[7]).collect();
@@ -157,11 +166,31 @@ fn newcomers_are_looked_at_before_they_are_let_in() {
 }
 
 #[test]
+fn the_name_that_others_imitate_is_named() {
+    let all = notes(&["𝐚lice", "AIice", "аlice", "a1ice", "alice", "Alice"]);
+    for (number, note) in all.iter().enumerate().filter(|(number, _)| *number != 4) {
+        assert!(note.contains("looks like \"alice\" (agent) and others"), "{number}: {note}");
+    }
+    assert!(all[4].contains("looks like \"Alice\" (agent) and others"), "{}", all[4]);
+}
+
+#[test]
 fn many_alike_are_one_short_note() {
     let names: Vec<String> = (0..500).map(|n| format!("eve{}", "\u{200b}".repeat(n))).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let notes = notes(&names);
-    assert_eq!(notes[0], "looks like \"eve\u{200b}\" (agent) and 498 more");
+    assert_eq!(notes[0], "looks like \"eve\u{200b}\" (agent) and others");
+}
+
+#[test]
+fn thousands_alike_cost_no_more_than_others() {
+    // Each would otherwise be compared with each.
+    let names =
+        (0..20_000).map(|n| view(n, NamedKind::Agent, if n % 2 == 0 { "l1" } else { "I1" }));
+    let names: Vec<NameView> = names.collect();
+    let begin = Instant::now();
+    assert_eq!(Names::new(names).marked().len(), 20_000);
+    assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn word(result: Result<(), NameError>) -> &'static str {
         Err(NameError::Control) => "control",
         Err(NameError::Separator) => "separator",
         Err(NameError::Edge) => "edge",
+        Err(NameError::Hidden) => unreachable!("asked of new names only"),
     }
 }
 
