@@ -2,12 +2,14 @@
 
 use conclave_protocol::id::{AgentId, DeviceId, ObjectId, RoomId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Named, Room, Unit};
+use crate::api::describe::Id;
 use crate::api::time::Time;
 
 /// An admin, by one grant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Admin {
     /// The grant.
     pub grant: ObjectId,
@@ -28,14 +30,14 @@ pub struct Admin {
 }
 
 /// All admins, those in force first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Admins {
     /// The admins.
     pub admins: Vec<Admin>,
 }
 
 /// A change of the control log whose effect on people can be looked at before it is made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
     /// Make an agent's devices admins.
@@ -135,7 +137,7 @@ pub enum Change {
 }
 
 /// A change, and the root key if it needs that. Not `Debug`, although the key is sealed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct ChangeRequest {
     /// The change.
     #[serde(flatten)]
@@ -146,7 +148,7 @@ pub struct ChangeRequest {
 }
 
 /// Replacing the root key. Not `Debug`, although the phrase is sealed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct RecoveryRequest {
     /// What the recovery phrase stands for, sealed for this node.
     pub phrase: String,
@@ -159,7 +161,7 @@ pub struct RecoveryRequest {
 }
 
 /// What a change means for people.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Effects {
     /// Rooms in which something changes.
     pub rooms: Vec<RoomEffects>,
@@ -181,7 +183,7 @@ pub struct Effects {
 }
 
 /// What a change means for those in one room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoomEffects {
     /// The room.
     pub room: Named<RoomId>,
@@ -196,7 +198,7 @@ pub struct RoomEffects {
 }
 
 /// What a change would mean; nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DryRun {
     /// Always true.
     pub dry_run: bool,
@@ -208,7 +210,7 @@ pub struct DryRun {
 }
 
 /// What was changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Changed {
     /// What it was about, by full name.
     pub subject: String,
@@ -225,7 +227,7 @@ pub struct Changed {
 }
 
 /// The root key was replaced, or with `dry_run` would be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Recovered {
     /// Whether nothing was changed.
     pub dry_run: bool,
@@ -242,7 +244,7 @@ pub struct Recovered {
 }
 
 /// On how many devices this node's state of the control log is known to be applied.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Applied {
     /// All certified devices.
     pub devices: u64,
@@ -253,7 +255,7 @@ pub struct Applied {
 }
 
 /// A device that is not known to have this node's state of the control log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MissingDevice {
     /// Whose.
     pub agent: Named<AgentId>,
@@ -264,7 +266,7 @@ pub struct MissingDevice {
 }
 
 /// An object of the control log as a line of the audit trail.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogEntry {
     /// Its id.
     pub id: ObjectId,
@@ -293,7 +295,7 @@ pub struct LogEntry {
 }
 
 /// A part of the audit trail.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogPage {
     /// The objects, in the order in which this node took them in.
     pub objects: Vec<LogEntry>,
@@ -302,7 +304,7 @@ pub struct LogPage {
 }
 
 /// Why something counts or not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Why {
     /// The object or message.
     pub id: ObjectId,
@@ -327,7 +329,7 @@ pub struct Why {
 }
 
 /// One step on the way to the root.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WhyLink {
     /// The object.
     pub id: ObjectId,
@@ -342,7 +344,7 @@ pub struct WhyLink {
 }
 
 /// Why an agent has access to a room, or has not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WhyAccess {
     /// The room.
     pub room: Named<RoomId>,
