@@ -34,6 +34,7 @@ mod refused_starts;
 mod removal;
 mod restless;
 mod root;
+mod route_sweep;
 mod scarce;
 mod stranger;
 mod traps;
