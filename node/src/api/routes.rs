@@ -122,6 +122,7 @@ async fn backup(State(app): State<App>, body: Body<NewBackup>) -> Answer<Backup>
 #[derive(Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct UnitsQuery {
+    /// `department`, `group` or `role`.
     pub(super) kind: String,
 }
 
@@ -141,8 +142,11 @@ async fn units(State(app): State<App>, params: Params<UnitsQuery>) -> Answer<Uni
 /// A unit to be made.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct NewUnit {
+    /// `department`, `group` or `role`.
     pub(super) kind: String,
+    /// Its name.
     pub(super) name: String,
+    /// The Department of a Group, by name or id.
     #[serde(default)]
     pub(super) department: Option<String>,
 }
@@ -200,8 +204,11 @@ async fn agent_requests(State(app): State<App>) -> Answer<JoinRequests> {
 /// A request to be approved.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Approval {
+    /// Its name.
     pub(super) name: String,
+    /// The safety code on the newcomer's screen.
     pub(super) code: String,
+    /// The units to put it into.
     #[serde(default)]
     pub(super) units: Vec<String>,
 }
@@ -226,7 +233,9 @@ async fn approve(State(app): State<App>, body: Body<Approval>) -> Answer<Approve
 /// A membership to begin or to end.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Membership {
+    /// The agent, by name or id.
     pub(super) agent: String,
+    /// The unit or agent, such as `department:Support`, or its id.
     pub(super) unit: String,
 }
 
@@ -267,6 +276,7 @@ async fn member(app: &App, command: Command) -> Answer<Member> {
 #[derive(Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RoomsQuery {
+    /// Every room, for admins.
     #[serde(default)]
     pub(super) all: bool,
 }
@@ -287,8 +297,11 @@ async fn rooms(State(app): State<App>, params: Params<RoomsQuery>) -> Answer<Roo
 /// A room to be made.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct NewRoom {
+    /// Its name.
     pub(super) name: String,
+    /// Whom it is open to; at least one.
     pub(super) permits: Vec<String>,
+    /// `full`.
     #[serde(default)]
     pub(super) history: Option<String>,
 }
@@ -313,6 +326,7 @@ async fn new_room(State(app): State<App>, body: Body<NewRoom>) -> Answer<Room> {
 #[derive(Serialize, Deserialize, IntoParams, ToSchema)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RoomQuery {
+    /// The room, by name or id.
     pub(super) room: String,
 }
 
@@ -331,6 +345,7 @@ async fn room(State(app): State<App>, params: Params<RoomQuery>) -> Answer<Room>
 /// A permission to be given or taken.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Permission {
+    /// The unit or agent, such as `department:Support`, or its id.
     pub(super) unit: String,
 }
 
@@ -407,9 +422,12 @@ async fn participants(State(app): State<App>, params: Params<RoomQuery>) -> Answ
 #[derive(Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct MessagesQuery {
+    /// The room, by name or id.
     pub(super) room: String,
+    /// How many at most.
     #[serde(default)]
     pub(super) limit: Option<usize>,
+    /// Only what is older than this message, by id.
     #[serde(default)]
     pub(super) before: Option<String>,
 }
@@ -435,7 +453,9 @@ async fn messages(State(app): State<App>, params: Params<MessagesQuery>) -> Answ
 /// A text to be posted.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Post {
+    /// The room, by name or id.
     pub(super) room: String,
+    /// The text.
     pub(super) text: String,
 }
 
