@@ -126,6 +126,7 @@ async fn backup(State(app): State<App>, body: Body<NewBackup>) -> Answer<Backup>
 #[derive(Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct UnitsQuery {
+    /// `department`, `group` or `role`.
     pub(super) kind: String,
 }
 
@@ -145,8 +146,11 @@ async fn units(State(app): State<App>, params: Params<UnitsQuery>) -> Answer<Uni
 /// A unit to be made.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct NewUnit {
+    /// `department`, `group` or `role`.
     pub(super) kind: String,
+    /// Its name.
     pub(super) name: String,
+    /// The Department of a Group, by name or id.
     #[serde(default)]
     pub(super) department: Option<String>,
 }
@@ -210,8 +214,11 @@ async fn agent_requests(State(app): State<App>) -> Answer<JoinRequests> {
 /// A request to be approved.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Approval {
+    /// Its name.
     pub(super) name: String,
+    /// The safety code on the newcomer's screen.
     pub(super) code: String,
+    /// The units to put it into.
     #[serde(default)]
     pub(super) units: Vec<String>,
 }
@@ -236,7 +243,9 @@ async fn approve(State(app): State<App>, body: Body<Approval>) -> Answer<Approve
 /// A membership to begin or to end.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Membership {
+    /// The agent, by name or id.
     pub(super) agent: String,
+    /// The unit or agent, such as `department:Support`, or its id.
     pub(super) unit: String,
 }
 
@@ -277,6 +286,7 @@ async fn member(app: &App, command: Command) -> Answer<Member> {
 #[derive(Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RoomsQuery {
+    /// Every room, for admins.
     #[serde(default)]
     pub(super) all: bool,
 }
@@ -297,8 +307,11 @@ async fn rooms(State(app): State<App>, params: Params<RoomsQuery>) -> Answer<Roo
 /// A room to be made.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct NewRoom {
+    /// Its name.
     pub(super) name: String,
+    /// Whom it is open to; at least one.
     pub(super) permits: Vec<String>,
+    /// `full`.
     #[serde(default)]
     pub(super) history: Option<String>,
 }
@@ -323,6 +336,7 @@ async fn new_room(State(app): State<App>, body: Body<NewRoom>) -> Answer<Room> {
 #[derive(Serialize, Deserialize, IntoParams, ToSchema)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RoomQuery {
+    /// The room, by name or id.
     pub(super) room: String,
 }
 
@@ -341,6 +355,7 @@ async fn room(State(app): State<App>, params: Params<RoomQuery>) -> Answer<Room>
 /// A permission to be given or taken.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Permission {
+    /// The unit or agent, such as `department:Support`, or its id.
     pub(super) unit: String,
 }
 
@@ -416,7 +431,9 @@ async fn participants(State(app): State<App>, params: Params<RoomQuery>) -> Answ
 /// A text to be posted.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Post {
+    /// The room, by name or id.
     pub(super) room: String,
+    /// The text.
     pub(super) text: String,
 }
 
