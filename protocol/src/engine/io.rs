@@ -264,6 +264,8 @@ pub enum Event {
     Join(JoinView),
     /// A device asks to be let in, or has stopped asking.
     JoinRequests,
+    /// The list of instant messages changed.
+    Instants,
     /// Who is in a room changed.
     Presence(RoomId),
 }

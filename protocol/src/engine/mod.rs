@@ -25,6 +25,7 @@ mod entropy;
 mod forks;
 mod heads;
 mod incomplete;
+mod instants;
 mod introduction;
 mod io;
 mod joining;
@@ -150,6 +151,7 @@ pub struct Engine {
     /// Devices that have signed two messages at one place, each with a proof.
     forks: BTreeMap<DeviceId, forks::Fork>,
     copied: copied::Copied,
+    instants: instants::Instants,
     /// Whether the control log has been compared with another device since the start.
     control_compared: bool,
     last_request: u64,
@@ -332,6 +334,7 @@ impl Engine {
         self.pull_again_if_due();
         self.go_on_with_heads();
         self.report_if_due();
+        self.settle_instants();
         self.join_tick();
         if self.reconcile_at <= self.now {
             let jitter = self.entropy.below(RECONCILE_EVERY_MS / 2);

@@ -300,6 +300,7 @@ impl Engine {
             }
             Scope::Waiting(room) => self.drop_unacknowledged(room, peer),
         }
+        self.drop_told();
         let pulls = |state: &super::Peer| state.pull.as_ref().is_some_and(|p| p.scope() == scope);
         if self.peers.values().any(pulls) {
             return self.wake(scope);
