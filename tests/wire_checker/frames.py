@@ -1,7 +1,7 @@
 """Frames of the request-response protocol. After docs/src/wire.md, "Frames"."""
 
 from bytes_of import decode, encode, malformed
-from shapes import BOOL, BYTES, ID, SIG, TEXT, U64, Choice, List, Struct
+from shapes import BOOL, BYTES, ID, SIG, TEXT, U64, AgentList, Choice, List, Maybe, Struct
 
 FRAME_MOST = 327_680
 
@@ -11,6 +11,7 @@ SCOPE = Choice(
 BOUND = Struct(height=U64, id=ID)
 PART = Struct(upper=BOUND, count=U64, fingerprint=ID)
 SUMMARY = Struct(room=ID, count=U64, fingerprint=ID)
+INSTANT = Struct(agents=AgentList(), summary=SUMMARY, waiting=Maybe(SUMMARY))
 ADMIN = Struct(device=ID, addresses=List(TEXT))
 STATES = ("waiting", "admitted", "refused", "unknown", "busy")
 STATE = Choice(**{word: (number, Struct()) for number, word in enumerate(STATES)})
@@ -31,6 +32,8 @@ REQUESTS = {
     "introduce": (12, Struct(objects=List(BYTES))),
     "newest": (13, Struct(scope=SCOPE)),
     "heads": (14, Struct(room=ID)),
+    "instants": (15, Struct(**{"from": ID})),
+    "instant": (16, Struct(agents=AgentList(), objects=List(BYTES))),
 }
 RESPONSES = {
     "refused": (0, Struct()),
@@ -43,6 +46,7 @@ RESPONSES = {
     "join referral": (7, Struct(company=ID, name=TEXT, admins=List(ADMIN))),
     "join": (8, Struct(answer=STATE)),
     "join proof": (9, Struct(signature=SIG)),
+    "instants": (10, Struct(rooms=List(INSTANT), next=Maybe(ID))),
 }
 FRAMES = {"request": REQUESTS, "response": RESPONSES}
 MOST = {
@@ -50,6 +54,7 @@ MOST = {
     "response": {"rooms": 2_048, "waiting": 2_048, "parts": 16, "ids": 1_024, "objects": 1_024, "admins": 16},
 }
 INTRODUCED_MOST = 16
+INSTANTS_MOST = 64
 
 
 def build_frame(direction, word, fields):
@@ -71,6 +76,8 @@ def decode_frame(direction, data):
             raise malformed("rule", name)
     if word == "introduce" and len(fields["objects"]) > INTRODUCED_MOST:
         raise malformed("rule", "objects")
+    if word == "instants" and len(fields.get("rooms", [])) > INSTANTS_MOST:
+        raise malformed("rule", "rooms")
     if any(len(addresses) > 16 for _, addresses in fields.get("admins", [])):
         raise malformed("rule", "addresses")
     return word, fields

@@ -133,6 +133,7 @@ impl Follower {
             }
             Event::Join(join) => named("join", Join::from(join)),
             Event::JoinRequests => named("join_requests", json!({})),
+            Event::Instants => named("instants", json!({})),
             Event::Presence(room) => named("presence", json!({ "room": room })),
         })
     }

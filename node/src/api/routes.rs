@@ -2,6 +2,7 @@
 
 mod audit;
 mod changes;
+pub(in crate::api) mod instants;
 
 use std::path::PathBuf;
 
@@ -57,6 +58,7 @@ pub(super) fn router() -> ApiRouter {
         .route(BACKUP_ROUTE, post(backup))
         .merge(changes::router())
         .merge(audit::router())
+        .merge(instants::router())
         .fallback(async || {
             let hint = "see the description of the local API";
             ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such route", hint)

@@ -84,6 +84,7 @@ fn status(member: bool) -> Status {
             messages: 3,
             digest: ObjectId([9; 32]),
             sync: "complete".into(),
+            instant: false,
         }],
         verdicts: vec![("no_membership", 1)],
         applied: view::AppliedView {

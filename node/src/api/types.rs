@@ -3,6 +3,7 @@
 //! Ids are lower-case hexadecimal, times RFC 3339 in UTC, names of fields `snake_case`.
 
 mod authority;
+mod instants;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ pub use self::authority::{
     Admin, Admins, Applied, Change, ChangeRequest, Changed, DryRun, Effects, LogEntry, LogPage,
     MissingDevice, Recovered, RecoveryRequest, RoomEffects, Why, WhyAccess, WhyLink,
 };
+pub use self::instants::{Instant, InstantAgent, Instants};
 use super::time::Time;
 
 /// Something with an id and a display name.
@@ -264,6 +266,8 @@ pub struct RoomStatus {
     pub digest: ObjectId,
     /// `complete`, or how far reconciliation is.
     pub sync: String,
+    /// `room`, or `instant` for instant messages.
+    pub kind: String,
 }
 
 /// Something an admin should look at.

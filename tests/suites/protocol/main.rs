@@ -19,6 +19,7 @@ mod fuzz_findings;
 mod garbage;
 mod ghost_post;
 mod history;
+mod instants;
 mod joining;
 mod mending;
 mod old_copy;
