@@ -8,9 +8,10 @@ use conclave_node::api::client::Client;
 
 use crate::commands::{
     admin::AdminCommand, agent::AgentCommand, backup::BackupArgs, backup::RestoreArgs,
-    history::HistoryArgs, init::InitArgs, join::JoinArgs, log::LogArgs, ratify::RatifyArgs,
-    recover::RecoverArgs, room::RoomCommand, send::SendArgs, shell::CompletionsArgs,
-    tail::TailArgs, unit::GroupCommand, unit::UnitCommand, up::UpArgs, why::WhyArgs,
+    history::HistoryArgs, im::ImArgs, init::InitArgs, join::JoinArgs, log::LogArgs,
+    ratify::RatifyArgs, recover::RecoverArgs, room::RoomCommand, send::SendArgs,
+    shell::CompletionsArgs, tail::TailArgs, unit::GroupCommand, unit::UnitCommand, up::UpArgs,
+    why::WhyArgs,
 };
 use crate::devnet::DevnetArgs;
 use crate::error::CliError;
@@ -84,6 +85,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Room(RoomCommand),
     Send(SendArgs),
+    Im(ImArgs),
     History(HistoryArgs),
     Tail(TailArgs),
     Log(LogArgs),
@@ -214,6 +216,11 @@ mod tests {
             assert!(arguments.global.json, "{text}");
             let Command::Send(send) = arguments.command else { panic!("another command") };
             assert_eq!(send.text, text);
+            let line = ["im", "bob", "carol", text, "--json"];
+            let arguments = parsed(&line).expect("valid");
+            assert!(arguments.global.json, "{text}");
+            let Command::Im(im) = arguments.command else { panic!("another command") };
+            assert_eq!(im.words, ["bob", "carol", text]);
         }
     }
 

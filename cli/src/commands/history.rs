@@ -26,8 +26,18 @@ pub(crate) struct HistoryArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> Result<(), CliError> {
-    let client = context.client()?;
-    let page = newest(&client, &args.room, args.limit, args.before.as_deref()).await?;
+    show(context, &context.client()?, &args.room, args.limit, args.before.as_deref()).await
+}
+
+/// Shows the newest `limit` messages before `before`; to the end, and the room is read.
+pub(crate) async fn show(
+    context: &Context,
+    client: &Client,
+    room: &str,
+    limit: usize,
+    before: Option<&str>,
+) -> Result<(), CliError> {
+    let page = newest(client, room, limit, before).await?;
     context.out.show(&page, |page| {
         if page.messages.is_empty() {
             return "No messages.".to_owned();
@@ -40,8 +50,8 @@ pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> Result<(), Cli
         lines.join("\n")
     })?;
     // What was asked for has been shown; a node whose disk is full can only read.
-    if args.before.is_none()
-        && let Err(problem) = client.mark_read(&args.room).await
+    if before.is_none()
+        && let Err(problem) = client.mark_read(room).await
     {
         let why = escape::line(&problem.message).into_owned();
         context.out.note(&format!("The room is not marked as read: {why}."));

@@ -5,6 +5,7 @@ pub(crate) mod agent;
 pub(crate) mod backup;
 mod change;
 pub(crate) mod history;
+pub(crate) mod im;
 pub(crate) mod init;
 pub(crate) mod join;
 pub(crate) mod log;
@@ -41,6 +42,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
         Command::Admin(command) => admin::run(context, command).await,
         Command::Room(command) => room::run(context, command).await,
         Command::Send(args) => send::run(context, &args).await,
+        Command::Im(args) => im::run(context, &args).await,
         Command::History(args) => history::run(context, &args).await,
         Command::Tail(args) => tail::run(context, &args).await,
         Command::Log(args) => log::run(context, &args).await,
