@@ -17,6 +17,7 @@ mod formats;
 mod four_homes;
 mod frozen;
 mod garbage;
+mod instants;
 mod joining;
 mod json_shapes;
 mod kill_nine;
