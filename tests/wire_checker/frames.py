@@ -11,7 +11,7 @@ SCOPE = Choice(
 BOUND = Struct(height=U64, id=ID)
 PART = Struct(upper=BOUND, count=U64, fingerprint=ID)
 SUMMARY = Struct(room=ID, count=U64, fingerprint=ID)
-INSTANT = Struct(agents=AgentList(), summary=SUMMARY, waiting=Maybe(SUMMARY))
+INSTANT = Struct(agents=AgentList(), waiting=Maybe(SUMMARY), summary=SUMMARY)
 ADMIN = Struct(device=ID, addresses=List(TEXT))
 STATES = ("waiting", "admitted", "refused", "unknown", "busy")
 STATE = Choice(**{word: (number, Struct()) for number, word in enumerate(STATES)})
@@ -46,7 +46,7 @@ RESPONSES = {
     "join referral": (7, Struct(company=ID, name=TEXT, admins=List(ADMIN))),
     "join": (8, Struct(answer=STATE)),
     "join proof": (9, Struct(signature=SIG)),
-    "instants": (10, Struct(rooms=List(INSTANT), next=Maybe(ID))),
+    "instants": (10, Struct(next=Maybe(ID), rooms=List(INSTANT))),
 }
 FRAMES = {"request": REQUESTS, "response": RESPONSES}
 MOST = {

@@ -93,12 +93,12 @@ pub struct InstantSummary {
     /// Its agents.
     #[n(0)]
     pub agents: InstantAgents,
-    /// How much is held of it.
+    /// What waits there, if anything does. Not the last, which would be left out if there is none.
     #[n(1)]
-    pub summary: RoomSummary,
-    /// What waits there, if anything does.
-    #[n(2)]
     pub waiting: Option<RoomSummary>,
+    /// How much is held of it.
+    #[n(2)]
+    pub summary: RoomSummary,
 }
 
 /// Signed bytes inside a frame.
@@ -373,12 +373,13 @@ pub enum Response {
     /// To [`Request::Instants`].
     #[n(10)]
     Instants {
-        /// By id, ascending; at most [`crate::limits::INSTANTS_TOLD_PER_PEER_MAX`].
+        /// The id with which the next ones begin. Not the last, which would be left out if there
+        /// is none.
         #[n(0)]
-        rooms: Vec<InstantSummary>,
-        /// The id with which the next ones begin.
-        #[n(1)]
         next: Option<RoomId>,
+        /// By id, ascending; at most [`crate::limits::INSTANTS_TOLD_PER_PEER_MAX`].
+        #[n(1)]
+        rooms: Vec<InstantSummary>,
     },
 }
 
