@@ -150,7 +150,7 @@ fn it_reaches_members_whom_the_author_does_not_meet() {
 }
 
 #[test]
-fn every_device_of_an_agent_has_its_instant_messages() {
+fn the_same_agents_have_the_same_conversation_whoever_opens_it() {
     let (mut w, nodes) = company(4, &["alice", "bob"]);
     let (alice, bob) = (nodes[0], nodes[1]);
     let room = say(&mut w, bob, &["alice"], "hello");
@@ -508,4 +508,30 @@ fn a_new_device_gets_more_rooms_than_one_answer_names() {
     w.until("all of them", 20_000, |w| instants(w, carol).len() == rooms.len());
     w.agree();
     assert!(instants(&w, carol).iter().all(|view| view.unread == 1));
+}
+
+#[test]
+fn an_old_copy_that_has_forgotten_a_conversation_uses_no_number_twice() {
+    let (mut w, nodes) = company(16, &["alice", "bob", "carol"]);
+    let (alice, bob, carol) = (nodes[0], nodes[1], nodes[2]);
+    let copy = w.disk(alice).durable();
+    let room = say(&mut w, alice, &["bob"], "forgotten");
+    w.agree();
+    w.crash(alice);
+    w.crash(bob);
+    w.restore(alice, copy);
+    w.start(alice);
+    w.connect(alice, carol);
+    w.until("no copy any more", 20_000, |w| !w.node(alice).copied);
+    assert!(instants(&w, alice).is_empty());
+    // Bob, who alone knows, is away. The world watches that no place is used twice.
+    assert_eq!(say(&mut w, alice, &["bob"], "after"), room);
+    w.start(bob);
+    w.connect_all();
+    w.agree();
+    for id in [alice, bob] {
+        let mut texts = w.texts(id, &room);
+        texts.sort();
+        assert_eq!(texts, ["after", "forgotten"]);
+    }
 }
