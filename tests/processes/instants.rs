@@ -77,6 +77,10 @@ fn an_instant_message_reaches_an_agent_at_once_and_nobody_else() {
 #[test]
 fn who_was_away_gets_it_from_another_and_keeps_it() {
     let Company { mut alice, mut bob, mut carol, lab: _lab } = company();
+    // They have to find each other again when alice is gone.
+    for node in [&mut bob, &mut carol] {
+        node.keep_port();
+    }
     carol.stop();
     let sent = bob.ok(&["im", "alice", "carol", "meeting at ten"]);
     let room = sent["room"]["id"].as_str().expect("an id").to_owned();
