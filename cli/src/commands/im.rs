@@ -38,7 +38,7 @@ pub(crate) async fn run(context: &Context, args: &ImArgs) -> Result<(), CliError
     };
     let (agents, text) =
         if before.is_empty() { (std::slice::from_ref(last), None) } else { (before, Some(last)) };
-    let agents = agents.iter().map(|agent| named(agent)).collect::<Result<Vec<_>, _>>()?;
+    let agents = agents.iter().map(named).collect::<Result<Vec<_>, _>>()?;
     if let Some(text) = text {
         // What cannot be sent opens nothing.
         send::check(text)?;
