@@ -216,12 +216,19 @@ mod tests {
             assert!(arguments.global.json, "{text}");
             let Command::Send(send) = arguments.command else { panic!("another command") };
             assert_eq!(send.text, text);
-            let line = ["im", "bob", "carol", text, "--json"];
-            let arguments = parsed(&line).expect("valid");
-            assert!(arguments.global.json, "{text}");
-            let Command::Im(im) = arguments.command else { panic!("another command") };
-            assert_eq!(im.words, ["bob", "carol", text]);
         }
+        // Among several words a flag is a flag.
+        for line in [&["im", "bob", "-", "--json"][..], &["im", "--json", "bob", "--", "-"]] {
+            let arguments = parsed(line).expect("valid");
+            assert!(arguments.global.json, "{line:?}");
+            let Command::Im(im) = arguments.command else { panic!("another command") };
+            assert_eq!(im.words, ["bob", "-"]);
+        }
+        let Command::Im(im) = parsed(&["im", "bob", "--", "--> there"]).expect("valid").command
+        else {
+            panic!("another command");
+        };
+        assert_eq!(im.words, ["bob", "--> there"]);
     }
 
     #[test]

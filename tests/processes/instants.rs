@@ -112,6 +112,6 @@ fn what_cannot_be_said_says_why() {
     let ran = alice.json_with_input(&["im", "bob", "-"], b"one\n\ntwo\n");
     assert_eq!(ran.documents().len(), 2);
     assert_eq!(texts(&alice.ok(&["im", "bob"])), ["one", "two"]);
-    alice.ok(&["im", "bob", "--> three"]);
+    alice.ok(&["im", "bob", "--", "--> three"]);
     assert_eq!(texts(&alice.ok(&["im", "bob"])).len(), 3);
 }

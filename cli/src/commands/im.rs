@@ -27,8 +27,8 @@ const SHOWN: usize = 50;
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ImArgs {
-    /// Agents, and then the text
-    #[arg(value_name = "AGENT… TEXT", allow_hyphen_values = true)]
+    /// Agents, and then the text; one that begins with a hyphen stands behind `--`
+    #[arg(value_name = "AGENT… TEXT")]
     pub(crate) words: Vec<OsString>,
 }
 
