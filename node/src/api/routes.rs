@@ -2,6 +2,7 @@
 
 mod audit;
 mod changes;
+pub(in crate::api) mod instants;
 mod links;
 pub(super) mod marks;
 mod people;
@@ -63,6 +64,7 @@ pub(super) fn described() -> ApiRouter {
         .routes(routes!(metrics::metrics))
         .merge(changes::router())
         .merge(audit::router())
+        .merge(instants::router())
         .merge(links::router())
         .merge(marks::router())
         .merge(people::router())
