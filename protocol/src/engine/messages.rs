@@ -8,7 +8,7 @@ use super::io::{Effect, Event, GossipToken, GossipVerdict};
 use crate::envelope::{Envelope, EnvelopeKind};
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic};
 use crate::limits::{
-    HOLD_MS_MAX, NEWS_AGE_MS_MAX, REVOCATIONS_PUSHED_MAX, UNACKNOWLEDGED_BYTES_PER_ROOM_MAX,
+    HOLD_MS_MAX, REVOCATIONS_PUSHED_MAX, UNACKNOWLEDGED_BYTES_PER_ROOM_MAX,
     UNACKNOWLEDGED_PER_ROOM_MAX,
 };
 use crate::room::{WaitFor, Waiting, is_ahead};
@@ -520,11 +520,6 @@ impl Engine {
             let live = self.is_news(view.time);
             self.emit(Effect::Event(Event::Message(view, live)));
         }
-    }
-
-    /// Whether what claims to have been written then was written a moment ago.
-    pub(super) fn is_news(&self, claimed: Timestamp) -> bool {
-        self.now.ms_since(claimed).max(claimed.ms_since(self.now)) <= NEWS_AGE_MS_MAX
     }
 
     /// The state of a visible message may have changed.
