@@ -1,9 +1,7 @@
 // All agents: a list to filter.
 
 import { h } from '../dom.js';
-import { name } from '../text.js';
-import { link } from '../router.js';
-import { allAdmins, directory, listView, quiet, several, shortId, unitName } from './core.js';
+import { allAdmins, directory, listView, quiet, several, shortId, tag, toAgent, unitName } from './core.js';
 
 const kept = { filter: '', which: 'active' };
 
@@ -17,9 +15,9 @@ export const show = (place) => listView(place, {
   row: (agent, { admins }) => {
     const ranks = admins.filter((admin) => admin.in_force && admin.agent.id === agent.id).map((admin) => admin.rank);
     return { key: agent.id, class: !agent.active && 'is-off', cells: [
-      h('span', null, h('a', { href: link('admin', 'agents', agent.id) }, name(agent)),
-        ranks.length > 0 && h('span', { class: 'admin-tag' }, `admin, rank ${Math.min(...ranks)}`),
-        !agent.active && h('span', { class: 'admin-tag' }, 'dismissed')),
+      h('span', null, toAgent(agent),
+        ranks.length > 0 && tag(`admin, rank ${Math.min(...ranks)}`),
+        !agent.active && tag('dismissed')),
       agent.units.length ? several(agent.units.map(unitName), 4) : quiet('in no unit'),
       agent.devices.length ? several(agent.devices.map(shortId), 3) : quiet('none')] };
   },

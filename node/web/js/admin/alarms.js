@@ -3,7 +3,7 @@
 import { h, button, icon } from '../dom.js';
 import { plain } from '../text.js';
 import { link } from '../router.js';
-import { directory, heading, live, status } from './core.js';
+import { directory, heading, hint, live, section, status } from './core.js';
 import { objects } from './effects.js';
 import { revoke } from './revoke.js';
 
@@ -24,17 +24,17 @@ export function show(place, { me }) {
 }
 
 function body({ alarms, troubles, agents }, me) {
-  if (!alarms.length && !troubles.length) return h('p', { class: 'admin-empty' }, icon('check'), ' Nothing needs attention.');
+  if (!alarms.length && !troubles.length) return hint(icon('check'), ' Nothing needs attention.');
   return [
-    troubles.length > 0 && h('section', null, h('h2', null, 'This node'), h('ul', { class: 'admin-cards' }, troubles.map((text) => h('li', { class: 'admin-card problem' }, plain(text))))),
-    alarms.length > 0 && h('section', null, h('h2', null, 'The company'), h('ul', { class: 'admin-cards' }, alarms.map((alarm) => alarmCard(alarm, agents, me)))),
+    troubles.length > 0 && section('This node', h('ul', null, troubles.map((text) => h('li', { class: 'problem' }, plain(text))))),
+    alarms.length > 0 && section('The company', h('ul', null, alarms.map((alarm) => alarmCard(alarm, agents, me)))),
   ];
 }
 
 function alarmCard(alarm, agents, me) {
   const owners = me.may.includes('agents')
     ? agents.flatMap((agent) => agent.devices.filter((device) => alarm.message.includes(device.slice(0, 12))).map((device) => ({ agent, device }))) : [];
-  return h('li', { class: 'admin-card notice', 'data-row': alarm.objects.join() },
+  return h('li', { class: 'notice', 'data-row': alarm.objects.join() },
     h('h3', null, icon('warning'), ' ', ALARMS[alarm.kind] ?? alarm.kind),
     h('p', null, plain(alarm.message)),
     alarm.objects.length > 0 && h('p', null, 'In the Audit: ', objects(alarm.objects)),

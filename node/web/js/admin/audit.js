@@ -2,9 +2,9 @@
 
 import { get } from '../api.js';
 import { h, button } from '../dom.js';
-import { name, plain, count } from '../text.js';
+import { plain, count } from '../text.js';
 import { go, link } from '../router.js';
-import { choice, directory, filterField, heading, hint, live, quiet, shortId, table } from './core.js';
+import { choice, directory, filterField, heading, hint, live, quiet, shortId, small, table, toAgent } from './core.js';
 import { objects } from './effects.js';
 import { restore } from './revoke.js';
 import { whyObject } from './why.js';
@@ -24,16 +24,15 @@ export function show(place, { id }) {
   const search = filterField('Search in what it says', filters.text, (text) => { clearTimeout(typing); typing = setTimeout(filter('text'), 200, text); });
   const tools = h('div', { class: 'admin-tools', role: 'search' }, search,
     choice('Kind', [['', 'All kinds'], ...KINDS.map((kind) => [kind, kind])], filters.kind, filter('kind')),
-    choice('State', [['', 'Counts or void'], ['counts', 'Counts'], ['void', 'Void']], filters.state, filter('state')));
+    choice('State', [['', 'Counts or void'], ['counts', 'counts'], ['void', 'void']], filters.state, filter('state')));
   directory().then(({ agents }) => tools.append(choice('Signed by', [['', 'Signed by anyone'], ...agents.map((agent) => [agent.id, plain(agent.name)])], filters.agent, filter('agent'))), () => {});
-  place.append(heading('Audit'), hint('Everything that was signed, newest first. Clocks do not decide here: the height says in which order one thing follows from another.'), tools, view.region);
+  place.append(heading('Audit'), hint('What was signed, newest first. No clock counts here: what has the greater height came later, or apart.'), tools, view.region);
 
   function body(page) {
-    const before = (pages.length - 1) * PAGE;
-    return [h('p', { class: 'hint', role: 'status' }, page.objects.length < page.total && `${before + 1} to ${before + page.objects.length} of `, count(page.total, 'entry', 'entries')),
+    return [hint(page.objects.length < page.total && `${page.objects.length} of `, count(page.total, 'entry', 'entries')),
       table('Audit trail', ['What', 'Signed by', 'Height', 'State', 'Id'], page.objects.map(line), 'Nothing fits.'),
-      h('div', { class: 'admin-line' }, pages.length > 1 && button('Newer', () => turn(pages.slice(0, -1))),
-        before + page.objects.length < page.total && button('Older', () => turn([...pages, page.next])))];
+      h('div', { class: 'admin-actions' }, pages.length > 1 && button('Newer', () => turn(pages.slice(0, -1))),
+        page.more && button('Older', () => turn([...pages, page.next])))];
   }
 
   if (id) whyObject(id).then(() => { if (location.hash === link('admin', 'audit', id)) go('admin', 'audit'); });
@@ -44,10 +43,10 @@ function line(entry) {
   const isVoid = entry.state === 'void';
   return { key: entry.id, class: isVoid && 'is-off', cells: [
     h('span', null, h('a', { href: link('admin', 'audit', entry.id) }, plain(entry.text)), quiet(` ${entry.kind}`)),
-    h('span', null, entry.agent ? h('a', { href: link('admin', 'agents', entry.agent.id) }, name(entry.agent)) : entry.rank === 0 ? 'the root key' : shortId(entry.author),
+    h('span', null, entry.agent ? toAgent(entry.agent) : entry.rank === 0 ? 'the root key' : shortId(entry.author),
       entry.rank > 0 && quiet(` rank ${entry.rank}`)),
     String(entry.height),
     isVoid ? h('span', null, h('span', { class: 'loses' }, 'void'), entry.cut_by.length > 0 && [', cut by ', objects(entry.cut_by)],
-      entry.ratify && [' ', button('Restore', () => restore(entry.ratify, entry.text), { class: 'quiet', 'aria-label': `Restore: ${plain(entry.text)}` })]) : 'counts',
+      entry.ratify && [' ', small('Restore', () => restore(entry.ratify, entry.text), `Restore: ${plain(entry.text)}`)]) : 'counts',
     shortId(entry.id)] };
 }

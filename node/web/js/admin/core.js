@@ -1,52 +1,25 @@
 // What all admin views share: who is who, regions that follow the node's news, and how a view
 // keeps the place of the keyboard while it is drawn anew.
 
-import { get, events, Problem } from '../api.js';
-import { h, append, button, dialog, problemBox } from '../dom.js';
+import { get, events } from '../api.js';
+import { h, button, dialog, fill, problemBox } from '../dom.js';
+import { principalParts } from '../principal.js';
 import { count, name } from '../text.js';
+import { link } from '../router.js';
 
-/** Units in the order in which they are shown. */
-export const UNIT_KINDS = ['department', 'group', 'role'];
-/** The kinds as people read them. */
-export const KIND_WORDS = { department: 'Department', group: 'Group', role: 'Role', agent: 'Agent' };
-
-const known = new Map();
-
-/** Reads `path` once until the node tells of a change of the control log. */
-function remembered(path, params) {
-  const key = path + JSON.stringify(params ?? {});
-  if (!known.has(key)) {
-    const answer = get(path, params);
-    answer.catch(() => known.get(key) === answer && known.delete(key));
-    known.set(key, answer);
-  }
-  return known.get(key);
-}
-for (const kind of ['control', 'reset', 'connection']) events.on(kind, () => known.clear());
-
-/** Forgets what was read: this page has just changed something. */
-export const forget = () => known.clear();
-
-/** `group:Support/Front Line` in its parts. */
-export function parts(label) {
-  const colon = label.indexOf(':');
-  const kind = label.slice(0, colon);
-  const path = label.slice(colon + 1);
-  const slash = kind === 'group' ? path.indexOf('/') : -1;
-  return { kind, path, parent: slash < 0 ? null : path.slice(0, slash), own: path.slice(slash + 1) };
-}
-
-/** All units and agents: `{units: [{id, unit, kind, path, parent, own}], agents: […]}`. */
+/** All units and agents: `{units: [{id, unit, kind, word, path, own}], agents: […]}`; `own` is the last part of `path`. */
 export async function directory() {
-  const [agents, ...kinds] = await Promise.all([
-    remembered('/v1/agents'), ...UNIT_KINDS.map((kind) => remembered('/v1/units', { kind }))]);
-  const units = kinds.flatMap((answer) => answer.units.map((unit) => ({ ...unit, ...parts(unit.unit) })));
+  const [{ agents }, ...kinds] = await Promise.all([get('/v1/agents'), ...['department', 'group', 'role'].map((kind) => get('/v1/units', { kind }))]);
+  const units = kinds.flatMap((answer) => answer.units.map((unit) => {
+    const { kind, word, name: path } = principalParts(unit.unit);
+    return { ...unit, kind, word, path, own: path.slice(path.indexOf('/') + 1) };
+  }));
   for (const unit of units) ids.set(unit.unit, unit.id);
-  for (const agent of agents.agents) ids.set(`agent:${agent.name}`, agent.id);
-  return { units, agents: agents.agents };
+  for (const agent of agents) ids.set(`agent:${agent.name}`, agent.id);
+  return { units, agents };
 }
-export const allRooms = async () => (await remembered('/v1/rooms', { all: true })).rooms;
-export const allAdmins = async () => (await remembered('/v1/admins')).admins;
+export const allRooms = async () => (await get('/v1/rooms', { all: true })).rooms;
+export const allAdmins = async () => (await get('/v1/admins')).admins;
 /** The state of the node, as it is now. */
 export const status = () => get('/v1/status');
 
@@ -59,26 +32,28 @@ export const hint = (...content) => h('p', { class: 'hint' }, content);
 /** A unit or other principal by its full name: its kind in quiet letters, then the name. */
 export function unitName(label) {
   if (label === 'role:Agent') return h('span', null, 'Everybody', quiet(' (role:Agent)'));
-  const { kind, path } = parts(label);
-  return h('span', null, quiet(KIND_WORDS[kind] ?? kind, ' '), name({ id: ids.get(label), name: path }));
+  const parts = principalParts(label);
+  return h('span', null, quiet(parts.word, ' '), name({ id: ids.get(label), name: parts.name }));
 }
+
+/** What an entry is besides its name. */
+export const tag = (text, kind = '') => h('span', { class: `admin-tag ${kind}` }, text);
+/** The pages of an agent and of a room. */
+export const toAgent = (agent) => h('a', { href: link('admin', 'agents', agent.id) }, name(agent));
+export const toRoom = (room) => h('a', { href: link('admin', 'rooms', room.id) }, name(room));
+/** A small button of a row; `label` is its whole name. */
+export const small = (content, act, label, props) => button(content, act, { class: 'quiet', 'aria-label': label, ...props });
 
 /** The start of an id; the whole of it is its title. */
 export const shortId = (id) => h('code', { title: id }, id.slice(0, 12));
 
-/** Whether this device may `right` there; `label` is the unit it is about, if any. */
-export function allowed(me, right, label) {
-  if (!me || !me.may.includes(right)) return false;
-  if (!me.scope || !label) return true;
-  const { kind, parent, path } = parts(label);
-  const scope = parts(me.scope).path;
-  return kind === 'department' ? path === scope : kind === 'group' && parent === scope;
-}
+/** Whether this device may change `right`; `label` is the unit it is about, if any. */
+export const allowed = (me, right, label) => me.may.includes(right) && (!me.scope || !label
+  || label === me.scope || label.startsWith(`${me.scope.replace('department', 'group')}/`));
 
 /** Which control has the keyboard, so that it can be found after a redraw. */
 function placeOf(node) {
-  const row = node.closest('[data-row]')?.dataset.row ?? '';
-  return [row, node.tagName, node.getAttribute('aria-label') ?? node.textContent].join('\n');
+  return [node.closest('[data-row]')?.dataset.row, node.tagName, node.getAttribute('aria-label') ?? node.textContent].join('\n');
 }
 
 function focusAt(region, place) {
@@ -89,20 +64,17 @@ function focusAt(region, place) {
 }
 
 /** Replaces the children of a region; the keyboard stays where it was. */
-export function refill(region, ...children) {
-  const active = region.contains(document.activeElement) && document.activeElement !== region
-    ? placeOf(document.activeElement) : null;
-  region.replaceChildren();
-  append(region, children);
+function refill(region, ...children) {
+  const active = region.contains(document.activeElement) && placeOf(document.activeElement);
+  fill(region, children);
   if (active) focusAt(region, active);
 }
 
 /** A dialog after which the keyboard is where it was, although the view may have been redrawn. */
-export async function ask(title, build, props) {
-  const before = document.activeElement && document.activeElement !== document.body ? placeOf(document.activeElement) : null;
-  const answer = await dialog(title, build, { class: 'admin-dialog', ...props });
-  const lost = !document.activeElement?.isConnected || document.activeElement === document.body;
-  if (before && lost) setTimeout(() => focusAt(document.querySelector('.admin') ?? document.body, before), 0);
+export async function ask(title, build) {
+  const before = placeOf(document.activeElement);
+  const answer = await dialog(title, build, { class: 'admin-dialog wide' });
+  if (document.activeElement === document.body) setTimeout(() => focusAt(document, before));
   return answer;
 }
 
@@ -112,54 +84,42 @@ export async function ask(title, build, props) {
  */
 export function live(read, render, kinds = ['control']) {
   const region = h('div', { 'aria-busy': 'true' }, hint('Reading…'));
-  let ended = false;
-  let busy = false;
-  let again = false;
+  let [busy, again, ended] = [false, false, false];
   let shown;
   let data;
-  const redraw = () => { if (shown !== undefined) refill(region, render(data)); };
-  async function once() {
+  const redraw = () => { if (shown) refill(region, render(data)); };
+  async function refresh() {
+    if (busy) { again = true; return; }
+    busy = true;
     try {
       const now = await read();
       const text = JSON.stringify(now);
-      if (ended || text === shown) return;
-      [data, shown] = [now, text];
-      redraw();
+      if (!ended && text !== shown) {
+        [data, shown] = [now, text];
+        redraw();
+      }
     } catch (problem) {
-      if (!(problem instanceof Problem)) console.error(problem);
       // What is shown is better than nothing while the node is away; the page says that it is.
-      if (ended || (problem.status === 0 && shown !== undefined)) return;
-      shown = undefined;
-      refill(region, problemBox(problem), button('Try again', refresh));
+      if (!ended && !(problem.status === 0 && shown)) {
+        shown = '';
+        refill(region, problemBox(problem), button('Try again', refresh));
+      }
     }
-  }
-  async function refresh() {
-    again = true;
-    if (busy) return;
-    busy = true;
-    while (again && !ended) {
-      again = false;
-      await once();
-    }
-    busy = false;
     region.removeAttribute('aria-busy');
+    busy = false;
+    if (again && !ended) { again = false; refresh(); }
   }
   const listening = [...kinds, 'reset', 'changed-here'].map((kind) => events.on(kind, refresh));
   listening.push(events.on('connection', (state) => state === 'open' && refresh()));
-  const end = () => { ended = true; for (const stop of listening) stop(); };
   refresh();
-  return { region, refresh, redraw, end };
+  return { region, refresh, redraw, end: () => { ended = true; for (const stop of listening) stop(); } };
 }
 
 /** The heading of a view, with what can be done in it. */
-export function heading(title, ...actions) {
-  return h('header', { class: 'admin-head' }, h('h1', { tabindex: '-1' }, title), h('div', { class: 'admin-actions' }, actions));
-}
+export const heading = (title, ...actions) => h('header', { class: 'admin-head' }, h('h1', { tabindex: '-1' }, title), h('div', { class: 'admin-actions' }, actions));
+export const section = (title, ...content) => h('section', null, h('h2', null, title), content);
 
-/**
- * A table. `columns` are headings, `rows` are `{key, cells, class}`; on a narrow screen each cell
- * shows its heading beside it.
- */
+/** A table: `rows` are `{key, cells, class}`. On a narrow screen each cell shows its heading beside it. */
 export function table(caption, columns, rows, empty) {
   if (!rows.length) return hint(empty);
   const cell = (content, at) => h(at ? 'td' : 'th', { 'data-label': columns[at], scope: at ? null : 'row' }, content);
@@ -170,16 +130,15 @@ export function table(caption, columns, rows, empty) {
 
 /** A list of things, the first ones shown, the rest on demand. */
 export function several(things, shown = 12) {
-  const list = (some) => some.map((thing, at) => [at > 0 && ', ', thing]);
-  if (things.length <= shown) return list(things);
-  return [list(things.slice(0, shown)), ' ',
-    h('details', { class: 'admin-more' }, h('summary', null, `and ${things.length - shown} more`), list(things.slice(shown)))];
+  const list = (from, to) => things.slice(from, to).map((thing, at) => [at > 0 && ', ', thing]);
+  return [list(0, shown), things.length > shown && [' ',
+    h('details', { class: 'admin-more' }, h('summary', null, `and ${things.length - shown} more`), ' ', list(shown))]];
 }
 
 /** A search field over a list; calls `changed(text)` as one types. */
 export function filterField(label, value, changed) {
   return h('input', { type: 'search', placeholder: label, 'aria-label': label, value,
-    spellcheck: 'false', autocomplete: 'off', on: { input: (event) => changed(event.target.value.trim().toLowerCase()) } });
+    spellcheck: 'false', on: { input: (event) => changed(event.target.value.trim().toLowerCase()) } });
 }
 
 /** A choice of one value; the first option is shown at first unless another is `value`. */
@@ -196,7 +155,7 @@ export function listView(place, { title, about, noun, label, states, read, list,
   const body = (data) => {
     const all = list(data).filter((thing) => kept.which === 'all' || thing.active === (kept.which === 'active'));
     const fits = all.filter((thing) => text(thing).toLowerCase().includes(kept.filter));
-    return [h('p', { class: 'hint', role: 'status' }, fits.length < all.length && `${fits.length} of `, count(all.length, noun)),
+    return [hint(fits.length < all.length && `${fits.length} of `, count(all.length, noun)),
       table(title, columns, fits.map((thing) => row(thing, data)), all.length ? `No ${noun} fits.` : empty)];
   };
   const view = live(read, body);

@@ -5,76 +5,65 @@ import { h, button, icon } from '../dom.js';
 import { name, plain, count } from '../text.js';
 import { heading, hint, live, quiet, shortId } from './core.js';
 import { change } from './change.js';
-import { pick, unitOptions } from './forms.js';
+import { pick, textField, unitOptions } from './forms.js';
 
 /** Shows the view. */
 export function show(place) {
   const view = live(async () => (await get('/v1/agent-requests')).requests, body, ['join_requests', 'control']);
   place.append(heading('Requests'),
-    hint('Computers that ask to be let in. Compare the safety code with the newcomer, by phone or in person: it proves that nobody stands between your two computers.'),
-    view.region);
-  const ticking = setInterval(() => tick(place), 1000);
+    hint('Compare the safety code with the newcomer, by phone or in person: it proves that nobody stands between your two computers.'), view.region);
+  const ticking = setInterval(() => { for (const node of place.querySelectorAll('[data-expires]')) node.textContent = remaining(node.dataset.expires); }, 1000);
   return () => { clearInterval(ticking); view.end(); };
 }
 
-function body(requests) {
-  if (!requests.length) return h('p', { class: 'admin-empty' }, 'Nobody asks to be let in. A newcomer runs ', h('code', null, 'conclave join --as NAME'), '; the request then appears here by itself.');
-  return h('ul', { class: 'admin-requests' }, requests.map((request) => h('li', { 'data-row': request.device, class: 'admin-card' },
-    h('div', null, h('h2', null, name(request, request.name_note)), h('p', { class: 'quiet-text' }, 'Device ', shortId(request.device), '. ', left(request.expires)), doubts(request)),
-    h('div', { class: 'admin-code-box' }, quiet('Safety code'), h('span', { class: 'admin-code' }, plain(request.code))),
-    h('div', { class: 'admin-actions' }, button([icon('check'), 'Let in'], () => letIn(request), { class: 'primary', 'aria-label': `Let ${plain(request.name)} in` })))));
-}
+const body = (requests) => requests.length ? h('ul', null, requests.map((request) => h('li', { 'data-row': request.device, class: 'admin-card' },
+  h('div', null, h('h2', null, name(request, request.name_note)), h('p', null, quiet('Device ', shortId(request.device), '. ',
+    h('span', { data: { expires: request.expires } }, remaining(request.expires)))), doubts(request)),
+  code('Safety code', request), button([icon('check'), 'Let in'], () => letIn(request), { class: 'primary', 'aria-label': `Let ${plain(request.name)} in` }))))
+  : hint('Nobody asks to be let in. A newcomer runs ', h('code', null, 'conclave join --as NAME'), '; the request then appears here by itself.');
+
+const code = (title, request) => h('p', { class: 'admin-code' }, quiet(title), h('b', null, plain(request.code)));
 
 const doubts = (request) => [
-  request.name_taken && h('p', { class: 'notice' }, 'An agent of this name exists already. The newcomer would be shown with a suffix. If this is a second device of the same person, they confirm it on their first one.'),
-  request.name_note && h('p', { class: 'notice' }, `Look at the name twice: ${request.name_note}.`),
+  request.name_taken && h('p', { class: 'notice' }, 'An agent of this name exists already. Ask the newcomer to join under another one.'),
+  request.name_note && h('p', { class: 'notice' }, `Look at the name twice: ${request.name_note}`),
 ];
-
-const left = (expires) => h('span', { class: 'admin-left', data: { expires } }, remaining(expires));
 
 function remaining(expires) {
   const seconds = Math.round((new Date(expires) - Date.now()) / 1000);
-  if (seconds <= 0) return 'Lapsed; a new one comes with a new code.';
-  return seconds >= 60 ? `Lapses in ${count(Math.ceil(seconds / 60), 'minute')}.` : `Lapses in ${count(seconds, 'second')}.`;
-}
-
-function tick(place) {
-  for (const node of place.querySelectorAll('.admin-left')) {
-    const text = remaining(node.dataset.expires);
-    if (node.textContent !== text) node.textContent = text;
-  }
+  if (seconds <= 0) return 'Lapsed; the newcomer asks again with a new code.';
+  return `Lapses in ${seconds >= 60 ? count(Math.ceil(seconds / 60), 'minute') : count(seconds, 'second')}.`;
 }
 
 /** Only letters and digits count; case does not. */
-const letters = (code) => code.toUpperCase().replace(/[^A-Z0-9]/gu, '');
+const letters = (text) => text.toUpperCase().replace(/[^A-Z0-9]/gu, '');
 
+/** The code has to be typed, so that nobody says yes without having asked for it. */
 async function letIn(request) {
   const options = await unitOptions();
   const who = plain(request.name);
-  let picker;
-  let input;
-  const verdict = h('p', { class: 'hint', id: 'code-verdict', role: 'status' });
   const whole = letters(request.code);
-  const compare = (update) => {
-    const typed = letters(input.value);
+  const verdict = h('p', { role: 'status' });
+  let picker;
+  let field;
+  const compare = () => {
+    const typed = letters(field.text());
     const differs = !whole.startsWith(typed);
-    input.setAttribute('aria-invalid', String(differs));
-    verdict.className = differs ? 'loses' : typed === whole ? 'gains' : 'hint';
-    verdict.textContent = differs
-      ? 'The codes differ. If it was not a slip of the pen, don’t let this computer in: somebody may stand between you.'
+    field.input.setAttribute('aria-invalid', String(differs));
+    verdict.className = differs ? 'loses' : 'gains';
+    verdict.textContent = differs ? 'The codes differ. If it was no slip, don’t let this computer in: somebody may stand between you.'
       : typed === whole ? 'The codes are the same.' : '';
-    update();
   };
   return change({
-    title: `Let ${who} in`, yes: `Let ${who} in`, preview: false,
-    intro: [doubts(request), h('div', { class: 'admin-code-box' }, quiet('This computer shows'), h('span', { class: 'admin-code' }, plain(request.code)))],
+    title: `Let ${who} in`, yes: `Let ${who} in`, preview: false, intro: [doubts(request), code('This computer shows', request)],
     fields: (update) => {
-      input = h('input', { type: 'text', id: 'safety-code', class: 'admin-code-input', placeholder: 'XXXX-XXXX', maxlength: '16', autocomplete: 'off', spellcheck: 'false',
-        autofocus: true, 'aria-describedby': 'code-verdict', on: { input: () => compare(update) } });
+      field = textField(`Type the code on ${who}’s screen, as ${who} reads it to you`, '', '', () => { compare(); update(); });
+      field.node.classList.add('admin-typed');
+      field.node.append(verdict);
       picker = pick({ legend: `Units to put ${who} into`, options, empty: 'There are no units yet.' });
-      return [h('div', { class: 'field' }, h('label', { for: 'safety-code' }, `Type the code on ${who}’s screen, as ${who} reads it to you`), input, verdict), picker.node];
+      return [field.node, picker.node];
     },
-    changes: () => input && letters(input.value) === whole ? [{ name: request.device, code: input.value.trim(), units: picker.chosen() }] : [],
+    changes: () => letters(field.text()) === whole ? [{ name: request.device, code: field.text(), units: picker.chosen() }] : [],
     send: (approval) => post('/v1/agent-requests/approve', approval),
     done: ([answer]) => ['Let ', name(answer.agent), ' in', answer.units.length ? `: ${answer.units.map(plain).join(', ')}.` : ', in no unit yet.'],
   });

@@ -3,7 +3,7 @@
 import { h } from '../dom.js';
 import { name } from '../text.js';
 import { link } from '../router.js';
-import { allRooms, listView, quiet } from './core.js';
+import { allRooms, listView, quiet, toRoom } from './core.js';
 
 const kept = { filter: '', which: 'all' };
 
@@ -15,6 +15,6 @@ export const show = (place) => listView(place, {
   text: (room) => `${room.name} ${room.topic ?? ''}`,
   columns: ['Room', 'Topic', 'State', 'Access'], empty: 'There is no room yet. New, in the tree, makes one.',
   row: (room) => ({ key: room.id, class: !room.active && 'is-off', cells: [
-    h('a', { href: link('admin', 'rooms', room.id) }, name(room)), room.topic && name({ name: room.topic }),
+    toRoom(room), room.topic && name({ name: room.topic }),
     room.active ? 'active' : 'inactive', room.access ? h('a', { href: link('room', room.id) }, 'open to me') : quiet('not open to me')] }),
 });

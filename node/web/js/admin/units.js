@@ -3,8 +3,7 @@
 import { post } from '../api.js';
 import { h, button, icon } from '../dom.js';
 import { name, plain, count } from '../text.js';
-import { link } from '../router.js';
-import { allowed, directory, filterField, heading, hint, KIND_WORDS, live, quiet, several, unitName } from './core.js';
+import { allowed, directory, filterField, heading, hint, live, quiet, section, several, small, tag, toAgent, unitName } from './core.js';
 import { change } from './change.js';
 import { agentOptions, pick, textChange } from './forms.js';
 
@@ -26,51 +25,40 @@ export function show(place, { me }) {
 const directly = (known, unit) => known.agents.filter((agent) => agent.units.includes(unit.unit));
 
 function body(known, me) {
-  const groupsOf = (department) => known.units.filter((unit) => unit.kind === 'group' && unit.parent === department.path);
-  const fits = (unit) => !filter || unit.path.toLowerCase().includes(filter)
-    || directly(known, unit).some((agent) => agent.name.toLowerCase().includes(filter));
-  const departments = known.units.filter((unit) => unit.kind === 'department');
-  const shown = departments.filter((unit) => fits(unit) || groupsOf(unit).some(fits));
-  const roles = known.units.filter((unit) => unit.kind === 'role').filter(fits);
+  const fits = (unit) => unit.path.toLowerCase().includes(filter) || directly(known, unit).some((agent) => agent.name.toLowerCase().includes(filter));
+  const ofKind = (kind) => known.units.filter((unit) => unit.kind === kind);
+  // A Group stands under its Department: one that fits shows its Department too.
+  const departments = ofKind('department').map((unit) => [unit, ofKind('group').filter((group) => group.path.startsWith(`${unit.path}/`) && fits(group))])
+    .filter(([unit, groups]) => fits(unit) || groups.length);
   return [
-    h('section', null, h('h2', null, `Departments (${departments.length})`),
-      shown.length ? h('ul', { class: 'admin-units' }, shown.map((unit) => unitLine(known, unit, me,
-        groupsOf(unit).filter((group) => fits(group) || unit.path.toLowerCase().includes(filter)))))
-        : hint(filter ? 'No Department fits.' : 'There is no Department yet. New Department makes the first; Groups belong to one.')),
-    h('section', null, h('h2', null, `Roles (${known.units.filter((unit) => unit.kind === 'role').length})`),
-      hint('Every agent also holds the built-in role:Agent. Nobody has to be added to it.'),
-      roles.length > 0 && h('ul', { class: 'admin-units' }, roles.map((unit) => unitLine(known, unit, me)))),
+    section(`Departments (${ofKind('department').length})`, h('ul', null, departments.map(([unit, groups]) => unitLine(known, unit, me, groups))),
+      !departments.length && hint(filter ? 'No Department fits.' : 'There is no Department yet. New Department makes the first; Groups belong to one.')),
+    section(`Roles (${ofKind('role').length})`, hint('Every agent also holds the built-in role:Agent. Nobody has to be added to it.'),
+      h('ul', null, ofKind('role').filter(fits).map((unit) => unitLine(known, unit, me)))),
   ];
 }
 
 function unitLine(known, unit, me, groups = []) {
   const members = directly(known, unit);
-  const through = unit.kind === 'department'
-    ? known.agents.filter((agent) => !members.includes(agent) && agent.units.some((label) => label.startsWith(`group:${unit.path}/`))) : [];
+  const through = unit.kind === 'department' ? known.agents.filter((agent) => !members.includes(agent) && agent.units.some((label) => label.startsWith(`group:${unit.path}/`))) : [];
   const can = allowed(me, 'units', unit.unit);
-  const many = count(members.length + through.length, 'person', 'people');
   const short = plain(unit.own);
-  return h('li', { 'data-row': unit.id },
-    h('div', { class: 'admin-unit-line' },
-      h('details', { open: open.has(unit.id), on: { toggle: (event) => { if (event.target.open) open.add(unit.id); else open.delete(unit.id); } } },
-        h('summary', null, h('span', { class: 'admin-unit-name' }, name({ id: unit.id, name: unit.own })), quiet(` ${many}`)),
-        h('div', { class: 'admin-members' },
-          members.length > 0 ? h('ul', null, members.map((agent) => h('li', { 'data-row': `${unit.id}${agent.id}`, class: 'chip' },
-            h('a', { href: link('admin', 'agents', agent.id) }, name(agent)), !agent.active && quiet(' (dismissed)'),
-            can && button(icon('close'), () => takeOut(agent, unit), { class: 'quiet', label: `Remove ${plain(agent.name)} from ${short}` }))))
-            : hint(through.length ? 'Nobody is in it directly.' : 'Nobody is in it.'),
-          through.length > 0 && h('p', null, 'Through its Groups: ', several(through.map((agent) => h('a', { href: link('admin', 'agents', agent.id) }, name(agent))))))),
-      can && h('div', { class: 'admin-actions' },
-        button('Add people', () => addPeople(unit, members), { class: 'quiet', 'aria-label': `Add people to ${short}` }),
-        unit.kind === 'department' && button('New Group', () => newUnit('group', unit), { class: 'quiet', 'aria-label': `New Group in ${short}` }),
-        button('Rename', () => rename(unit), { class: 'quiet', 'aria-label': `Rename ${short}` }),
-        button('Delete', () => remove(unit, groups), { class: 'quiet', 'aria-label': `Delete ${short}` }))),
-    groups.length > 0 && h('ul', { class: 'admin-units' }, groups.map((group) => unitLine(known, group, me))));
+  const member = (agent) => h('li', { 'data-row': unit.id + agent.id, class: 'chip' }, toAgent(agent), !agent.active && tag('dismissed'),
+    can && button(icon('close'), () => takeOut(agent, unit), { class: 'quiet', label: `Remove ${plain(agent.name)} from ${short}` }));
+  return h('li', { 'data-row': unit.id }, h('div', { class: 'admin-unit' },
+    h('details', { open: open.has(unit.id), on: { toggle: (event) => event.target.open ? open.add(unit.id) : open.delete(unit.id) } },
+      h('summary', null, h('b', null, name({ id: unit.id, name: unit.own })), quiet(` ${count(members.length + through.length, 'person', 'people')}`)),
+      h('div', { class: 'admin-members' }, members.length ? h('ul', null, members.map(member)) : hint(through.length ? 'Nobody is in it directly.' : 'Nobody is in it.'),
+        through.length > 0 && h('p', null, 'Through its Groups: ', several(through.map(toAgent))))),
+    can && h('div', { class: 'admin-actions' }, small('Add people', () => addPeople(unit, members), `Add people to ${short}`),
+      unit.kind === 'department' && small('New Group', () => newUnit('group', unit), `New Group in ${short}`),
+      small('Rename', () => rename(unit), `Rename ${short}`), small('Delete', () => remove(unit, groups), `Delete ${short}`))),
+  groups.length > 0 && h('ul', null, groups.map((group) => unitLine(known, group, me))));
 }
 
 function newUnit(kind, department) {
   return textChange({
-    title: department ? `New Group in ${plain(department.path)}` : `New ${KIND_WORDS[kind]}`,
+    title: department ? `New Group in ${plain(department.path)}` : `New ${kind === 'role' ? 'Role' : 'Department'}`,
     body: (text) => ({ kind, name: text, department: department?.path }),
     send: (unit) => post('/v1/units', unit),
     done: ([unit]) => ['Made ', unitName(unit.unit), '.'],
@@ -78,14 +66,14 @@ function newUnit(kind, department) {
 }
 
 const rename = (unit) => textChange({
-  title: `Rename ${plain(unit.path)}`, label: 'New name', value: unit.own,
+  title: `Rename ${plain(unit.path)}`, yes: 'Rename', label: 'New name', value: unit.own,
   body: (text) => ({ change: 'rename_unit', unit: unit.id, name: text }),
   done: ([answer]) => ['Renamed: it is now ', unitName(answer.unit?.unit ?? answer.subject), '.'],
 });
 
 const remove = (unit, groups) => change({
-  title: `Delete ${KIND_WORDS[unit.kind]} ${plain(unit.path)}`, yes: `Delete ${plain(unit.own)}`, danger: true,
-  intro: h('p', null, groups.length > 0 && 'Its Groups are deleted with it. ', 'Rooms that are open to it keep the permission, which then matches nobody and is shown as such.'),
+  title: `Delete ${unit.word} ${plain(unit.path)}`, yes: `Delete ${plain(unit.own)}`, danger: true,
+  intro: h('p', null, groups.length > 0 && 'Its Groups are deleted with it. ', 'Rooms that are open to it keep the permission, which then matches nobody.'),
   changes: () => [{ change: 'delete_unit', unit: unit.id }],
   done: ['Deleted ', unitName(unit.unit), '.'],
 });
@@ -96,7 +84,7 @@ async function addPeople(unit, members) {
   return change({
     title: `Add people to ${plain(unit.path)}`, yes: 'Ok',
     fields: (update) => { picker = pick({ legend: 'People', options, changed: update, empty: 'Everybody is in it.' }); return picker.node; },
-    changes: () => (picker?.chosen() ?? []).map((agent) => ({ change: 'add_member', agent, unit: unit.id })),
+    changes: () => picker.chosen().map((agent) => ({ change: 'add_member', agent, unit: unit.id })),
     done: (answers) => [`Added ${count(answers.length, 'person', 'people')} to `, unitName(unit.unit), '.'],
   });
 }
