@@ -55,12 +55,11 @@ export function showSettings(place) {
     fill(notify,
       permission === 'unsupported' ? h('p', { class: 'hint' }, 'This browser has no notifications.')
         : permission === 'denied' ? h('p', { class: 'notice' }, 'The browser does not allow notifications of this page. Allow them in its settings for this address first.')
-          : on ? button('Turn notifications off', () => set({ notifications: false }).then(drawNotify))
-            : button('Turn notifications on', async () => {
-              if (await Notification.requestPermission() === 'granted') await set({ notifications: true });
-              drawNotify();
-            }),
-      h('p', { class: 'hint' }, on ? 'On: for what was just written by others, while you look elsewhere. Never for old history.' : 'Off.'));
+          : button(`Turn notifications ${on ? 'off' : 'on'}`, async () => {
+            if (on || await Notification.requestPermission() === 'granted') await set({ notifications: !on });
+            drawNotify();
+          }),
+      h('p', { class: 'hint' }, on ? 'On: for what others just wrote, while you look elsewhere.' : 'Off.'));
   }
 
   function drawOwn() {

@@ -93,23 +93,16 @@ export function tree(current) {
     if (known?.signature === signature) return known.node;
     const view = part === instants ? 'im' : 'room';
     const words = [place.unread > 0 && count(place.unread, 'unread message'), part === instants && (online ? 'present' : 'not present')].filter(Boolean);
-    const anchor = h('a', { class: `leaf${place.unread ? ' unread' : ''}`, href: link(view, place.id), tabindex: '-1', title: plain(place.name),
-      'aria-current': isHere ? 'page' : null, data: { id: place.id } },
-    part === instants ? h('span', { class: online ? 'dot present' : 'dot', 'aria-hidden': 'true' }) : icon('room'),
-    h('span', { class: 'label' }, name(place)),
-    place.unread > 0 && h('span', { class: 'badge', 'aria-hidden': 'true' }, place.unread > 999 ? '999+' : place.unread),
-    words.length > 0 && h('span', { class: 'visually-hidden' }, `, ${words.join(', ')}`));
-    if (known) {
-      // The same element stays, so that the focus stays.
-      const old = known.node.firstChild;
-      anchor.tabIndex = old.tabIndex;
-      const focused = document.activeElement === old;
-      old.replaceWith(anchor);
-      if (focused) anchor.focus();
-      lines.set(place.id, { node: known.node, signature });
-      return known.node;
-    }
-    const node = h('li', { class: 'leaf-line' }, anchor);
+    // The same element stays, so that the focus stays.
+    const anchor = known?.node.firstChild ?? h('a', { href: link(view, place.id), tabindex: '-1', data: { id: place.id } });
+    anchor.className = `leaf${place.unread ? ' unread' : ''}`;
+    anchor.title = plain(place.name);
+    anchor.ariaCurrent = isHere ? 'page' : null;
+    fill(anchor, part === instants ? h('span', { class: online ? 'dot present' : 'dot', 'aria-hidden': 'true' }) : icon('room'),
+      h('span', { class: 'label' }, name(place)),
+      place.unread > 0 && h('span', { class: 'badge', 'aria-hidden': 'true' }, place.unread > 999 ? '999+' : place.unread),
+      words.length > 0 && h('span', { class: 'visually-hidden' }, `, ${words.join(', ')}`));
+    const node = known?.node ?? h('li', { class: 'leaf-line' }, anchor);
     lines.set(place.id, { node, signature });
     return node;
   }
