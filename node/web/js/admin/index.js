@@ -41,8 +41,7 @@ export function show(place, route) {
     for (const kind of ['join_requests', 'alarm', 'control', 'reset']) tidy.push(events.on(kind, () => recount().catch(() => {})));
     recount().catch(() => {});
     if (!may(me, shown)) {
-      return fill(body, h('h1', null, shown.title), h('p', null, `Your authority as admin does not cover this. It covers ${me.may.join(', ') || 'nothing'}`,
-        me.scope && [' in ', unitName(me.scope)], '. A more senior admin can give you more.'));
+      return fill(body, h('h1', null, shown.title), h('p', null, `Your authority as admin does not cover this, only ${me.may.join(', ') || 'nothing'}`, me.scope && [' in ', unitName(me.scope)], '.'));
     }
     const view = await import(`./${id && shown.one || shown.path}.js`);
     if (!ended) tidy.push(view.show(body, { me, id }));
@@ -63,5 +62,5 @@ async function stranger(body) {
   const list = (await allAdmins().catch(() => [])).filter((one) => one.in_force);
   const people = new Map(list.map((one) => [one.agent.id, one.agent]));
   fill(body, h('h1', null, 'Administration'), h('p', null, 'You are not an admin on this device.'),
-    people.size > 0 && h('p', null, 'Admins are: ', several([...people.values()].map((one) => name(one))), '. They can put you into a unit, open a room to you, or make you an admin.'));
+    people.size > 0 && h('p', null, 'Admins are: ', several([...people.values()].map((one) => name(one))), '.'));
 }
