@@ -122,7 +122,7 @@ export function table(caption, columns, rows, empty) {
   if (!rows.length) return hint(empty);
   const cell = (content, at) => h(at ? 'td' : 'th', { 'data-label': columns[at], scope: at ? null : 'row' }, content);
   return h('table', { class: 'admin-table', 'aria-label': caption },
-    h('thead', null, h('tr', null, columns.map((column) => h('th', { scope: 'col', 'aria-label': column || 'Actions' }, column)))),
+    h('thead', null, h('tr', null, columns.map((column) => h('th', { scope: 'col' }, column || h('span', { class: 'visually-hidden' }, 'Actions'))))),
     h('tbody', null, rows.map((row) => h('tr', { 'data-row': row.key, class: row.class }, row.cells.map(cell)))));
 }
 
