@@ -111,7 +111,7 @@ impl Desk {
     /// Writes into the open room, without sending it.
     #[track_caller]
     pub(crate) fn draft(&self, words: &str) {
-        self.main().fill("textbox", "Write a message", words);
+        self.main().fill("textbox", "Message", words);
     }
 
     /// Writes into the open room.

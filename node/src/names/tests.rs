@@ -208,7 +208,6 @@ fn ten_thousand_names_are_looked_at_quickly() {
     let begin = Instant::now();
     let marked = Names::new(names).marked();
     let took = begin.elapsed();
-    println!("10,000 names: {took:?}");
     assert_eq!(marked.len(), 2_500, "the mixed ones");
     // Far above what it takes, also without optimisation and on a busy machine.
     assert!(took.as_secs() < 5, "{took:?}");

@@ -16,7 +16,7 @@ let composers = 0;
 export function composer(room, label, onSend) {
   const id = `composer-${++composers}`;
   const note = h('span', { class: 'composer-note', id: `${id}-note`, role: 'status' });
-  const input = h('textarea', { rows: '1', 'aria-label': label, placeholder: 'Write a message', 'aria-describedby': `${id}-note`, dir: 'auto',
+  const input = h('textarea', { rows: '1', 'aria-label': label, placeholder: label, 'aria-describedby': `${id}-note`, dir: 'auto',
     spellcheck: 'true', on: { input: changed, keydown: keys } });
   const go = button('Send', submit, { class: 'primary' });
   const why = h('div', { class: 'composer-closed', hidden: true, role: 'status' });

@@ -2,29 +2,30 @@
 // where it is, whatever comes in above or below.
 
 import { events } from './api.js';
-import { announce, button, fill, h, icon } from './dom.js';
+import { announce, h } from './dom.js';
 import { MessageWindow } from './messagewindow.js';
-import { dayLine, edgeLine, messageLine, messageSignature, newLine, newWords, unsentLine, waits, WAITS_CHECK_MS } from './messageline.js';
-import { arrived, onUnsent, unsent } from './outbox.js';
+import { newWords, WAITS_CHECK_MS } from './messageline.js';
+import { Pills } from './pills.js';
+import { arrived, onUnsent } from './outbox.js';
 import { ReadMark } from './readmark.js';
 import { isOwn, onState, placeOf } from './state.js';
-import { count, dayKey, plain } from './text.js';
+import { plain } from './text.js';
+import { timeline } from './timeline.js';
 import { messageDetails } from './why.js';
 
 const NEAR_PX = 700;
-const GROUP_MS = 5 * 60 * 1000;
 
 export class Conversation {
   #room;
   #held;
-  #list = h('div', { class: 'messages', role: 'log', 'aria-live': 'off', 'aria-label': 'Messages' });
+  #list = h('ol', { class: 'messages' });
   #scroller;
-  #top = h('div', { class: 'pills pills-top' });
-  #bottom = h('div', { class: 'pills pills-bottom' });
+  #pills = new Pills({ goTo: (id) => this.goTo(id), toNewest: () => this.toNewest(), readAll: () => this.#mark.all() });
   #nodes = new Map();
   #since = new Map();
   #stick = true;
-  #loading = false;
+  #loading = 0;
+  #early = events.connection !== 'open';
   #failed = false;
   #ready = false;
   #below = 0;
@@ -41,7 +42,7 @@ export class Conversation {
     this.#held = new MessageWindow(room);
     this.#scroller = h('div', { class: 'scroller', tabindex: '0', role: 'region', 'aria-label': 'Conversation',
       on: { scroll: () => this.#scrolled(), keydown: (event) => this.#keys(event) } }, this.#list);
-    this.node = h('div', { class: 'conversation' }, this.#top, this.#scroller, this.#bottom);
+    this.node = h('div', { class: 'conversation' }, this.#pills.top, this.#scroller, this.#pills.bottom);
     this.#mark = new ReadMark(room, this.#scroller, this.#held, () => this.#drawPills());
     const resized = new ResizeObserver(() => { if (this.#stick) this.#toBottom(); this.#look(); });
     resized.observe(this.#scroller);
@@ -56,8 +57,10 @@ export class Conversation {
       events.on('message_state', (message) => { if (message.room.id === room && this.#held.update(message)) this.#draw(); }),
       events.on('message_gone', ({ room: of, id }) => { if (of === room) this.#gone(id); }),
       events.on('reset', () => this.#reload()),
+      events.on('connection', (connection) => { if (connection === 'open') this.#connected(); }),
+      events.on('read', ({ room: of, unread: n }) => { if (of === room) this.#mark.told(n, null); }),
       onUnsent((of) => { if (of === room) this.#draw(); }),
-      onState(() => this.#drawPills()),
+      onState(() => { const place = placeOf(room); if (place) this.#mark.told(place.unread, place.first_unread); this.#drawPills(); }),
     ];
     this.#start();
   }
@@ -83,9 +86,17 @@ export class Conversation {
 
   async #start() {
     await this.#load(() => this.#held.newest());
+    if (this.#failed) return;
     this.#ready = true;
     this.#mark.begin(placeOf(this.#room)?.first_unread ?? null);
     this.#draw();
+  }
+
+  #connected() {
+    // What came between the first page and the first event is in neither.
+    if (this.#early && this.#ready) this.#reload();
+    else this.#again();
+    this.#early = false;
   }
 
   async #reload() {
@@ -94,33 +105,33 @@ export class Conversation {
     this.#draw();
   }
 
-  /** Runs one request for messages at a time and draws what it brought. */
-  async #load(request) {
-    if (this.#loading) return;
-    this.#loading = true;
-    this.#failed = false;
-    try {
-      await request();
-    } catch (problem) {
-      this.#failed = true;
-      if (problem.status === 0) {
-        const end = events.on('connection', (connection) => { if (connection === 'open') { end(); this.#again(); } });
-        this.#ends.push(end);
+  #queue = Promise.resolve();
+
+  /** Runs requests for messages one after the other and draws what each brought. */
+  #load(request) {
+    this.#loading += 1;
+    this.#queue = this.#queue.then(async () => {
+      try {
+        await request();
+        this.#failed = false;
+      } catch (problem) {
+        if (problem.status === undefined) console.error(problem);
+        this.#failed = true;
       }
-    }
-    this.#loading = false;
-    this.#draw();
+      this.#loading -= 1;
+      this.#draw();
+    });
+    return this.#queue;
   }
 
   #again() {
-    if (!this.#failed) return;
-    if (this.#ready) this.#load(() => (this.#held.list.length ? Promise.resolve() : this.#held.newest()));
-    else this.#start();
+    if (!this.#ready) this.#start();
+    else if (this.#failed) { this.#failed = false; this.#look(); }
   }
 
   #took(message) {
-    arrived(message);
     const own = isOwn(message);
+    if (own) arrived(message);
     this.#since.set(message.id, performance.now());
     if (message.state === 'pending') setTimeout(() => this.#draw(), WAITS_CHECK_MS);
     const where = this.#held.insert(message);
@@ -156,40 +167,9 @@ export class Conversation {
     announce('A message does not count any more and is shown no longer.');
   }
 
-  // What is on screen, from top to bottom.
-  #items() {
-    const { list, more, newer } = this.#held;
-    const items = [];
-    const again = () => this.#again();
-    if (!this.#ready) {
-      const kind = this.#failed ? 'failed' : 'loading';
-      items.push({ key: kind, signature: '', build: () => edgeLine(kind, again) });
-    } else if (more) items.push({ key: 'more', signature: '', build: () => edgeLine('loading') });
-    else {
-      const kind = list.length ? 'begin' : 'empty';
-      items.push({ key: kind, signature: '', build: () => edgeLine(kind) });
-    }
-    let before = null;
-    for (const message of list) {
-      const day = dayKey(message.time);
-      if (!before || day !== dayKey(before.time)) {
-        items.push({ key: `day-${day}-${message.id}`, signature: dayKey(Date.now()), build: () => dayLine(message.time) });
-      }
-      const isNew = message.id === this.#mark.line;
-      if (isNew) items.push({ key: 'new', signature: '', build: newLine });
-      const first = isNew || !before || before.author.id !== message.author.id || day !== dayKey(before.time)
-        || Math.abs(new Date(message.time) - new Date(before.time)) > GROUP_MS;
-      const view = { first, own: isOwn(message), waiting: waits(message, this.#since.get(message.id) ?? -Infinity) };
-      items.push({ key: message.id, signature: messageSignature(message, view), build: () => messageLine(message, view) });
-      before = message;
-    }
-    if (newer) items.push({ key: 'newer', signature: '', build: () => edgeLine('loading') });
-    else for (const entry of unsent(this.#room)) items.push({ key: entry.key, signature: entry.state, build: () => unsentLine(entry, this.#edit) });
-    return items;
-  }
-
   #draw() {
-    const items = this.#items();
+    const items = timeline(this.#held, { room: this.#room, ready: this.#ready, failed: this.#failed, newAbove: this.#mark.line,
+      since: this.#since, edit: this.#edit, again: () => this.#again() });
     const keys = new Set(items.map((item) => item.key));
     const anchor = this.#stick ? null : this.#anchor(keys);
     const before = anchor?.getBoundingClientRect().top;
@@ -260,25 +240,22 @@ export class Conversation {
   }
 
   #drawPills() {
-    const place = placeOf(this.#room);
+    if (!this.#ready) return;
     const top = this.#scroller.getBoundingClientRect().top;
     const isAbove = (id) => {
       const node = this.#nodes.get(id)?.node;
       return node ? node.getBoundingClientRect().bottom < top + 4 : !this.#held.has(id);
     };
     this.#lateAbove = this.#lateAbove.filter((id) => !this.#mark.hasSeen(id));
-    const first = this.#mark.unread;
-    const unread = place?.unread ?? 0;
     const late = this.#lateAbove.filter(isAbove);
-    fill(this.#top,
-      this.#ready && first && isAbove(first) && !late.includes(first) && h('span', { class: 'pill' },
-        button([icon('up'), `${unread > 0 ? `${count(unread, 'unread message')}: ` : ''}go to the first`], () => this.goTo(first)),
-        button('Mark as read', () => this.#mark.all(), { class: 'quiet' })),
-      late.length > 0 && h('span', { class: 'pill' },
-        button([icon('clock'), `${count(late.length, 'message')} arrived late, above`], () => this.goTo(late[0]))));
-    const far = this.#held.newer || this.#fromBottom() > 200;
-    fill(this.#bottom, this.#ready && far && h('span', { class: 'pill' },
-      button([icon('down'), this.#below > 0 ? newWords(this.#below) : 'Newest'], () => this.toNewest(), { label: this.#below > 0 ? `${newWords(this.#below)}: go to the newest` : 'Go to the newest' })));
+    const first = this.#mark.unread;
+    this.#pills.draw({
+      first: first && isAbove(first) && !late.includes(first) ? first : null,
+      unread: placeOf(this.#room)?.unread ?? 0,
+      late,
+      below: this.#below,
+      far: this.#held.newer || this.#fromBottom() > 200,
+    });
   }
 
   /** Goes to the end. */

@@ -26,7 +26,7 @@ const HELP = [
 
 /** Shows the help. */
 export function showHelp() {
-  return dialog('Keyboard', (close) => [h('div', { class: 'dialog-body help' }, HELP.map(([title, keys]) => h('section', null, h('h3', null, title),
+  return dialog('Keys', (close) => [h('div', { class: 'dialog-body help', tabindex: '0' }, HELP.map(([title, keys]) => h('section', null, h('h3', null, title),
     h('dl', null, keys.map(([key, does]) => [h('dt', null, key.split('  ').map((part) => h('kbd', null, part))), h('dd', null, does)]))))),
   h('footer', null, h('button', { type: 'button', class: 'primary', autofocus: true, on: { click: () => close() } }, 'Close'))], { class: 'wide' });
 }

@@ -54,10 +54,12 @@ function showRoute(next) {
   frame.tree.draw();
   if (key === view.key && view.update) { view.update(route); return; }
   view.end?.();
+  const before = view.key?.split('/')[1];
   const views = { room: showRoom, im: showRoom, settings: showSettings, admin: showAdmin };
   frame.main.className = `main main-${route.view}`;
   view = { key, ...(views[route.view] ?? showHome)(frame.main, route) };
   frame.tree.reveal();
+  if (route.view === 'home' && before) frame.tree.focus(before);
   if (current()) forget(current());
 }
 

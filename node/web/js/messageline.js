@@ -23,7 +23,7 @@ export function messageSignature(message, { first, own, waiting }) {
 
 /** A message. `first`: it begins a group of one author. */
 export function messageLine(message, { first, own, waiting }) {
-  return h('article', { class: `message${first ? ' first' : ''}${own ? ' own' : ''} is-${message.state}`, data: { id: message.id }, tabindex: '-1' },
+  return h('li', { class: `message${first ? ' first' : ''}${own ? ' own' : ''} is-${message.state}`, data: { id: message.id }, tabindex: '-1' },
     h('time', { datetime: message.time, title: fullTime(message.time) }, shortTime(message.time)),
     h('div', { class: 'said' },
       h('div', { class: first ? 'author' : 'visually-hidden' }, name(message.author), own && h('span', { class: 'quiet-text' }, ' (you)')),
@@ -52,7 +52,7 @@ function mark(picture, words, message) {
 /** What was written here and has not arrived at the node. `edit(text)` puts it back where one writes. */
 export function unsentLine(entry, edit) {
   const failed = entry.state === 'failed';
-  return h('article', { class: `message own unsent ${entry.state}` },
+  return h('li', { class: `message own unsent ${entry.state}` },
     h('time', { datetime: entry.time }, shortTime(entry.time)),
     h('div', { class: 'said' },
       h('div', { class: 'visually-hidden' }, failed ? 'Not sent: ' : 'Sending: '),
@@ -66,17 +66,17 @@ export function unsentLine(entry, edit) {
 }
 
 /** Between two days. */
-export const dayLine = (time) => h('div', { class: 'between day' }, h('h2', null, dayName(time)));
+export const dayLine = (time) => h('li', { class: 'between day' }, h('h2', null, dayName(time)));
 
 /** Above the first message that is not read. */
-export const newLine = () => h('div', { class: 'between new-line' }, h('span', null, 'New'));
+export const newLine = () => h('li', { class: 'between new-line' }, h('span', null, 'New'));
 
 /** Where the history begins, or goes on. */
 export function edgeLine(kind, onRetry) {
-  if (kind === 'begin') return h('div', { class: 'between edge' }, 'This is where the conversation begins.');
-  if (kind === 'empty') return h('div', { class: 'between edge' }, 'Nothing has been written here yet.');
-  if (kind === 'failed') return h('div', { class: 'between edge' }, 'The messages could not be loaded. ', button('Try again', onRetry));
-  return h('div', { class: 'between edge' }, 'Loading…');
+  if (kind === 'begin') return h('li', { class: 'between edge' }, 'This is where the conversation begins.');
+  if (kind === 'empty') return h('li', { class: 'between edge' }, 'Nothing has been written here yet.');
+  if (kind === 'failed') return h('li', { class: 'between edge' }, 'The messages could not be loaded. ', button('Try again', onRetry));
+  return h('li', { class: 'between edge' }, 'Loading…');
 }
 
 /** `3 new messages`. */

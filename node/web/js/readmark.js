@@ -56,6 +56,12 @@ export class ReadMark {
     }
   }
 
+  /** The node's own count: another window may have read on, or this one does not know of a message. */
+  told(unread, first) {
+    if (!unread) this.unread = null;
+    else if (!this.unread && !this.#upTo && first) this.unread = first;
+  }
+
   /** The reader takes part: the line has done its work. */
   forget() { this.line = null; }
 

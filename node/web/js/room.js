@@ -20,7 +20,7 @@ export function showRoom(place, route) {
   const title = h('h1', { tabindex: '-1' });
   const topic = h('p', { class: 'topic' });
   const tabs = new Map();
-  const write = composer(room, 'Message', () => talk.written());
+  const write = composer(room, 'Write a message', () => talk.written());
   const talk = new Conversation(room, write.edit);
   const lists = {
     participants: participants(room, (n) => number('participants', n)),
@@ -50,7 +50,7 @@ export function showRoom(place, route) {
     h('header', { class: 'room-head' },
       button(icon('back'), () => go(), { label: 'Back to the list', class: 'quiet to-tree' }),
       h('div', { class: 'room-names' }, title, topic),
-      h('a', { class: 'button quiet', href: `/v1/room/transcript?room=${encodeURIComponent(room)}`, download: '', title: 'The whole conversation as a text file' },
+      h('a', { class: 'button quiet', href: `/v1/room/transcript?room=${encodeURIComponent(room)}`, download: '', 'aria-label': 'Save transcript', title: 'The whole conversation as a text file' },
         icon('save'), h('span', null, 'Save transcript'))),
     bar, panels.chat, panels.participants, panels.access, lost);
 

@@ -168,5 +168,7 @@ export function tree(current) {
     order: () => [...list.querySelectorAll('a.leaf')].filter((leaf) => !leaf.closest('ul[hidden]')).map((leaf) => leaf.dataset.id),
     /** Brings the line of what is open into view. */
     reveal,
+    /** Goes to the line of that id. */
+    focus: (id) => lines.get(id)?.node.firstChild.focus(),
   };
 }

@@ -33,7 +33,7 @@ export function messageDetails(message) {
   return dialog('Message', (close) => {
     const chain = h('div', null, h('p', { class: 'hint' }, 'Asking the node…'));
     explain(message.id, chain);
-    return [h('div', { class: 'dialog-body details' },
+    return [h('div', { class: 'dialog-body details', tabindex: '0' },
       h('blockquote', null, body(message.text)),
       h('dl', null,
         h('dt', null, 'From'), h('dd', null, name(message.author)),

@@ -298,7 +298,12 @@ impl Engine {
                     room.compared |= whole;
                 }
             }
-            Scope::Waiting(room) => self.drop_unacknowledged(room, peer),
+            Scope::Waiting(room) => {
+                self.drop_unacknowledged(room, peer);
+                if whole {
+                    self.look_for_what_waited(peer, room);
+                }
+            }
         }
         let pulls = |state: &super::Peer| state.pull.as_ref().is_some_and(|p| p.scope() == scope);
         if self.peers.values().any(pulls) {
@@ -311,6 +316,17 @@ impl Engine {
             .collect();
         for peer in again {
             self.want(peer, scope);
+        }
+    }
+
+    /// What waited with a peer may have come to count there while we asked for it: then it is in
+    /// the room now. Once between two turns of the slow timer, which would find it too.
+    fn look_for_what_waited(&mut self, peer: DeviceId, room: RoomId) {
+        let waits = self.rooms.get(&room).is_some_and(|state| !state.log.held.is_empty());
+        let state = self.peers.get_mut(&peer).filter(|state| waits && !state.looked_again);
+        if let Some(state) = state {
+            state.looked_again = true;
+            self.summarize(peer);
         }
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Peer {
     pub(super) expected: BTreeMap<Scope, u64>,
     /// In which round the slow timer last chose it, from 1; 0: never. No time: clocks are set back.
     reconciled: u64,
+    /// It was compared with once more because of what waited there.
+    pub(super) looked_again: bool,
     /// An answer of the peer made no sense.
     pub(super) penalty_until: Option<Timestamp>,
     /// Digest of the control log of which revocations were last pushed to it.
@@ -189,6 +191,7 @@ impl Engine {
             self.reconcile_round += 1;
             if let Some(state) = self.peers.get_mut(&peer) {
                 state.reconciled = self.reconcile_round;
+                state.looked_again = false;
             }
             self.repeat_report(peer);
             self.summarize(peer);

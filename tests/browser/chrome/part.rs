@@ -175,9 +175,10 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Names and texts with one space where the page has several, or a line's end.
+/// Names and texts with one space where the page has several, or a line's end, and none where two
+/// elements meet at a comma.
 fn plain(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace(" ,", ",")
 }
 
 /// As [`wait_until`], for those who can say more of what was there instead.
