@@ -1,7 +1,7 @@
 // What all admin views share.
 
 import { get, events } from '../api.js';
-import { h, button, dialog, fill, problemBox } from '../dom.js';
+import { h, append, button, dialog, fill, problemBox } from '../dom.js';
 import { principalParts } from '../principal.js';
 import { count, name } from '../text.js';
 import { link } from '../router.js';
@@ -157,7 +157,7 @@ export function listView(place, { title, about, noun, label, states, read, list,
       table(title, columns, fits.map((thing) => row(thing, data)), all.length ? `No ${noun} fits.` : empty)];
   };
   const view = live(read, body);
-  place.append(heading(title), about && hint(about), h('div', { class: 'admin-tools' },
+  append(place, heading(title), about && hint(about), h('div', { class: 'admin-tools' },
     filterField(label, kept.filter, (typed) => { kept.filter = typed; view.redraw(); }),
     choice('Show', states, kept.which, (key) => { kept.which = key; view.redraw(); })), view.region);
   return view.end;
