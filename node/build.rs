@@ -14,6 +14,6 @@ fn main() {
 fn describe_ids() {
     let ids = ["AgentId", "CompanyId", "DeviceId", "MessageId", "ObjectId", "RoomId", "UnitId"];
     let config =
-        ids.iter().fold(utoipa_config::Config::new(), |config, id| config.alias_for(*id, "Id"));
+        ids.iter().fold(utoipa_config::Config::new(), |config, id| config.alias_for(id, "Id"));
     config.write_to_file();
 }

@@ -20,6 +20,7 @@ mod frozen;
 mod garbage;
 mod hostile_peer;
 mod hostile_text;
+mod instants;
 mod joining;
 mod json_shapes;
 mod kill_nine;

@@ -12,7 +12,7 @@ const HOST: (&str, &str) = ("Host", "{address}");
 const OWN: (&str, &str) = ("Origin", "http://{address}");
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 /// Fields of all changes in one: whichever route takes it would do something.
-const BODY: &str = r#"{"kind":"role","name":"Evil","text":"evil","room":"Room","unit":"role:Agent",
+const BODY: &str = r#"{"kind":"role","name":"Evil","text":"evil","room":"Lounge","unit":"role:Agent",
     "agent":"alice","units":[],"permits":["role:Agent"],"change":"rename_room","code":"0000-0000",
     "topic":"evil","presence":false,"notifications":false,"agents":["alice"],"file":"/dev/null/x",
     "phrase":"00"}"#;
@@ -33,8 +33,8 @@ impl Target {
     fn new() -> Self {
         let mut alice = lab().node("alice");
         Company::found(&mut alice);
-        alice.ok(&["room", "new", "Room", "--permit", "role:Agent"]);
-        alice.send("Room", "hello");
+        alice.ok(&["room", "new", "Lounge", "--permit", "role:Agent"]);
+        alice.send("Lounge", "hello");
         let token = fs::read_to_string(alice.home().join("api-token")).expect("a token");
         let link = text(&alice.ready()["open"]);
         let code = link.find("/open/").map(|at| &link[at..]).expect("a link");
@@ -78,7 +78,7 @@ impl Target {
             .collect();
         for path in [
             "/v1/rooms?all=true",
-            "/v1/messages?room=Room",
+            "/v1/messages?room=Lounge",
             "/v1/log?limit=1000",
             "/v1/agent-requests",
             "/v1/drafts",
@@ -217,7 +217,7 @@ fn figures_are_for_monitoring_and_name_nobody() {
     ] {
         assert!(answer.body.lines().any(|known| known == line), "{line}: {}", answer.body);
     }
-    for name in ["Room", "alice", "Example"] {
+    for name in ["Lounge", "alice", "Example"] {
         assert!(!answer.body.contains(name), "{name}: {}", answer.body);
     }
 }

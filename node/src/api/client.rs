@@ -1,6 +1,7 @@
 //! The typed client of the local API; the command line and the devnet use no other.
 
 mod authority;
+mod instants;
 mod names;
 mod people;
 mod reading;

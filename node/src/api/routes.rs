@@ -2,6 +2,7 @@
 
 mod audit;
 mod changes;
+pub(in crate::api) mod instants;
 mod links;
 pub(super) mod marks;
 mod people;
@@ -63,6 +64,7 @@ pub(super) fn described() -> ApiRouter {
         .routes(routes!(metrics::metrics))
         .merge(changes::router())
         .merge(audit::router())
+        .merge(instants::router())
         .merge(links::router())
         .merge(marks::router())
         .merge(people::router())
@@ -126,6 +128,7 @@ async fn backup(State(app): State<App>, body: Body<NewBackup>) -> Answer<Backup>
 #[derive(Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct UnitsQuery {
+    /// `department`, `group` or `role`.
     pub(super) kind: String,
 }
 
@@ -145,8 +148,11 @@ async fn units(State(app): State<App>, params: Params<UnitsQuery>) -> Answer<Uni
 /// A unit to be made.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct NewUnit {
+    /// `department`, `group` or `role`.
     pub(super) kind: String,
+    /// Its name.
     pub(super) name: String,
+    /// The Department of a Group, by name or id.
     #[serde(default)]
     pub(super) department: Option<String>,
 }
@@ -210,8 +216,11 @@ async fn agent_requests(State(app): State<App>) -> Answer<JoinRequests> {
 /// A request to be approved.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Approval {
+    /// Its name.
     pub(super) name: String,
+    /// The safety code on the newcomer's screen.
     pub(super) code: String,
+    /// The units to put it into.
     #[serde(default)]
     pub(super) units: Vec<String>,
 }
@@ -236,7 +245,9 @@ async fn approve(State(app): State<App>, body: Body<Approval>) -> Answer<Approve
 /// A membership to begin or to end.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Membership {
+    /// The agent, by name or id.
     pub(super) agent: String,
+    /// The unit or agent, such as `department:Support`, or its id.
     pub(super) unit: String,
 }
 
@@ -277,6 +288,7 @@ async fn member(app: &App, command: Command) -> Answer<Member> {
 #[derive(Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RoomsQuery {
+    /// Every room, for admins.
     #[serde(default)]
     pub(super) all: bool,
 }
@@ -297,8 +309,11 @@ async fn rooms(State(app): State<App>, params: Params<RoomsQuery>) -> Answer<Roo
 /// A room to be made.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct NewRoom {
+    /// Its name.
     pub(super) name: String,
+    /// Whom it is open to; at least one.
     pub(super) permits: Vec<String>,
+    /// `full`.
     #[serde(default)]
     pub(super) history: Option<String>,
 }
@@ -323,6 +338,7 @@ async fn new_room(State(app): State<App>, body: Body<NewRoom>) -> Answer<Room> {
 #[derive(Serialize, Deserialize, IntoParams, ToSchema)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RoomQuery {
+    /// The room, by name or id.
     pub(super) room: String,
 }
 
@@ -341,6 +357,7 @@ async fn room(State(app): State<App>, params: Params<RoomQuery>) -> Answer<Room>
 /// A permission to be given or taken.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Permission {
+    /// The unit or agent, such as `department:Support`, or its id.
     pub(super) unit: String,
 }
 
@@ -416,7 +433,9 @@ async fn participants(State(app): State<App>, params: Params<RoomQuery>) -> Answ
 /// A text to be posted.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Post {
+    /// The room, by name or id.
     pub(super) room: String,
+    /// The text.
     pub(super) text: String,
 }
 

@@ -3,6 +3,7 @@
 //! Ids are lower-case hexadecimal, times RFC 3339 in UTC, names of fields `snake_case`.
 
 mod authority;
+mod instants;
 mod names;
 mod people;
 mod settings;
@@ -17,6 +18,7 @@ pub use self::authority::{
     Admin, Admins, Applied, Change, ChangeRequest, Changed, DryRun, Effects, LogEntry, LogFilter,
     LogPage, MissingDevice, Recovered, RecoveryRequest, RoomEffects, Why, WhyAccess, WhyLink,
 };
+pub use self::instants::{Instant, InstantAgent, Instants};
 pub use self::names::{Mark, Marks};
 pub use self::people::{
     AccessPreview, AgentRoom, AgentRooms, OwnAuthority, Principal, Principals, ProposedAccess,
@@ -310,6 +312,8 @@ pub struct RoomStatus {
     pub digest: ObjectId,
     /// `complete`, or how far reconciliation is.
     pub sync: String,
+    /// `room`, or `instant` for instant messages.
+    pub kind: String,
 }
 
 /// Something an admin should look at.

@@ -45,9 +45,7 @@ const ICONS = {
   back: 'M10 3L5 8l5 5',
   up: 'M8 13V3M4 7l4-4 4 4',
   down: 'M8 3v10M4 9l4 4 4-4',
-  menu: 'M2 4h12M2 8h12M2 12h12',
   room: 'M3 4h10v7H7l-3 3v-3H3z',
-  person: 'M8 8a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM3 14c0-3 2-5 5-5s5 2 5 5',
   warning: 'M8 2l6 11H2zM8 6v4M8 11.5v.5',
   settings: 'M2 5h7m3 0h2M2 11h2m3 0h7M10.500 3.500v3M5.500 9.500v3',
   check: 'M3 8l4 4 6-8',
@@ -103,15 +101,6 @@ export function dialog(title, build, props = {}) {
 }
 
 let dialogs = 0;
-
-/** Asks before something is done. Resolves to true if the answer is yes. */
-export function confirm(title, content, yes, { danger = false } = {}) {
-  return dialog(title, (close) => h('form', { method: 'dialog', on: { submit: (event) => { event.preventDefault(); close(true); } } },
-    h('div', { class: 'dialog-body' }, content),
-    h('footer', null,
-      button('Cancel', () => close(undefined)),
-      h('button', { type: 'submit', class: danger ? 'danger' : 'primary', autofocus: true }, yes))));
-}
 
 /** A problem as people see it: what is wrong, and what to do next. */
 export function problemBox(problem) {

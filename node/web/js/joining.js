@@ -27,8 +27,7 @@ export function drawJoining(place) {
       h('output', { class: 'safety-code', 'aria-labelledby': 'code-label', 'aria-label': `Safety code ${plain(join.code)}` }, join.code)),
     ended ? h('p', null, ended[1])
       : join.code ? h('ol', { class: 'steps' },
-        h('li', null, 'Call an admin, or go there. Do not send the code by mail or chat.'),
-        h('li', null, 'Read the safety code aloud. The admin sees a code beside your name.'),
+        h('li', null, 'Call an admin, or go there, and read the safety code aloud. Do not send it.'),
         h('li', null, 'If both are the same, the admin approves and your rooms appear here by themselves.'),
         h('li', null, 'If they differ, somebody is between the two computers: the admin must not approve.'))
         : h('p', null, 'Looking for the company on this network…'),

@@ -1,6 +1,7 @@
 // The keyboard: what each key does, and the help that lists it.
 
 import { dialog, h } from './dom.js';
+import { closeFooter } from './okform.js';
 import { singleKeys } from './settings.js';
 
 const HELP = [
@@ -28,10 +29,10 @@ const HELP = [
 export function showHelp() {
   return dialog('Keys', (close) => [h('div', { class: 'dialog-body help', tabindex: '0' }, HELP.map(([title, keys]) => h('section', null, h('h3', null, title),
     h('dl', null, keys.map(([key, does]) => [h('dt', null, key.split('  ').map((part) => h('kbd', null, part))), h('dd', null, does)]))))),
-  h('footer', null, h('button', { type: 'button', class: 'primary', autofocus: true, on: { click: () => close() } }, 'Close'))], { class: 'wide' });
+  closeFooter(close)], { class: 'wide' });
 }
 
-/** Listens to the keyboard. `acts` maps a name to a function; see the calls below for the names. */
+/** Listens to the keyboard; `acts` says what to do. */
 export function listenToKeys(acts) {
   let went = 0;
   addEventListener('keydown', (event) => {

@@ -23,11 +23,8 @@ let frame = null;
 let view = { key: null };
 
 function showHome(place) {
-  const unread = [...state.rooms, ...state.instants].filter((one) => one.unread > 0).length;
   fill(place, h('div', { class: 'home' }, h('h1', { tabindex: '-1' }, 'Conclave'),
     h('p', null, state.rooms.length ? 'Choose a room on the left.' : 'No room is open to you yet. When an admin lets you in to one, it appears here by itself.'),
-    unread > 0 && h('p', null, `${unread} with unread messages.`),
-    h('p', null, button([icon('add'), 'New Instant Message'], () => newInstant())),
     may('rooms') && h('p', null, button([icon('add'), 'New Chat Room'], () => newRoom())),
     h('p', { class: 'hint' }, 'Press ? for the keys.')));
   return {};

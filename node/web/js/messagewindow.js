@@ -1,5 +1,4 @@
-// The part of a room's history that is held here: an unbroken run of messages, at most some hundred,
-// that moves through the history as the reader does.
+// The part of a room's history that is held here: an unbroken run that moves with the reader.
 
 import { get } from './api.js';
 

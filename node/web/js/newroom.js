@@ -1,7 +1,8 @@
 // New: a Chat Room with a Name and permissions.
 
 import { post } from './api.js';
-import { button, dialog, fill, h, problemBox } from './dom.js';
+import { dialog, fill, h } from './dom.js';
+import { okForm } from './okform.js';
 import { permissionPicker } from './picker.js';
 import { principalWords } from './principal.js';
 import { go } from './router.js';
@@ -20,7 +21,7 @@ export async function newRoom() {
 }
 
 /** What is wrong with a name, or nothing. */
-export function nameProblem(text) {
+function nameProblem(text) {
   const wanted = text.trim().normalize('NFC');
   if (!wanted) return 'Give the room a name.';
   if ([...wanted].length > NAME_MAX) return `A name has at most ${NAME_MAX} characters.`;
@@ -30,47 +31,20 @@ export function nameProblem(text) {
 }
 
 function form(close) {
-  const input = h('input', { type: 'text', id: 'room-name', autofocus: true, autocomplete: 'off', 'aria-describedby': 'room-why',
-    on: { input: check } });
+  const input = h('input', { type: 'text', id: 'room-name', autofocus: true, autocomplete: 'off', on: { input: () => ask.check() } });
   const people = h('div', { class: 'preview', role: 'status' });
-  const picker = permissionPicker({ onChange: () => { check(); preview(people, picker.value()); } });
-  const why = h('span', { class: 'hint', id: 'room-why', role: 'status' });
-  const ok = h('button', { type: 'submit', class: 'primary' }, 'Ok');
-  const problems = h('div');
-
-  function reason() {
-    return nameProblem(input.value) || (picker.value().length ? '' : 'Add a permission: without one nobody gets in.');
-  }
-
-  function check() {
-    const text = reason();
-    why.textContent = text;
-    ok.disabled = Boolean(text);
-  }
-
-  async function submit(event) {
-    event.preventDefault();
-    if (reason() || ok.disabled) return;
-    ok.disabled = true;
-    fill(problems);
-    try {
-      close(await post('/v1/rooms', { name: input.value.trim(), permits: picker.value() }));
-    } catch (problem) {
-      fill(problems, problemBox(problem));
-      ok.disabled = false;
-    }
-  }
-
-  check();
-  preview(people, []);
-  return h('form', { on: { submit } },
-    h('div', { class: 'dialog-body' },
+  const picker = permissionPicker({ onChange: () => { ask.check(); preview(people, picker.value()); } });
+  const ask = okForm(close, {
+    content: [
       h('div', { class: 'field' }, h('label', { for: 'room-name' }, 'Name'), input),
       h('fieldset', { class: 'field' }, h('legend', null, 'Permissions'),
         h('p', { class: 'hint' }, 'Whoever matches one of them gets in, now and later.'), picker.node),
-      h('section', { class: 'field', 'aria-label': 'Who will get in' }, h('h3', null, 'Who will get in'), people),
-      problems),
-    h('footer', null, why, button('Cancel', () => close(undefined)), ok));
+      h('section', { class: 'field', 'aria-label': 'Who will get in' }, h('h3', null, 'Who will get in'), people)],
+    reason: () => nameProblem(input.value) || (picker.value().length ? '' : 'Add a permission: without one nobody gets in.'),
+    send: () => post('/v1/rooms', { name: input.value.trim(), permits: picker.value() }),
+  });
+  preview(people, []);
+  return ask.node;
 }
 
 const turns = new WeakMap();

@@ -2,6 +2,7 @@
 
 import { get } from './api.js';
 import { dialog, fill, h, button, problemBox } from './dom.js';
+import { closeFooter } from './okform.js';
 import { principalChip } from './principal.js';
 import { state } from './state.js';
 import { count, name, plain } from './text.js';
@@ -9,10 +10,7 @@ import { whyList } from './why.js';
 
 const FILTER_FROM = 8;
 
-/**
- * A list of people that is read again when asked. `read()` gives the agents, `line(agent)` what
- * stands in the columns of `heads`, `empty` is said if there is nobody.
- */
+/** A list of people: `read()` gives them, `line(agent)` what stands under `heads`. */
 function people({ read, heads, line, empty, intro, onCount, label }) {
   const filter = h('input', { type: 'search', class: 'filter', placeholder: 'Filter by name', 'aria-label': 'Filter by name', on: { input: draw } });
   const table = h('table', { class: 'people', 'aria-label': label });
@@ -80,6 +78,6 @@ function whyAccess(room, agent) {
     const place = h('div', { class: 'dialog-body' }, h('p', { class: 'hint' }, 'Asking the node…'));
     get('/v1/room/why', { room, agent: agent.id })
       .then((why) => fill(place, whyList(why)), (problem) => fill(place, problemBox(problem)));
-    return [place, h('footer', null, h('button', { type: 'button', class: 'primary', autofocus: true, on: { click: () => close() } }, 'Close'))];
+    return [place, closeFooter(close)];
   }, { class: 'wide' });
 }

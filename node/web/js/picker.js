@@ -9,19 +9,15 @@ const SHOWN_MAX = 60;
 const GROUPS = [['department', 'Departments'], ['group', 'Groups'], ['role', 'Roles'], ['agent', 'Agents']];
 let pickers = 0;
 
-/** Everything that a permission can name and whose name holds `text`, at most some dozens. */
-export async function findPrincipals(text = '') {
-  const { principals } = await get('/v1/principals', { text });
-  return principals;
-}
+const findPrincipals = async (text) => (await get('/v1/principals', { text })).principals;
 
 /**
  * A list of chosen entries with an X each, and a searchable list to add more.
  * `find(text)` gives entries `{key, label (text), kind, name, id, detail}`.
  */
-function picker({ find, onChange, addLabel, searchLabel, empty, opened, initial = [] }) {
+function picker({ find, onChange, addLabel, searchLabel, empty, opened }) {
   const id = `picker-${++pickers}`;
-  const chosen = new Map(initial.map((entry) => [entry.key, entry]));
+  const chosen = new Map();
   const chips = h('ul', { class: 'chips', 'aria-label': 'Chosen' });
   const list = h('ul', { class: 'options', role: 'listbox', id: `${id}-list`, 'aria-label': searchLabel });
   const message = h('p', { class: 'hint picker-message', role: 'status' });
@@ -143,26 +139,19 @@ function entryOf(found) {
     detail: found.principal === 'role:Agent' ? `everybody: ${members}` : members };
 }
 
-/**
- * Several Departments, Groups, Roles and agents, mixed. `onChange(principals)` hears of every change.
- * Gives `{node, value(), focus()}`; the values are such as `group:Support/Front Line`.
- */
-export function permissionPicker({ onChange, initial = [] } = {}) {
-  const known = initial.map((principal) => entryOf({ principal, kind: principalParts(principal).kind }));
+/** Departments, Groups, Roles, agents, mixed: `{node, value(), focus()}`, with values such as `role:Manager`. */
+export function permissionPicker({ onChange } = {}) {
   return picker({
-    onChange, initial: known, addLabel: 'Add Permission', searchLabel: 'Search Departments, Groups, Roles, agents',
+    onChange, addLabel: 'Add Permission', searchLabel: 'Search Departments, Groups, Roles, agents',
     empty: 'Nobody yet.',
     find: async (text) => sorted((await findPrincipals(text)).map(entryOf)),
   });
 }
 
-/**
- * One or several agents. `onChange(names)` hears of every change; `exclude(agent)` leaves some out;
- * `mark(agent)` gives a word beside a name. Values are names of agents, as `agent:bob` without its kind.
- */
-export function agentPicker({ onChange, exclude, mark, label = 'Search agents' } = {}) {
+/** Agents, by id. `exclude(agent)` leaves some out; `mark(agent)` gives a word beside a name. */
+export function agentPicker({ onChange, exclude, mark } = {}) {
   return picker({
-    onChange, opened: true, searchLabel: label,
+    onChange, opened: true, searchLabel: 'Search agents',
     find: async (text) => (await findPrincipals(text))
       .filter((found) => found.kind === 'agent' && !exclude?.(found))
       .map((found) => ({ key: found.id, kind: 'agent', id: found.id, name: found.name, label: found.name, detail: mark?.(found) })),

@@ -13,10 +13,7 @@ export class Pills {
   /** `acts`: `goTo(id)`, `toNewest()`, `readAll()`. */
   constructor(acts) { this.#acts = acts; }
 
-  /**
-   * Shows what there is to go to. `first`: the first unread message if it is above, of `unread`;
-   * `late`: late arrivals above; `below`: how many new ones are below; `far`: the newest is not in view.
-   */
+  /** `first`: the first of `unread`, if it is above; `late`: those above; `below`: how many new ones are. */
   draw(now) {
     const signature = JSON.stringify(now);
     if (signature === this.#drawn) return;

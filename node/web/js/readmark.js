@@ -59,7 +59,13 @@ export class ReadMark {
   /** The node's own count: another window may have read on, or this one does not know of a message. */
   told(unread, first) {
     if (!unread) this.unread = null;
-    else if (!this.unread && !this.#upTo && first) this.unread = first;
+    else if (first && !this.#upTo && (!this.unread || this.#isLater(first))) this.unread = first;
+  }
+
+  // A late message may be the first unread one, and what comes right after it be read already.
+  #isLater(first) {
+    const [next, now] = [this.#held.of(first), this.#held.of(this.unread)];
+    return next && now && compare(next, now) > 0;
   }
 
   /** The reader takes part: the line has done its work. */

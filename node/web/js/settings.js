@@ -5,7 +5,6 @@ import { button, fill, h, icon } from './dom.js';
 import { go } from './router.js';
 import { onState, state, stateChanged } from './state.js';
 import { name } from './text.js';
-import { copyButton } from './why.js';
 
 const THEME = 'conclave-theme';
 const KEYS = 'conclave-keys';
@@ -56,12 +55,11 @@ export function showSettings(place) {
     fill(notify,
       permission === 'unsupported' ? h('p', { class: 'hint' }, 'This browser has no notifications.')
         : permission === 'denied' ? h('p', { class: 'notice' }, 'The browser does not allow notifications of this page. Allow them in its settings for this address first.')
-          : on ? button('Turn notifications off', () => set({ notifications: false }).then(drawNotify))
-            : button('Turn notifications on', async () => {
-              if (await Notification.requestPermission() === 'granted') await set({ notifications: true });
-              drawNotify();
-            }),
-      h('p', { class: 'hint' }, on ? 'On: for what was just written by others, while you look elsewhere. Never for old history.' : 'Off.'));
+          : button(`Turn notifications ${on ? 'off' : 'on'}`, async () => {
+            if (on || await Notification.requestPermission() === 'granted') await set({ notifications: !on });
+            drawNotify();
+          }),
+      h('p', { class: 'hint' }, on ? 'On: for what others just wrote, while you look elsewhere.' : 'Off.'));
   }
 
   function drawOwn() {
@@ -71,9 +69,7 @@ export function showSettings(place) {
       h('dt', null, 'Agent'), h('dd', null, status.agent ? name(status.agent) : 'not yet'),
       h('dt', null, 'Company'), h('dd', null, status.company ? name(status.company) : 'not yet'),
       status.admin && [h('dt', null, 'Admin'), h('dd', null, `rank ${status.admin.rank}, may: ${status.admin.may.join(', ')}${status.admin.scope ? `, in ${status.admin.scope}` : ''}`)],
-      h('dt', null, 'Device'), h('dd', null, h('code', { class: 'id' }, status.device)),
-      h('dt', null, 'Other nodes'), h('dd', null, status.peers.length ? status.peers.map((peer) => h('div', null,
-        peer.agent ? name(peer.agent) : 'unknown', ' ', h('span', { class: 'quiet-text' }, peer.addr))) : 'none in reach')));
+      h('dt', null, 'Device'), h('dd', null, h('code', { class: 'id' }, status.device))));
   }
 
   fill(place,
@@ -85,7 +81,7 @@ export function showSettings(place) {
       h('section', null, h('h2', null, 'Keys'), check('single-keys', 'Single keys do something', 'Such as / and ? and n. Off: only keys with Alt or Ctrl.',
         singleKeys(), (yes) => localStorage.setItem(KEYS, yes ? 'on' : 'off'))),
       problems,
-      h('section', null, h('h2', null, 'This device'), own, copyButton('Copy the peer id', state.status?.peer_id ?? ''))));
+      h('section', null, h('h2', null, 'This device'), own)));
   drawOwn();
   drawNotify();
   title.focus();

@@ -41,10 +41,7 @@ export function stateChanged() {
   });
 }
 
-/**
- * A function that runs `job` soon, never twice at a time and not more often than every `pause` ms.
- * Its promise ends when a run that began after the call has ended.
- */
+/** A function that runs `job` soon, not more often than every `pause` ms; it resolves after a run that began later. */
 export function soon(job, pause) {
   let waiting = null;
   let running = Promise.resolve();
@@ -126,7 +123,7 @@ export function followState() {
   events.on('alarm', load.status);
   events.on('instants', load.instants);
   events.on('presence', ({ room }) => { load.presence(); if (!room) load.status(); });
-  events.on('message', (message) => { (message.room && state.instants.some((i) => i.id === message.room.id) ? load.instants : load.rooms)(); });
+  events.on('message', ({ room }) => load[placeOf(room.id)?.agents ? 'instants' : 'rooms']());
   events.on('message_gone', () => { load.rooms(); load.instants(); });
   events.on('join', (join) => { if (state.status) { state.status.join = join; stateChanged(); } loadAll(); });
   events.on('read', ({ room, unread }) => {
@@ -134,6 +131,7 @@ export function followState() {
     if (!place) return;
     place.unread = unread;
     if (!unread) place.first_unread = null;
+    else load[place.agents ? 'instants' : 'rooms']();
     stateChanged();
   });
 }

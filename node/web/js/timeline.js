@@ -7,10 +7,7 @@ import { dayKey } from './text.js';
 
 const GROUP_MS = 5 * 60 * 1000;
 
-/**
- * The lines of what `held` holds: `{key, signature, build}` each. A line is built again only when its
- * signature changes. `since`: when a message became known here, if it came as an event.
- */
+/** Lines as `{key, signature, build}`: each is built again only when its signature changes. */
 export function timeline(held, { room, ready, failed, newAbove, since, edit, again }) {
   const { list, more, newer } = held;
   const lines = [];

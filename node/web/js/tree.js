@@ -3,7 +3,7 @@
 import { button, fill, h, icon } from './dom.js';
 import { link } from './router.js';
 import { may, onState, state } from './state.js';
-import { count, name, plain } from './text.js';
+import { count, name, noteOf, plain } from './text.js';
 import { newInstant } from './newinstant.js';
 import { newRoom } from './newroom.js';
 
@@ -88,31 +88,21 @@ export function tree(current) {
   function line(part, place) {
     const isHere = current() === place.id;
     const online = part === instants && place.agents.some((agent) => agent.id !== state.status?.agent?.id && state.present.has(agent.id));
-    const off = part === instants && place.agents.some((agent) => agent.active === false);
-    const title = place.topic ? `${plain(place.name)}: ${plain(place.topic)}` : plain(place.name);
-    const signature = `${place.name}|${place.topic}|${place.unread}|${isHere}|${online}|${off}|${part.id}`;
+    const signature = `${place.name}|${place.unread}|${isHere}|${online}|${part.id}|${noteOf(place.id)}`;
     const known = lines.get(place.id);
     if (known?.signature === signature) return known.node;
     const view = part === instants ? 'im' : 'room';
     const words = [place.unread > 0 && count(place.unread, 'unread message'), part === instants && (online ? 'present' : 'not present')].filter(Boolean);
-    const anchor = h('a', { class: `leaf${place.unread ? ' unread' : ''}`, href: link(view, place.id), tabindex: '-1', title,
-      'aria-current': isHere ? 'page' : null, data: { id: place.id } },
-    part === instants ? h('span', { class: online ? 'dot present' : 'dot', 'aria-hidden': 'true' }) : icon('room'),
-    h('span', { class: 'label' }, name(place)),
-    off && h('span', { class: 'quiet-text' }, ' left'),
-    place.unread > 0 && h('span', { class: 'badge', 'aria-hidden': 'true' }, place.unread > 999 ? '999+' : place.unread),
-    words.length > 0 && h('span', { class: 'visually-hidden' }, `, ${words.join(', ')}`));
-    if (known) {
-      // The same element stays, so that the focus stays.
-      const old = known.node.firstChild;
-      anchor.tabIndex = old.tabIndex;
-      const focused = document.activeElement === old;
-      old.replaceWith(anchor);
-      if (focused) anchor.focus();
-      lines.set(place.id, { node: known.node, signature });
-      return known.node;
-    }
-    const node = h('li', { class: 'leaf-line' }, anchor);
+    // The same element stays, so that the focus stays.
+    const anchor = known?.node.firstChild ?? h('a', { href: link(view, place.id), tabindex: '-1', data: { id: place.id } });
+    anchor.className = `leaf${place.unread ? ' unread' : ''}`;
+    anchor.title = plain(place.name);
+    anchor.ariaCurrent = isHere ? 'page' : null;
+    fill(anchor, part === instants ? h('span', { class: online ? 'dot present' : 'dot', 'aria-hidden': 'true' }) : icon('room'),
+      h('span', { class: 'label' }, name(place)),
+      place.unread > 0 && h('span', { class: 'badge', 'aria-hidden': 'true' }, place.unread > 999 ? '999+' : place.unread),
+      words.length > 0 && h('span', { class: 'visually-hidden' }, `, ${words.join(', ')}`));
+    const node = known?.node ?? h('li', { class: 'leaf-line' }, anchor);
     lines.set(place.id, { node, signature });
     return node;
   }

@@ -2,6 +2,7 @@
 
 import { get } from './api.js';
 import { button, dialog, fill, h, icon, problemBox } from './dom.js';
+import { closeFooter } from './okform.js';
 import { body, fullTime, name, plain } from './text.js';
 
 const STATES = {
@@ -11,8 +12,6 @@ const STATES = {
   void: 'Refused: it does not count any more',
 };
 
-/** In words, what the state of a message means. */
-export const stateWords = (state) => STATES[state] ?? state;
 
 /** A button that copies a text and says so. */
 export function copyButton(words, text) {
@@ -38,14 +37,13 @@ export function messageDetails(message) {
       h('dl', null,
         h('dt', null, 'From'), h('dd', null, name(message.author)),
         h('dt', null, 'Written'), h('dd', null, fullTime(message.time), h('span', { class: 'quiet-text' }, " by the author's clock")),
-        h('dt', null, 'State'), h('dd', null, stateWords(message.state)),
+        h('dt', null, 'State'), h('dd', null, STATES[message.state] ?? message.state),
         message.incomplete && [h('dt', null, 'Before it'), h('dd', null, 'Something is still on its way here')],
         message.late && [h('dt', null, 'Arrival'), h('dd', null, 'It arrived late, after newer ones were read')],
         h('dt', null, 'Id'), h('dd', null, h('code', { class: 'id' }, message.id)),
         h('dt', null, 'Device'), h('dd', null, h('code', { class: 'id' }, message.device))),
       h('h3', null, 'Why it counts or not'), chain),
-    h('footer', null, copyButton('Copy text', message.text), copyButton('Copy id', message.id),
-      h('button', { type: 'button', class: 'primary', autofocus: true, on: { click: () => close() } }, 'Close'))];
+    closeFooter(close, copyButton('Copy text', message.text), copyButton('Copy id', message.id))];
   }, { class: 'wide' });
 }
 

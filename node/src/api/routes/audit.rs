@@ -37,8 +37,10 @@ async fn admins(State(app): State<App>) -> Answer<Admins> {
 #[derive(Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct LogQuery {
+    /// The number of the first object, as `next` told it.
     #[serde(default)]
     pub(in crate::api) from: u64,
+    /// How many at most.
     #[serde(default)]
     pub(in crate::api) limit: Option<usize>,
     #[serde(default)]
@@ -80,6 +82,7 @@ async fn log(State(app): State<App>, params: Params<LogQuery>) -> Answer<LogPage
 #[derive(Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct WhyQuery {
+    /// The id of an object or a message.
     pub(in crate::api) id: String,
 }
 
@@ -99,7 +102,9 @@ async fn why(State(app): State<App>, params: Params<WhyQuery>) -> Answer<Why> {
 #[derive(Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct WhyAccessQuery {
+    /// The room, by name or id.
     pub(in crate::api) room: String,
+    /// The agent, by name or id.
     pub(in crate::api) agent: String,
 }
 

@@ -25,13 +25,18 @@ pub(super) fn router() -> ApiRouter {
 #[derive(Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct MessagesQuery {
+    /// The room, by name or id.
     room: String,
+    /// How many at most, from 1 to 1,000; 50 if it is left out.
     #[serde(default)]
     limit: Option<usize>,
+    /// Only what stands before this message, by id.
     #[serde(default)]
     before: Option<String>,
+    /// Only what stands after this message, by id; the nearest first.
     #[serde(default)]
     after: Option<String>,
+    /// This message, by id, and what stands round it.
     #[serde(default)]
     around: Option<String>,
 }
@@ -71,6 +76,7 @@ pub(super) async fn messages(
 /// What has been read of a room.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(in crate::api) struct ReadMark {
+    /// The room, by name or id.
     pub(in crate::api) room: String,
     /// Only what stands at or before this message on the screen; everything if null.
     #[serde(default)]
