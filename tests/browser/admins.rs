@@ -260,7 +260,7 @@ fn d5_a_room_through_its_life() {
     alice.admin_of("rooms", SUPPORT);
     let dialog = alice.dialog("Rename", "Rename Help Desk");
     dialog.fill("textbox", "New name", RENAMED);
-    alice.done(&dialog, "Ok", RENAMED);
+    alice.done(&dialog, "Rename", RENAMED);
     bob.lists(RENAMED);
     bob.main().find("heading", RENAMED);
     // Opened to Sales too, then closed to Support.
@@ -329,7 +329,7 @@ fn d6_two_admins_apart_change_the_same_room_and_all_end_alike() {
         here.admin_of("rooms", SUPPORT);
         let dialog = here.dialog("Rename", &format!("Rename {SUPPORT}"));
         dialog.fill("textbox", "New name", name);
-        here.done(&dialog, "Ok", name);
+        here.done(&dialog, "Rename", name);
         if name == OF_BOB {
             let dialog = here.dialog("Add Permission", &format!("Add Permission to {name}"));
             here.permit(&dialog, "Role Agent");

@@ -22,7 +22,7 @@ const TYPED: usize = 200;
 const OPEN: &str = "function(words) { return new Promise((done) => {
     const begin = performance.now();
     const look = () => {
-        const last = [...document.querySelectorAll('article')].at(-1);
+        const last = [...document.querySelectorAll('[aria-label=Conversation] :is(li, article)')].at(-1);
         if (last?.innerText.includes(words)) {
             // The frame after next begins when this one is on screen.
             requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - begin)));
@@ -36,7 +36,7 @@ const OPEN: &str = "function(words) { return new Promise((done) => {
 const WATCH: &str = "(() => {
     const seen = window.conclaveTest.seen = {};
     const look = () => {
-        for (const one of document.querySelectorAll('article')) {
+        for (const one of document.querySelectorAll('[aria-label=Conversation] :is(li, article)')) {
             const number = one.innerText.match(/typed (\\d+) of many/)?.[1];
             if (number) seen[number] ??= Date.now();
         }

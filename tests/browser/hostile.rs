@@ -11,10 +11,10 @@ use crate::people::Desk;
 
 /// What no text may bring onto the page, and what links must be like.
 const FOREIGN: &str = "(() => {
-    const inside = [...document.querySelectorAll('article .text, bdi')];
+    const inside = [...document.querySelectorAll('[aria-label=Conversation] .text, bdi')];
     const allowed = new Set(['A', 'SPAN', 'BDI', 'BR']);
     const elements = inside.flatMap((part) => [...part.querySelectorAll('*')]);
-    const links = [...document.querySelectorAll('article a')];
+    const links = [...document.querySelectorAll('[aria-label=Conversation] a')];
     return {
         elements: elements.filter((one) => !allowed.has(one.tagName)).map((one) => one.outerHTML),
         scripts: [...document.scripts].filter((one) => !one.src.startsWith(location.origin)).length,
@@ -73,7 +73,10 @@ fn hostile_text_is_text_everywhere_on_the_page() {
     });
     is_only_text(&desk, "the list of rooms");
     desk.enter(Company::EVERYONE);
-    desk.wait("what was said is on screen", "document.querySelectorAll('article').length > 20");
+    desk.wait(
+        "what was said is on screen",
+        "document.querySelectorAll('[aria-label=Conversation] :is(li, article)').length > 20",
+    );
     is_only_text(&desk, "a conversation");
     for page in ["units", "agents", "rooms", "audit", "devices", "alarms"] {
         let main = desk.admin(page);

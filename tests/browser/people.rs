@@ -141,7 +141,7 @@ impl Desk {
         let [conversation] = conversation.as_slice() else { return Vec::new() };
         // One call for all of them, so that they are of one moment.
         const LINES: &str = "function() {
-            return [...this.querySelectorAll('article, [role=article]')].map((line) => line.innerText);
+            return [...this.querySelectorAll('li, article')].map((line) => line.innerText);
         }";
         let lines = conversation.try_call(LINES, &[]).unwrap_or_default();
         let lines = lines.as_array().cloned().unwrap_or_default();
