@@ -4,7 +4,7 @@ use conclave_tests::process::{Company, Lab, Node, ask_to_join, text, wait_until}
 
 use crate::BINARY;
 use crate::chrome::Part;
-use crate::people::{Desk, Office};
+use crate::people::{AWAY, Desk, Office};
 
 const SUPPORT: &str = Company::SUPPORT;
 const EVERYONE: &str = Company::EVERYONE;
@@ -180,7 +180,7 @@ fn d2_a_new_room_appears_where_its_permissions_reach_and_nowhere_else() {
     dialog.click("button", "Ok");
     dialog.find("alert", "");
     dialog.find("button", "Remove Department Support");
-    alice.press("Escape");
+    dialog.click("button", "Cancel");
     alice.whole().gone("dialog", "New Chat Room");
 }
 
@@ -255,6 +255,10 @@ fn d4_a_leaver_is_refused_by_all_and_what_was_written_before_stays() {
 fn d5_a_room_through_its_life() {
     const RENAMED: &str = "Help Desk Europe";
     let Office { alice, bob, carol } = Office::open();
+    for desk in [&alice, &bob, &carol] {
+        // What a room lists may be asked for in the moment in which it closes.
+        desk.may_fail_to_load();
+    }
     bob.enter(SUPPORT);
     bob.write("about to change");
     alice.admin_of("rooms", SUPPORT);
@@ -291,8 +295,8 @@ fn d5_a_room_through_its_life() {
     alice.done(&dialog, "Deactivate Help Desk Europe", "Deactivated");
     bob.main().says("This room is inactive");
     bob.side().find("button", "Inactive");
-    bob.draft("nobody hears this");
-    assert!(bob.main().find("button", "Send").try_click_here().is_err(), "an inactive room");
+    bob.main().gone("textbox", "Write a message");
+    bob.main().gone("button", "Send");
     bob.reads("about to change");
     let dialog = alice.dialog("Reactivate", "Reactivate Help Desk Europe");
     alice.done(&dialog, "Reactivate Help Desk Europe", "Reactivated");
@@ -322,24 +326,24 @@ fn d6_two_admins_apart_change_the_same_room_and_all_end_alike() {
     alice.done(&dialog, "Make admin", "bob is now an admin of rank 2.");
     bob.side().find("link", "Admin");
     let carol = carol.leave();
-    for (desk, other, name) in [(0, 1, OF_BOB), (1, 0, OF_ALICE)] {
-        let mut desks = [&mut alice, &mut bob];
-        desks[desk].stop();
-        let here = &*desks[other];
-        here.admin_of("rooms", SUPPORT);
-        let dialog = here.dialog("Rename", &format!("Rename {SUPPORT}"));
+    let rename = |desk: &Desk, name: &str| {
+        desk.admin_of("rooms", SUPPORT);
+        let dialog = desk.dialog("Rename", &format!("Rename {SUPPORT}"));
         dialog.fill("textbox", "New name", name);
-        here.done(&dialog, "Rename", name);
-        if name == OF_BOB {
-            let dialog = here.dialog("Add Permission", &format!("Add Permission to {name}"));
-            here.permit(&dialog, "Role Agent");
-            here.done(&dialog, "Ok", "Added 1 permission");
-        }
-        desks[other].stop();
-        desks[desk].node.up();
-        desks[desk].main().gone("alert", "");
-    }
+        desk.done(&dialog, "Rename", name);
+    };
+    // Never up at the same time, so neither knows what the other does.
+    alice.stop();
+    rename(&bob, OF_BOB);
+    let dialog = bob.dialog("Add Permission", &format!("Add Permission to {OF_BOB}"));
+    bob.permit(&dialog, "Role Agent");
+    bob.done(&dialog, "Ok", "Added 1 permission");
+    bob.stop();
+    alice.node.up();
+    alice.whole().says_no_more(AWAY);
+    rename(&alice, OF_ALICE);
     bob.node.up();
+    bob.whole().says_no_more(AWAY);
     let mut carol = carol;
     carol.up();
     agree(&[&alice.node, &bob.node, &carol]);

@@ -12,6 +12,9 @@ use crate::chrome::{Browser, Page, Part};
 /// What stands beside a message that nobody else has yet.
 pub(crate) const WAITING: &str = "Waiting: no other device has it yet";
 
+/// What the page says while its node is down.
+pub(crate) const AWAY: &str = "The node is not running";
+
 /// A node and a browser in front of it, signed in by the link that the node printed.
 pub(crate) struct Desk {
     // In the order in which they end: first who looks, last what is looked at.
@@ -35,7 +38,7 @@ impl Desk {
     pub(crate) fn stop(&mut self) {
         self.page.may_fail_to_load();
         self.node.stop();
-        self.whole().says("The node is not running");
+        self.whole().says(AWAY);
     }
 
     /// Goes home: the node is down, the browser is closed.

@@ -59,7 +59,7 @@ pub(crate) fn each_view(mut look: impl FnMut(&str, &Page)) {
     }
     dialog.says("Dmitri Volkov");
     look("new", &desk);
-    desk.press("Escape");
+    dialog.click("button", "Cancel");
     desk.whole().gone("dialog", "New Chat Room");
     desk.press("?");
     desk.whole().find("dialog", "Keys");
