@@ -8,10 +8,10 @@ use conclave_node::api::client::Client;
 
 use crate::commands::{
     admin::AdminCommand, agent::AgentCommand, backup::BackupArgs, backup::RestoreArgs,
-    export::ExportArgs, history::HistoryArgs, init::InitArgs, join::JoinArgs, log::LogArgs,
-    open::OpenArgs, ratify::RatifyArgs, recover::RecoverArgs, room::RoomCommand, send::SendArgs,
-    settings::SettingsArgs, shell::CompletionsArgs, tail::TailArgs, unit::GroupCommand,
-    unit::UnitCommand, up::UpArgs, why::WhyArgs,
+    export::ExportArgs, history::HistoryArgs, im::ImArgs, init::InitArgs, join::JoinArgs,
+    log::LogArgs, open::OpenArgs, ratify::RatifyArgs, recover::RecoverArgs, room::RoomCommand,
+    send::SendArgs, settings::SettingsArgs, shell::CompletionsArgs, tail::TailArgs,
+    unit::GroupCommand, unit::UnitCommand, up::UpArgs, why::WhyArgs,
 };
 use crate::devnet::DevnetArgs;
 use crate::error::CliError;
@@ -87,6 +87,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Room(RoomCommand),
     Send(SendArgs),
+    Im(ImArgs),
     History(HistoryArgs),
     Tail(TailArgs),
     Export(ExportArgs),
@@ -220,6 +221,18 @@ mod tests {
             let Command::Send(send) = arguments.command else { panic!("another command") };
             assert_eq!(send.text, text);
         }
+        // Among several words a flag is a flag.
+        for line in [&["im", "bob", "-", "--json"][..], &["im", "--json", "bob", "--", "-"]] {
+            let arguments = parsed(line).expect("valid");
+            assert!(arguments.global.json, "{line:?}");
+            let Command::Im(im) = arguments.command else { panic!("another command") };
+            assert_eq!(im.words, ["bob", "-"]);
+        }
+        let Command::Im(im) = parsed(&["im", "bob", "--", "--> there"]).expect("valid").command
+        else {
+            panic!("another command");
+        };
+        assert_eq!(im.words, ["bob", "--> there"]);
     }
 
     #[test]

@@ -243,7 +243,7 @@ fn standing(control: &ControlLog, device: DeviceId, room: RoomId) -> Result<Ente
     let permit = principals.find_map(|principal| control.permits(room, principal).first().copied());
     let grants: BTreeSet<ObjectId> =
         access.units_of(info.agent).flat_map(|u| control.member_grants(info.agent, u)).collect();
-    Ok(EnterBody {
+    Ok(EnterBody::Permitted {
         device_cert: info.cert,
         member_grants: grants.into_iter().take(1).collect(),
         permit: permit.ok_or_else(|| missing("permit of the room"))?,

@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 
 use crate::codec::{self, CodecError};
 use crate::id::{CompanyId, DeviceId, MessageId, ObjectId, RoomId};
+use crate::instant::InstantAgents;
 use crate::limits::{ENTER_GRANTS_MAX, HEIGHT_MAX, OBJECT_BYTES_MAX, PARENTS_MAX, TEXT_BYTES_MAX};
 use crate::time::Timestamp;
 
@@ -119,25 +120,82 @@ pub struct Envelope {
     pub claimed_time: Timestamp,
 }
 
-/// What an `Enter` lists: one chain that leads from the device to the room.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-pub struct EnterBody {
-    /// The `DeviceCert` of the author's device.
-    #[n(0)]
-    pub device_cert: ObjectId,
-    /// `MemberGrant`s, ascending; empty if the permit names the agent or `role:Agent`.
-    #[n(1)]
-    pub member_grants: Vec<ObjectId>,
-    /// The `Permit`.
-    #[n(2)]
-    pub permit: ObjectId,
+/// What an `Enter` lists: what leads from the device to the room. The number of fields tells the
+/// two apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EnterBody {
+    /// One chain of grants that leads to a room with permissions.
+    Permitted {
+        /// The `DeviceCert` of the author's device.
+        device_cert: ObjectId,
+        /// `MemberGrant`s, ascending; empty if the permit names the agent or `role:Agent`.
+        member_grants: Vec<ObjectId>,
+        /// The `Permit`.
+        permit: ObjectId,
+    },
+    /// The agents of an instant room, whose hash is the room's id.
+    Instant {
+        /// The `DeviceCert` of the author's device.
+        device_cert: ObjectId,
+        /// The agents.
+        agents: InstantAgents,
+    },
 }
 
 impl EnterBody {
-    /// All objects it names.
+    /// The certificate of the author's device.
+    #[must_use]
+    pub fn device_cert(&self) -> ObjectId {
+        match self {
+            Self::Permitted { device_cert, .. } | Self::Instant { device_cert, .. } => *device_cert,
+        }
+    }
+
+    /// All objects that have to be here to judge it. Of the agents of an instant room only the
+    /// author's matters, and its certificate stands below the device's.
     pub fn references(&self) -> impl Iterator<Item = ObjectId> + '_ {
-        [self.device_cert, self.permit].into_iter().chain(self.member_grants.iter().copied())
+        let (permit, grants) = match self {
+            Self::Permitted { member_grants, permit, .. } => {
+                (Some(*permit), member_grants.as_slice())
+            }
+            Self::Instant { .. } => (None, [].as_slice()),
+        };
+        [self.device_cert()].into_iter().chain(permit).chain(grants.iter().copied())
+    }
+}
+
+impl<C> Encode<C> for EnterBody {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, c: &mut C) -> Result<(), EncodeError<W::Error>> {
+        match self {
+            Self::Permitted { device_cert, member_grants, permit } => {
+                e.array(3)?;
+                device_cert.encode(e, c)?;
+                member_grants.encode(e, c)?;
+                permit.encode(e, c)
+            }
+            Self::Instant { device_cert, agents } => {
+                e.array(2)?;
+                device_cert.encode(e, c)?;
+                agents.encode(e, c)
+            }
+        }
+    }
+}
+
+impl<'b, C> Decode<'b, C> for EnterBody {
+    fn decode(d: &mut Decoder<'b>, c: &mut C) -> Result<Self, DecodeError> {
+        match d.array()? {
+            Some(3) => Ok(Self::Permitted {
+                device_cert: ObjectId::decode(d, c)?,
+                member_grants: Vec::decode(d, c)?,
+                permit: ObjectId::decode(d, c)?,
+            }),
+            Some(2) => Ok(Self::Instant {
+                device_cert: ObjectId::decode(d, c)?,
+                agents: InstantAgents::decode(d, c)?,
+            }),
+            _ => Err(DecodeError::message("an Enter lists two or three things")),
+        }
     }
 }
 
@@ -218,10 +276,16 @@ impl Envelope {
             return Err(EnvelopeError::Shape("not an Enter"));
         }
         let body: EnterBody = codec::decode(&self.body, OBJECT_BYTES_MAX)?;
-        let grants = &body.member_grants;
-        if grants.len() > ENTER_GRANTS_MAX || grants.windows(2).any(|p| p[0] >= p[1]) {
-            return Err(EnvelopeError::Shape("the grants are too many or not sorted"));
+        match &body {
+            EnterBody::Permitted { member_grants: grants, .. }
+                if grants.len() > ENTER_GRANTS_MAX || grants.windows(2).any(|p| p[0] >= p[1]) =>
+            {
+                Err(EnvelopeError::Shape("the grants are too many or not sorted"))
+            }
+            EnterBody::Instant { agents, .. } if agents.room(self.company) != self.room => {
+                Err(EnvelopeError::Shape("the room is not that of the agents"))
+            }
+            _ => Ok(body),
         }
-        Ok(body)
     }
 }

@@ -102,7 +102,8 @@ id_type! {
     UnitId
 }
 id_type! {
-    /// A room: the id of its `RoomCreate`.
+    /// A room: the id of its `RoomCreate`, or of an instant room the hash of its agents, see
+    /// [`crate::instant::InstantAgents`].
     RoomId
 }
 id_type! {

@@ -11,6 +11,7 @@
 //! - [`control`]: the control log, and who may do what because of it.
 //! - [`room`]: the log of one room, and which of its messages are accepted.
 //! - [`sync`]: how two nodes come to hold the same.
+//! - [`instant`]: rooms that agents start without a control object.
 //! - [`join`], [`found`]: how a device comes to be a member.
 //! - [`object`], [`envelope`], [`address`], [`report`], [`presence`]: what is signed; [`signed`] and [`codec`]: its bytes.
 //! - [`id`], [`name`], [`time`], [`keys`], [`limits`]: the vocabulary; [`view`]: what is shown.
@@ -27,6 +28,7 @@ pub mod envelope;
 pub mod found;
 pub mod hidden;
 pub mod id;
+pub mod instant;
 pub mod join;
 pub mod keys;
 pub mod limits;

@@ -219,3 +219,26 @@ pub const MOVED_UNITS_MAX: usize = 64;
 pub const INDEX_CHUNK: u64 = 1024;
 /// So many marks of messages that the index covers make it be written anew.
 pub const INDEX_MARKS_MAX: usize = 64;
+
+/// Fewest agents of an instant room.
+pub const INSTANT_AGENTS_MIN: usize = 2;
+/// Most agents of an instant room.
+pub const INSTANT_AGENTS_MAX: usize = 32;
+/// Most instant rooms started by others that a node keeps. Each is a gossip topic, and a peer may be
+/// in no more than 4,096.
+pub const INSTANTS_OF_OTHERS_MAX: usize = 1024;
+/// Most of those that one agent has started: who starts more is not heard in them, and takes no
+/// place from others.
+pub const INSTANTS_PER_STARTER_MAX: usize = 128;
+/// Most instant rooms started by this node's own agent that it keeps.
+pub const INSTANTS_OWN_MAX: usize = 512;
+/// Most instant rooms without a message that one peer may have told of at a time, and most in one
+/// answer about them.
+pub const INSTANTS_TOLD_PER_PEER_MAX: usize = 64;
+/// Most instant rooms without a message that peers have told of, in all.
+pub const INSTANTS_TOLD_MAX: usize = 512;
+/// Most instant rooms without a message that this node's user has opened; beyond that the oldest is
+/// forgotten.
+pub const INSTANTS_OPENED_MAX: usize = 64;
+/// Most answers about instant rooms that are taken in one comparison with a peer.
+pub const INSTANTS_ANSWERS_MAX: u32 = 64;

@@ -190,6 +190,23 @@ pub struct RoomLine {
     pub newest: Option<Timestamp>,
 }
 
+/// An instant message: a conversation that an agent has started with others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstantView {
+    /// Its id, and the names of the others as its name.
+    pub room: RoomRef,
+    /// Its agents, by id; each with whether they are still here.
+    pub agents: Vec<(AgentRef, bool)>,
+    /// Messages of others that this user has not read.
+    pub unread: u64,
+    /// The first of these on the screen.
+    pub first_unread: Option<MessageId>,
+    /// What the author of the newest message says the time was.
+    pub newest: Option<Timestamp>,
+    /// Whether this agent may read and write in it.
+    pub access: bool,
+}
+
 /// One agent With Access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessLine {
@@ -321,6 +338,8 @@ pub struct RoomStatus {
     pub digest: ObjectId,
     /// `complete`, or how far reconciliation is.
     pub sync: String,
+    /// Whether it is an instant message.
+    pub instant: bool,
 }
 
 /// What a change of the control log means for people, worked out before it is made.

@@ -57,10 +57,11 @@ impl Desk {
         requests.says(code);
         let title = format!("Let {name} in");
         let dialog = self.dialog(&title, &title);
-        dialog.fill("textbox", "Type the code", "AAAA-AAAA");
+        let field = format!("Type the code on {name}’s screen, as {name} reads it to you");
+        dialog.fill("textbox", &field, "AAAA-AAAA");
         dialog.says("The codes differ.");
         assert!(dialog.find("button", &title).try_click_here().is_err(), "codes differ");
-        dialog.fill("textbox", "Type the code", code);
+        dialog.fill("textbox", &field, code);
         dialog.says("The codes are the same.");
         for unit in units {
             dialog.click("checkbox", unit);

@@ -134,14 +134,14 @@ impl Desk {
         dialog.find("button", &format!("Remove {permission}"));
     }
 
-    /// The lines of the conversation, from top to bottom, each with all that it says.
+    /// The messages of the conversation, from top to bottom, each with all that it says.
     #[track_caller]
     pub(crate) fn messages(&self) -> Vec<String> {
         let conversation = self.whole().named("region", "Conversation");
         let [conversation] = conversation.as_slice() else { return Vec::new() };
         // One call for all of them, so that they are of one moment.
         const LINES: &str = "function() {
-            return [...this.querySelectorAll('li')].map((line) => line.innerText);
+            return [...this.querySelectorAll('article, [role=article]')].map((line) => line.innerText);
         }";
         let lines = conversation.try_call(LINES, &[]).unwrap_or_default();
         let lines = lines.as_array().cloned().unwrap_or_default();

@@ -124,7 +124,7 @@ fn messages(pen: &Pen, keys: &DeviceKeys, room: RoomId) -> (Vec<Forged>, Vec<For
     let company = pen.log.company();
     let device = keys.device();
     let everyone = Principal::Unit(UnitId::ROLE_AGENT);
-    let body = EnterBody {
+    let body = EnterBody::Permitted {
         device_cert: pen.log.access().devices()[&device].cert,
         member_grants: Vec::new(),
         permit: *pen.log.permits(room, everyone).first().expect("a permit"),

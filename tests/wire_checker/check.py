@@ -166,6 +166,7 @@ HASHES = {
     "join commitment": join_commitment,
     "join code": join_code,
     "topic": topic,
+    "instant room": lambda company, agents: objects.instant_room(company, map(bytes.fromhex, agents)).hex(),
     "gossip id": lambda signed: derive("conclave v1 gossip", signed)[:20].hex(),
     "control digest": digest("conclave v1 control digest"),
     "room digest": digest("conclave v1 room digest"),

@@ -1,7 +1,7 @@
 """Frames of the request-response protocol. After docs/src/wire.md, "Frames"."""
 
 from bytes_of import decode, encode, malformed
-from shapes import BOOL, BYTES, ID, SIG, TEXT, U64, Choice, List, Struct
+from shapes import BOOL, BYTES, ID, SIG, TEXT, U64, AgentList, Choice, List, Maybe, Struct
 
 FRAME_MOST = 327_680
 
@@ -12,6 +12,7 @@ BOUND = Struct(height=U64, id=ID)
 PART = Struct(upper=BOUND, count=U64, fingerprint=ID)
 SUMMARY = Struct(room=ID, count=U64, fingerprint=ID)
 AGED = Struct(bytes=BYTES, age=U64)
+INSTANT = Struct(agents=AgentList(), waiting=Maybe(SUMMARY), summary=SUMMARY)
 ADMIN = Struct(device=ID, addresses=List(TEXT))
 STATES = ("waiting", "admitted", "refused", "unknown", "busy")
 STATE = Choice(**{word: (number, Struct()) for number, word in enumerate(STATES)})
@@ -33,6 +34,8 @@ REQUESTS = {
     "newest": (13, Struct(scope=SCOPE)),
     "heads": (14, Struct(room=ID)),
     "presence": (15, Struct(beacons=List(AGED))),
+    "instants": (16, Struct(**{"from": ID})),
+    "instant": (17, Struct(agents=AgentList(), objects=List(BYTES))),
 }
 RESPONSES = {
     "refused": (0, Struct()),
@@ -45,6 +48,7 @@ RESPONSES = {
     "join referral": (7, Struct(company=ID, name=TEXT, admins=List(ADMIN))),
     "join": (8, Struct(answer=STATE)),
     "join proof": (9, Struct(signature=SIG)),
+    "instants": (10, Struct(next=Maybe(ID), rooms=List(INSTANT))),
 }
 FRAMES = {"request": REQUESTS, "response": RESPONSES}
 MOST = {
@@ -52,6 +56,7 @@ MOST = {
     "response": {"rooms": 2_048, "waiting": 2_048, "parts": 16, "ids": 1_024, "objects": 1_024, "admins": 16},
 }
 INTRODUCED_MOST = 16
+INSTANTS_MOST = 64
 
 
 def build_frame(direction, word, fields):
@@ -73,6 +78,8 @@ def decode_frame(direction, data):
             raise malformed("rule", name)
     if word == "introduce" and len(fields["objects"]) > INTRODUCED_MOST:
         raise malformed("rule", "objects")
+    if word == "instants" and len(fields.get("rooms", [])) > INSTANTS_MOST:
+        raise malformed("rule", "rooms")
     if any(len(addresses) > 16 for _, addresses in fields.get("admins", [])):
         raise malformed("rule", "addresses")
     return word, fields

@@ -2,7 +2,7 @@
 
 from bytes_of import Refused, decode, derive, encode, malformed, sign, signature_fits
 from names import CONTROL, WHITE, name_verdict
-from shapes import BOOL, BYTES, ID, IDS, SIG, TEXT, U8, U32, U64, Choice, List, Maybe, Number, Struct
+from shapes import BOOL, BYTES, ID, IDS, SIG, TEXT, U8, U32, U64, AgentList, Choice, List, Maybe, Number, Struct
 
 BODY_MOST, SIGNED_MOST = 32_768, 32_848
 HEIGHT_MOST = 2**48
@@ -44,7 +44,8 @@ PAYLOADS = {
 }
 GENESIS = Struct(version=U8, name=TEXT, root=ID, recovery=ID, salt=ID)
 KIND = Number(text=0, enter=16, seal=17)
-ENTER = Struct(device_cert=ID, member_grants=IDS, permit=ID)
+ENTERS = {3: Struct(device_cert=ID, member_grants=IDS, permit=ID)}
+ENTERS[2] = Struct(device_cert=ID, agents=AgentList())
 ENVELOPE = Struct(
     version=U8, company=ID, room=ID, device=ID, seq=U64, prev=Maybe(ID), parents=IDS, height=U64,
     kind=KIND, standing=Maybe(ID), epoch=Maybe(ID), nonce=BYTES, body=BYTES, claimed_time=U64,
@@ -181,11 +182,19 @@ def check_envelope(e):
         check_text(e["body"])
     elif e["kind"] == 16:
         enter = decode(e["body"], BODY_MOST)
-        ENTER.check(enter)
-        rule(len(enter[1]) <= 16, "too many memberships")
-        ascending(enter[1], "memberships not in order")
+        fields = len(enter) if type(enter) is list else 0
+        ENTERS.get(fields, ENTERS[3]).check(enter)
+        if fields == 2:
+            rule(instant_room(e["company"], enter[1]) == e["room"], "another room's agents")
+        else:
+            rule(len(enter[1]) <= 16, "too many memberships")
+            ascending(enter[1], "memberships not in order")
     else:
         rule(e["body"] == b"", "the body of a seal")
+
+
+def instant_room(company, agents):
+    return derive("conclave v1 instant room", company + b"".join(agents))
 
 
 # Verifying ----------------------------------------------------------------------------------------
@@ -274,7 +283,7 @@ def build_body(number, fields):
         return encode(shape.build(fields))
     body = fields["body"]
     if fields["kind"] == "enter":
-        body = encode(ENTER.build(body))
+        body = encode(ENTERS[len(body)].build(body))
     else:
         body = b"" if body is None else body.encode()
     return encode(shape.build({**fields, "body": body.hex()}))

@@ -132,3 +132,15 @@ class Choice:
 U8, U32, U64 = Uint(8), Uint(32), Uint(64)
 ID, SIG, BYTES, TEXT, BOOL = Bytes(32), Bytes(64), Bytes(), Text(), Bool()
 IDS = List(ID)
+
+
+class AgentList(List):
+    """The agents of an instant room: 2 to 32 ids, ascending."""
+
+    def __init__(self):
+        super().__init__(ID)
+
+    def check(self, value):
+        super().check(value)
+        _expect(2 <= len(value) <= 32, "number of agents")
+        _expect(all(a < b for a, b in zip(value, value[1:])), "agents not in order")

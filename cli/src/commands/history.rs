@@ -27,9 +27,19 @@ pub(crate) struct HistoryArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> Result<(), CliError> {
-    let client = context.client()?;
-    let page = newest(&client, &args.room, args.limit, args.before.as_deref()).await?;
-    let marks = Marks::ask(context, &client).await;
+    show(context, &context.client()?, &args.room, args.limit, args.before.as_deref()).await
+}
+
+/// Shows the newest `limit` messages before `before`; to the end, and the room is read.
+pub(crate) async fn show(
+    context: &Context,
+    client: &Client,
+    room: &str,
+    limit: usize,
+    before: Option<&str>,
+) -> Result<(), CliError> {
+    let page = newest(client, room, limit, before).await?;
+    let marks = Marks::ask(context, client).await;
     context.out.show(&page, |page| {
         if page.messages.is_empty() {
             return "No messages.".to_owned();
@@ -43,9 +53,9 @@ pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> Result<(), Cli
         lines.join("\n")
     })?;
     // What was asked for has been shown; a node whose disk is full can only read.
-    if args.before.is_none()
+    if before.is_none()
         && let Some(newest) = page.messages.last()
-        && let Err(problem) = client.mark_read(&args.room, Some(&newest.id.to_string())).await
+        && let Err(problem) = client.mark_read(room, Some(&newest.id.to_string())).await
     {
         let why = escape::line(&problem.message).into_owned();
         context.out.note(&format!("The room is not marked as read: {why}."));

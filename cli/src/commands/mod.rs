@@ -6,6 +6,7 @@ pub(crate) mod backup;
 mod change;
 pub(crate) mod export;
 pub(crate) mod history;
+pub(crate) mod im;
 pub(crate) mod init;
 pub(crate) mod join;
 pub(crate) mod log;
@@ -45,6 +46,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
         Command::Admin(command) => admin::run(context, command).await,
         Command::Room(command) => room::run(context, command).await,
         Command::Send(args) => send::run(context, &args).await,
+        Command::Im(args) => im::run(context, &args).await,
         Command::History(args) => history::run(context, &args).await,
         Command::Tail(args) => tail::run(context, &args).await,
         Command::Export(args) => export::run(context, &args).await,

@@ -1,6 +1,6 @@
 //! `conclave send`: posts messages.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use clap::Args;
 use conclave_node::api::client::Client;
@@ -30,16 +30,33 @@ pub(crate) struct SendArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: &SendArgs) -> Result<(), CliError> {
-    if args.text == "-" {
-        let client = context.client()?;
+    check(&args.text)?;
+    send(context, &context.client()?, &args.room, &args.text).await
+}
+
+/// Checks a text before anything is asked of a node.
+pub(crate) fn check(text: &OsStr) -> Result<(), CliError> {
+    if text == "-" { Ok(()) } else { Ok(check_text(utf8(text)?)?) }
+}
+
+/// Posts a text that was checked, or what standard input holds.
+pub(crate) async fn send(
+    context: &Context,
+    client: &Client,
+    room: &str,
+    text: &OsStr,
+) -> Result<(), CliError> {
+    if text == "-" {
         let stdin = BufReader::new(tokio::io::stdin());
-        return send_lines(context, &client, &args.room, stdin).await;
+        return send_lines(context, client, room, stdin).await;
     }
-    let text = args.text.to_str().ok_or_else(|| {
+    post(context, client, room, utf8(text)?).await
+}
+
+fn utf8(text: &OsStr) -> Result<&str, CliError> {
+    text.to_str().ok_or_else(|| {
         CliError::usage("the text is not valid UTF-8", "convert it to UTF-8, for example by iconv")
-    })?;
-    check_text(text)?;
-    post(context, &context.client()?, &args.room, text).await
+    })
 }
 
 /// Posts line by line, each before the next is read: what came before a bad line is safe.

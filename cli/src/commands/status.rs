@@ -106,7 +106,10 @@ fn rooms(out: &Output, status: &Status) -> String {
         .iter()
         .map(|room| {
             vec![
-                escape::line(&room.name).into_owned(),
+                match room.kind.as_str() {
+                    "instant" => format!("with {}", escape::line(&room.name)),
+                    _ => escape::line(&room.name).into_owned(),
+                },
                 room.messages.to_string(),
                 escape::line(&room.sync).into_owned(),
                 short(room.digest),

@@ -14,10 +14,14 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
+use super::patient::Patient;
+
 /// Most connections at once; event streams count.
 const CONNECTIONS_MAX: usize = 128;
 /// How long a connection may take to send the head of a request, the first as any other.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long a caller may take no byte of an answer. Streams of events count.
+const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
 /// After a failure to accept, which is for lack of file descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
@@ -52,7 +56,7 @@ pub(super) async fn accept_all(
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIME_MAX)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIME_MAX)), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -1,6 +1,7 @@
 //! The typed client of the local API; the command line and the devnet use no other.
 
 mod authority;
+mod instants;
 mod names;
 mod people;
 mod reading;
@@ -19,7 +20,8 @@ use super::server::BACKUP_TIME_MAX;
 use super::stream::Events;
 use super::types::{
     Access, Agent, Agents, Approved, Backup, ControlLog, ErrorDocument, JoinRequests, Member,
-    Message, OpenLink, Page, Participants, Problem, Room, Rooms, Status, Unit, Units,
+    Message, OpenLink, Page, Participants, Problem, ProblemDetails, Room, Rooms, Status, Unit,
+    Units,
 };
 use crate::identity::{Home, HomeError};
 
@@ -321,14 +323,24 @@ impl Client {
         if response.status().is_success() {
             return Ok(response);
         }
-        let document: Option<ErrorDocument> = response.json().await.ok();
-        match document.map(|document| document.error) {
+        let bytes = response.bytes().await.unwrap_or_default();
+        match read_problem(&bytes) {
             // The port has passed to another program, or to the node of another home.
             None => Err(stranger(self.address())),
             Some(problem) if problem.kind == "unauthorized" => Err(stranger(self.address())),
             Some(problem) => Err(problem),
         }
     }
+}
+
+/// The problem in an answer: as problem details, or, of an older node, in its envelope alone.
+fn read_problem(bytes: &[u8]) -> Option<Problem> {
+    let details = || {
+        let details: ProblemDetails = serde_json::from_slice(bytes).ok()?;
+        Some(Problem { kind: details.kind, message: details.detail, hint: details.hint })
+    };
+    let envelope = || Some(serde_json::from_slice::<ErrorDocument>(bytes).ok()?.error);
+    details().or_else(envelope)
 }
 
 async fn read_json<T: DeserializeOwned>(response: Response) -> Result<T, Problem> {

@@ -1,6 +1,7 @@
 //! From what the engine shows to what JSON shows.
 
 mod authority;
+mod instants;
 mod people;
 
 use conclave_protocol::engine::Failure;
@@ -207,5 +208,6 @@ fn room_status(room: view::RoomStatus) -> RoomStatus {
         messages: room.messages,
         digest: room.digest,
         sync: room.sync,
+        kind: if room.instant { "instant" } else { "room" }.to_owned(),
     }
 }

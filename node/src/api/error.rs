@@ -2,12 +2,15 @@
 
 use axum::Json;
 use axum::http::StatusCode;
-use axum::http::header::ALLOW;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use conclave_protocol::engine::{Failure, FailureKind};
 
-use super::types::{ErrorDocument, Problem};
+use super::types::{ErrorDocument, Problem, ProblemDetails};
 use crate::backup::BackupError;
+
+/// The media type of problem details (RFC 9457).
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// A problem with its HTTP status.
 #[derive(Debug)]
@@ -98,16 +101,26 @@ impl From<BackupError> for Problem {
     }
 }
 
-/// The route exists, for other methods.
-pub(super) fn wrong_method(allowed: &'static str) -> Response {
+/// The route exists, for other methods, which the router names.
+pub(super) fn wrong_method() -> Response {
     let hint = "see the description of the local API";
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    let error = ApiError::new(status, "usage", "the route does not know this method", hint);
-    ([(ALLOW, allowed)], error).into_response()
+    ApiError::new(status, "usage", "the route does not know this method", hint).into_response()
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(ErrorDocument { error: self.problem })).into_response()
+        let error = self.problem;
+        let document = ProblemDetails {
+            type_uri: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or_default().to_owned(),
+            status: self.status.as_u16(),
+            detail: error.message.clone(),
+            kind: error.kind.clone(),
+            hint: error.hint.clone(),
+            error,
+        };
+        let kind = [(CONTENT_TYPE, PROBLEM_JSON)];
+        (self.status, kind, Json(document)).into_response()
     }
 }

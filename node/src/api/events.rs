@@ -22,6 +22,7 @@ use conclave_protocol::id::RoomId;
 use futures::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::IntoParams;
 
 use super::auth::Caller;
 use super::error::ApiError;
@@ -38,7 +39,8 @@ pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Which events to stream.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct EventsQuery {
     /// Only the messages of this room, by name or id.
     #[serde(default)]
@@ -48,6 +50,23 @@ pub(super) struct EventsQuery {
     after: Option<String>,
 }
 
+/// The stream of server-sent events.
+///
+/// Begins with `hello`; then what happens, each event with an id to go on from.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    params(
+        EventsQuery,
+        ("Last-Event-ID" = Option<String>, Header, description = "Goes before `after`."),
+    ),
+    responses((
+        status = 200,
+        description = "Events, until the node stops or the reader is too slow.",
+        content_type = "text/event-stream",
+        body = String,
+    ))
+)]
 pub(super) async fn events(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,

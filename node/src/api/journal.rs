@@ -75,6 +75,7 @@ impl From<Event> for Entry {
             }
             Event::Control => Self::new(CONTROL, None, &json!({})),
             Event::Join(join) => Self::new("join", None, &Join::from(join)),
+            Event::Instants => Self::new("instants", None, &json!({})),
             Event::JoinRequests => Self::new("join_requests", None, &json!({})),
             Event::Presence { room } => Self::new("presence", room, &json!({ "room": room })),
         }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use super::error::ApiError;
+use super::error::{ApiError, wrong_method};
 use super::server::App;
 
 /// Begins the path of every one-time link.
@@ -91,7 +91,7 @@ pub(super) async fn file(request: Request) -> Response {
         return ApiError::new(status, "not_found", "there is no such route", hint).into_response();
     };
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return super::error::wrong_method("GET, HEAD");
+        return ([(ALLOW, "GET, HEAD")], wrong_method()).into_response();
     }
     let tag = tag(&file);
     let headers = [

@@ -2,6 +2,7 @@
 
 mod audit;
 mod changes;
+pub(in crate::api) mod instants;
 mod links;
 pub(super) mod marks;
 mod people;
@@ -11,13 +12,16 @@ mod transcript;
 
 use std::path::PathBuf;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::http::{Method, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::any;
+use axum::{Json, Router};
 use conclave_protocol::engine::{Command, Engine, Failure, FailureKind, Outcome};
 use conclave_protocol::object::{HistoryPolicy, UnitKind};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
 
 use super::error::ApiError;
 use super::extract::{Body, Params, PathText};
@@ -27,50 +31,67 @@ use super::types::{
     Access, AccessLine, Agent, Agents, Approved, Backup, ControlEntry, ControlLog, JoinRequest,
     JoinRequests, Member, Message, Named, Participants, Room, RoomLine, Rooms, Status, Unit, Units,
 };
-use super::{convert, events, page};
+use super::{convert, describe, events, metrics, page};
 
 /// The one route that may take long.
 pub(super) const BACKUP_ROUTE: &str = "/v1/backup";
 
 type Answer<T> = Result<Json<T>, ApiError>;
 
-/// All routes.
-pub(super) fn router() -> ApiRouter {
-    ApiRouter::new()
-        .route("/v1/status", get(status))
-        .route("/v1/units", get(units).post(new_unit))
-        .route("/v1/agents", get(agents))
-        .route("/v1/agents/{selector}", get(agent))
-        .route("/v1/agent-requests", get(agent_requests))
-        .route("/v1/agent-requests/approve", post(approve))
-        .route("/v1/memberships", post(add_member))
-        .route("/v1/memberships/remove", post(remove_member))
-        .route("/v1/rooms", get(rooms).post(new_room))
-        .route("/v1/room", get(room))
-        .route("/v1/room/permit", post(permit))
-        .route("/v1/room/unpermit", post(unpermit))
-        .route("/v1/room/access", get(access))
-        .route("/v1/room/participants", get(participants))
-        .route("/v1/messages", get(reading::messages).post(send))
-        .route("/v1/events", get(events::events))
-        .route("/v1/control", get(control))
-        .route(BACKUP_ROUTE, post(backup))
+/// All routes under `/v1` with their descriptions, and `/metrics`. A route that is not described
+/// cannot be added: it is made from its description.
+pub(super) fn described() -> ApiRouter {
+    ApiRouter::with_openapi(describe::head())
+        .routes(routes!(status))
+        .routes(routes!(units, new_unit))
+        .routes(routes!(agents))
+        .routes(routes!(agent))
+        .routes(routes!(agent_requests))
+        .routes(routes!(approve))
+        .routes(routes!(add_member))
+        .routes(routes!(remove_member))
+        .routes(routes!(rooms, new_room))
+        .routes(routes!(room))
+        .routes(routes!(permit))
+        .routes(routes!(unpermit))
+        .routes(routes!(access))
+        .routes(routes!(participants))
+        .routes(routes!(reading::messages, send))
+        .routes(routes!(events::events))
+        .routes(routes!(control))
+        .routes(routes!(backup))
+        .routes(routes!(describe::openapi))
+        .routes(routes!(metrics::metrics))
         .merge(changes::router())
         .merge(audit::router())
+        .merge(instants::router())
         .merge(links::router())
-        .fallback(page::file)
-        .merge(settings::router())
         .merge(marks::router())
         .merge(people::router())
         .merge(reading::router())
+        .merge(settings::router())
         .merge(transcript::router())
-        .method_not_allowed_fallback(async || {
-            let hint = "see the description of the local API";
-            let status = StatusCode::METHOD_NOT_ALLOWED;
-            ApiError::new(status, "usage", "the route does not know this method", hint)
-        })
 }
 
+/// Everything that is served.
+pub(super) fn router() -> Router<App> {
+    let (router, _) = described().split_for_parts();
+    router.route("/open/{*code}", any(page::open)).fallback(page::file).method_not_allowed_fallback(
+        async |method: Method| {
+            if method == Method::OPTIONS {
+                return StatusCode::NO_CONTENT.into_response();
+            }
+            super::error::wrong_method()
+        },
+    )
+}
+
+/// The state of this node: who it is, its peers, how far its rooms are in sync.
+#[utoipa::path(
+    get,
+    path = "/v1/status",
+    responses((status = 200, description = "Done.", body = Status))
+)]
 async fn status(State(app): State<App>) -> Answer<Status> {
     let view = app.handle.query(Engine::status).await?;
     let mut status = convert::status(view, app.handle.net());
@@ -79,12 +100,20 @@ async fn status(State(app): State<App>) -> Answer<Status> {
 }
 
 /// Where a backup goes.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct NewBackup {
     /// A new file, by its whole path.
+    #[schema(value_type = String)]
     pub(super) file: PathBuf,
 }
 
+/// Write this home, keys and all, to a new file on this computer.
+#[utoipa::path(
+    post,
+    path = "/v1/backup",
+    request_body = NewBackup,
+    responses((status = 200, description = "Done.", body = Backup))
+)]
 async fn backup(State(app): State<App>, body: Body<NewBackup>) -> Answer<Backup> {
     let file = body.0.file;
     if !file.is_absolute() {
@@ -96,11 +125,20 @@ async fn backup(State(app): State<App>, body: Body<NewBackup>) -> Answer<Backup>
 }
 
 /// Selects units.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct UnitsQuery {
+    /// `department`, `group` or `role`.
     pub(super) kind: String,
 }
 
+/// The units of one kind.
+#[utoipa::path(
+    get,
+    path = "/v1/units",
+    params(UnitsQuery),
+    responses((status = 200, description = "Done.", body = Units))
+)]
 async fn units(State(app): State<App>, params: Params<UnitsQuery>) -> Answer<Units> {
     let kind = unit_kind(&params.0.kind)?;
     let units = app.handle.query(move |engine| engine.units(kind)).await??;
@@ -108,14 +146,24 @@ async fn units(State(app): State<App>, params: Params<UnitsQuery>) -> Answer<Uni
 }
 
 /// A unit to be made.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct NewUnit {
+    /// `department`, `group` or `role`.
     pub(super) kind: String,
+    /// Its name.
     pub(super) name: String,
+    /// The Department of a Group, by name or id.
     #[serde(default)]
     pub(super) department: Option<String>,
 }
 
+/// Make a Department, a Group in a Department, or a Role.
+#[utoipa::path(
+    post,
+    path = "/v1/units",
+    request_body = NewUnit,
+    responses((status = 200, description = "Done.", body = Unit))
+)]
 async fn new_unit(State(app): State<App>, body: Body<NewUnit>) -> Answer<Unit> {
     let NewUnit { kind, name, department } = body.0;
     let command = Command::NewUnit { kind: unit_kind(&kind)?, name, department };
@@ -125,16 +173,35 @@ async fn new_unit(State(app): State<App>, body: Body<NewUnit>) -> Answer<Unit> {
     }
 }
 
+/// All agents.
+#[utoipa::path(
+    get,
+    path = "/v1/agents",
+    responses((status = 200, description = "Done.", body = Agents))
+)]
 async fn agents(State(app): State<App>) -> Answer<Agents> {
     let agents = app.handle.query(Engine::agents).await??;
     Ok(Json(Agents { agents: agents.into_iter().map(Agent::from).collect() }))
 }
 
+/// One agent, by name or id.
+#[utoipa::path(
+    get,
+    path = "/v1/agents/{selector}",
+    params(("selector" = String, Path, description = "Name or id.")),
+    responses((status = 200, description = "Done.", body = Agent))
+)]
 async fn agent(State(app): State<App>, selector: PathText) -> Answer<Agent> {
     let agent = app.handle.query(move |engine| engine.agent(&selector.0)).await??;
     Ok(Json(agent.into()))
 }
 
+/// Devices that ask to be let in; for admins.
+#[utoipa::path(
+    get,
+    path = "/v1/agent-requests",
+    responses((status = 200, description = "Done.", body = JoinRequests))
+)]
 async fn agent_requests(State(app): State<App>) -> Answer<JoinRequests> {
     let requests = app.handle.query(Engine::join_requests).await??;
     let looked = app.looked_at.now(&app.handle).await?;
@@ -147,14 +214,24 @@ async fn agent_requests(State(app): State<App>) -> Answer<JoinRequests> {
 }
 
 /// A request to be approved.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Approval {
+    /// Its name.
     pub(super) name: String,
+    /// The safety code on the newcomer's screen.
     pub(super) code: String,
+    /// The units to put it into.
     #[serde(default)]
     pub(super) units: Vec<String>,
 }
 
+/// Let a device in whose screen shows the safety code.
+#[utoipa::path(
+    post,
+    path = "/v1/agent-requests/approve",
+    request_body = Approval,
+    responses((status = 200, description = "Done.", body = Approved))
+)]
 async fn approve(State(app): State<App>, body: Body<Approval>) -> Answer<Approved> {
     let Approval { name, code, units } = body.0;
     match app.handle.command(Command::Approve { name, code, units }).await? {
@@ -166,17 +243,33 @@ async fn approve(State(app): State<App>, body: Body<Approval>) -> Answer<Approve
 }
 
 /// A membership to begin or to end.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Membership {
+    /// The agent, by name or id.
     pub(super) agent: String,
+    /// The unit or agent, such as `department:Support`, or its id.
     pub(super) unit: String,
 }
 
+/// Put an agent into a unit.
+#[utoipa::path(
+    post,
+    path = "/v1/memberships",
+    request_body = Membership,
+    responses((status = 200, description = "Done.", body = Member))
+)]
 async fn add_member(State(app): State<App>, body: Body<Membership>) -> Answer<Member> {
     let Membership { agent, unit } = body.0;
     member(&app, Command::AddMember { agent, unit }).await
 }
 
+/// Take an agent out of a unit.
+#[utoipa::path(
+    post,
+    path = "/v1/memberships/remove",
+    request_body = Membership,
+    responses((status = 200, description = "Done.", body = Member))
+)]
 async fn remove_member(State(app): State<App>, body: Body<Membership>) -> Answer<Member> {
     let Membership { agent, unit } = body.0;
     member(&app, Command::RemoveMember { agent, unit }).await
@@ -192,12 +285,21 @@ async fn member(app: &App, command: Command) -> Answer<Member> {
 }
 
 /// Which rooms to list.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct RoomsQuery {
+    /// Every room, for admins.
     #[serde(default)]
     pub(super) all: bool,
 }
 
+/// The Chat Rooms that this agent may access; with `all`, for admins, every one.
+#[utoipa::path(
+    get,
+    path = "/v1/rooms",
+    params(RoomsQuery),
+    responses((status = 200, description = "Done.", body = Rooms))
+)]
 async fn rooms(State(app): State<App>, params: Params<RoomsQuery>) -> Answer<Rooms> {
     let all = params.0.all;
     let rooms = app.handle.query(move |engine| engine.rooms(all)).await??;
@@ -205,14 +307,24 @@ async fn rooms(State(app): State<App>, params: Params<RoomsQuery>) -> Answer<Roo
 }
 
 /// A room to be made.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct NewRoom {
+    /// Its name.
     pub(super) name: String,
+    /// Whom it is open to; at least one.
     pub(super) permits: Vec<String>,
+    /// `full`.
     #[serde(default)]
     pub(super) history: Option<String>,
 }
 
+/// Make a Chat Room and open it to units and agents.
+#[utoipa::path(
+    post,
+    path = "/v1/rooms",
+    request_body = NewRoom,
+    responses((status = 200, description = "Done.", body = Room))
+)]
 async fn new_room(State(app): State<App>, body: Body<NewRoom>) -> Answer<Room> {
     let NewRoom { name, permits, history } = body.0;
     if permits.is_empty() {
@@ -223,22 +335,40 @@ async fn new_room(State(app): State<App>, body: Body<NewRoom>) -> Answer<Room> {
 }
 
 /// Selects a room by name or id. A query parameter, since names may hold anything.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
 pub(super) struct RoomQuery {
+    /// The room, by name or id.
     pub(super) room: String,
 }
 
+/// One Chat Room with its permissions.
+#[utoipa::path(
+    get,
+    path = "/v1/room",
+    params(RoomQuery),
+    responses((status = 200, description = "Done.", body = Room))
+)]
 async fn room(State(app): State<App>, params: Params<RoomQuery>) -> Answer<Room> {
     let room = app.handle.query(move |engine| engine.room(&params.0.room)).await??;
     Ok(Json(room.into()))
 }
 
 /// A permission to be given or taken.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Permission {
+    /// The unit or agent, such as `department:Support`, or its id.
     pub(super) unit: String,
 }
 
+/// Open a Chat Room to one more unit or agent.
+#[utoipa::path(
+    post,
+    path = "/v1/room/permit",
+    params(RoomQuery),
+    request_body = Permission,
+    responses((status = 200, description = "Done.", body = Room))
+)]
 async fn permit(
     State(app): State<App>,
     params: Params<RoomQuery>,
@@ -248,6 +378,14 @@ async fn permit(
     changed_room(&app, command).await
 }
 
+/// Take a permission of a Chat Room away.
+#[utoipa::path(
+    post,
+    path = "/v1/room/unpermit",
+    params(RoomQuery),
+    request_body = Permission,
+    responses((status = 200, description = "Done.", body = Room))
+)]
 async fn unpermit(
     State(app): State<App>,
     params: Params<RoomQuery>,
@@ -264,6 +402,13 @@ async fn changed_room(app: &App, command: Command) -> Answer<Room> {
     }
 }
 
+/// With Access: who may read and write in a room, and by which permissions.
+#[utoipa::path(
+    get,
+    path = "/v1/room/access",
+    params(RoomQuery),
+    responses((status = 200, description = "Done.", body = Access))
+)]
 async fn access(State(app): State<App>, params: Params<RoomQuery>) -> Answer<Access> {
     let look = app.handle.query(move |engine| engine.room_access(&params.0.room));
     let (room, agents) = look.await??;
@@ -271,6 +416,13 @@ async fn access(State(app): State<App>, params: Params<RoomQuery>) -> Answer<Acc
     Ok(Json(Access { room: room.into(), agents }))
 }
 
+/// Participants: who is in a room now.
+#[utoipa::path(
+    get,
+    path = "/v1/room/participants",
+    params(RoomQuery),
+    responses((status = 200, description = "Done.", body = Participants))
+)]
 async fn participants(State(app): State<App>, params: Params<RoomQuery>) -> Answer<Participants> {
     let look = app.handle.query(move |engine| engine.participants(&params.0.room));
     let (room, agents) = look.await??;
@@ -279,12 +431,21 @@ async fn participants(State(app): State<App>, params: Params<RoomQuery>) -> Answ
 }
 
 /// A text to be posted.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Post {
+    /// The room, by name or id.
     pub(super) room: String,
+    /// The text.
     pub(super) text: String,
 }
 
+/// Post a text in a room.
+#[utoipa::path(
+    post,
+    path = "/v1/messages",
+    request_body = Post,
+    responses((status = 200, description = "Done.", body = Message))
+)]
 async fn send(State(app): State<App>, body: Body<Post>) -> Answer<Message> {
     let Post { room, text } = body.0;
     check_text(&text)?;
@@ -295,9 +456,15 @@ async fn send(State(app): State<App>, body: Body<Post>) -> Answer<Message> {
 }
 
 /// Nothing to show.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct Nothing {}
 
+/// The control log: all signed grants, revocations and changes that count.
+#[utoipa::path(
+    get,
+    path = "/v1/control",
+    responses((status = 200, description = "Done.", body = ControlLog))
+)]
 async fn control(State(app): State<App>) -> Answer<ControlLog> {
     let entries = app.handle.query(Engine::control_log).await?;
     Ok(Json(ControlLog { objects: entries.into_iter().map(ControlEntry::from).collect() }))

@@ -5,17 +5,18 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use utoipa_axum::router::OpenApiRouter;
 
 use super::accept::accept_all;
 use super::auth::Guard;
 use super::error::ApiError;
 use super::journal::Journal;
+use super::metrics::Requests;
 use super::routes::marks::LookedAt;
 use super::secret::Seal;
 use super::sessions::Sessions;
@@ -45,6 +46,8 @@ pub(super) struct App {
     pub(super) journal: Arc<Journal>,
     /// The streams that are open.
     pub(super) streams: Arc<Streams>,
+    /// How often each route was asked.
+    pub(super) requests: Arc<Requests>,
     /// Who may call.
     pub(super) guard: Arc<Guard>,
     /// Names that deceive.
@@ -79,12 +82,14 @@ pub(crate) async fn serve(
         sessions,
         journal: journal.clone(),
         streams: Arc::default(),
+        requests: Arc::default(),
         guard,
         looked_at: LookedAt::default(),
     };
     let router = routes::router()
         .layer(middleware::from_fn(limit_time))
         .layer(middleware::from_fn_with_state(app.clone(), check_caller))
+        .layer(middleware::from_fn_with_state(app.clone(), count))
         .layer(middleware::map_response(async |response| page::add_headers(response)))
         .with_state(app);
     let serving = accept_all(listener, router, closing.clone());
@@ -130,6 +135,14 @@ async fn check_caller(State(app): State<App>, mut request: Request, next: Next) 
     }
 }
 
+async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = request.method().clone();
+    let response = next.run(request).await;
+    app.requests.count(&method, route.as_ref().map(MatchedPath::as_str), response.status());
+    response
+}
+
 /// Only the time until the answer begins is limited, so that a stream of events may last.
 async fn limit_time(request: Request, next: Next) -> Response {
     let long = request.uri().path() == routes::BACKUP_ROUTE;
@@ -141,4 +154,4 @@ async fn limit_time(request: Request, next: Next) -> Response {
 }
 
 /// The type of router that the routes are written for.
-pub(super) type ApiRouter = Router<App>;
+pub(super) type ApiRouter = OpenApiRouter<App>;

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::convert;
 use super::types::{
     Access, AccessLine, AccessPreview, Admin, Agent, AgentRoom, Approved, Change, ChangeRequest,
-    ControlEntry, DryRun, ErrorDocument, Join, JoinRequest, LogEntry, Member, Message, Named, Page,
-    Participants, Principal, Problem, Room, RoomLine, Status, Unit, Why,
+    ControlEntry, DryRun, ErrorDocument, Instant, Join, JoinRequest, LogEntry, Member, Message,
+    Named, Page, Participants, Principal, Problem, Room, RoomLine, Status, Unit, Why,
 };
 use crate::handle::NetInfo;
 
@@ -87,6 +87,7 @@ fn status(member: bool) -> Status {
             messages: 3,
             digest: ObjectId([9; 32]),
             sync: "complete".into(),
+            instant: false,
         }],
         verdicts: vec![("no_membership", 1)],
         applied: view::AppliedView {
@@ -129,6 +130,17 @@ fn message_is_as_documented() {
 
 #[test]
 fn shapes_are_as_documented() {
+    let view = view::InstantView {
+        room: room(),
+        agents: vec![(agent(), true)],
+        unread: 2,
+        first_unread: Some(ObjectId([5; 32])),
+        newest: Some(Timestamp(1)),
+        access: true,
+    };
+    let instant = Instant::from(view);
+    check(&instant.agents[0], "id name active");
+    check(instant, "id name agents unread first_unread newest access");
     check(
         Page::from(view::Page { messages: vec![message()], ..view::Page::default() }),
         "messages more newer",
@@ -202,7 +214,7 @@ fn status_is_as_documented() {
     let json = serde_json::to_value(&shown).expect("JSON");
     check(&json["peers"][0], "peer_id device agent addr");
     check(&json["control"], "digest objects");
-    check(&json["rooms"][0], "id name messages digest sync");
+    check(&json["rooms"][0], "id name messages digest sync kind");
     check(&json["alarms"][0], "kind message objects");
     check(&json["admin"], "rank may scope");
     check(&json["applied"], "devices applied missing");

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use conclave_protocol::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A moment, such as `2026-11-23T06:22:49.123Z`.
 ///
@@ -40,6 +43,19 @@ impl FromStr for Time {
         Ok(Self(Timestamp(ms)))
     }
 }
+
+impl PartialSchema for Time {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .description(Some("A moment: RFC 3339, UTC, milliseconds."))
+            .examples([serde_json::json!("2026-11-23T06:22:49.123Z")]);
+        text.into()
+    }
+}
+
+impl ToSchema for Time {}
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -3,6 +3,7 @@
 //! Ids are lower-case hexadecimal, times RFC 3339 in UTC, names of fields `snake_case`.
 
 mod authority;
+mod instants;
 mod names;
 mod people;
 mod settings;
@@ -11,21 +12,24 @@ use std::collections::BTreeMap;
 
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId, UnitId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::authority::{
     Admin, Admins, Applied, Change, ChangeRequest, Changed, DryRun, Effects, LogEntry, LogFilter,
     LogPage, MissingDevice, Recovered, RecoveryRequest, RoomEffects, Why, WhyAccess, WhyLink,
 };
+pub use self::instants::{Instant, InstantAgent, Instants};
 pub use self::names::{Mark, Marks};
 pub use self::people::{
     AccessPreview, AgentRoom, AgentRooms, OwnAuthority, Principal, Principals, ProposedAccess,
     WouldEnter,
 };
 pub use self::settings::{Draft, Drafts, Present, Settings, SettingsChange};
+use super::describe::Id;
 use super::time::Time;
 
 /// Something with an id and a display name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Named<I> {
     /// Its id.
     pub id: I,
@@ -34,7 +38,7 @@ pub struct Named<I> {
 }
 
 /// A message as shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Message {
     /// Its id.
     pub id: MessageId,
@@ -64,7 +68,7 @@ pub struct Message {
 }
 
 /// A message that became visible, as the stream of events tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewMessage {
     /// The message.
     #[serde(flatten)]
@@ -74,16 +78,17 @@ pub struct NewMessage {
 }
 
 /// A backup that was made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Backup {
     /// Where it is.
+    #[schema(value_type = String)]
     pub file: std::path::PathBuf,
     /// How large it is.
     pub bytes: u64,
 }
 
 /// A page of messages, oldest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Page {
     /// The messages.
     pub messages: Vec<Message>,
@@ -95,7 +100,7 @@ pub struct Page {
 }
 
 /// A Department, Group or Role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unit {
     /// Its id.
     pub id: UnitId,
@@ -104,14 +109,14 @@ pub struct Unit {
 }
 
 /// Units of one kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Units {
     /// The units.
     pub units: Vec<Unit>,
 }
 
 /// An agent with its units and devices.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Agent {
     /// Its id.
     pub id: AgentId,
@@ -126,14 +131,14 @@ pub struct Agent {
 }
 
 /// All agents.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Agents {
     /// The agents.
     pub agents: Vec<Agent>,
 }
 
 /// A device that asks to be let in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JoinRequest {
     /// The name it asks for.
     pub name: String,
@@ -151,14 +156,14 @@ pub struct JoinRequest {
 }
 
 /// Devices that ask to be let in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JoinRequests {
     /// The requests.
     pub requests: Vec<JoinRequest>,
 }
 
 /// A device was let in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Approved {
     /// Its agent.
     pub agent: Named<AgentId>,
@@ -169,7 +174,7 @@ pub struct Approved {
 }
 
 /// A membership began or ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Member {
     /// Whose.
     pub agent: Named<AgentId>,
@@ -180,7 +185,7 @@ pub struct Member {
 }
 
 /// A room with its permissions.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Room {
     /// Its id.
     pub id: RoomId,
@@ -198,7 +203,7 @@ pub struct Room {
 }
 
 /// A line of the room list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoomLine {
     /// Its id.
     pub id: RoomId,
@@ -222,14 +227,14 @@ pub struct RoomLine {
 }
 
 /// The room list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Rooms {
     /// The rooms.
     pub rooms: Vec<RoomLine>,
 }
 
 /// One agent With Access.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccessLine {
     /// Its id.
     pub id: AgentId,
@@ -242,7 +247,7 @@ pub struct AccessLine {
 }
 
 /// With Access.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Access {
     /// The room.
     pub room: Named<RoomId>,
@@ -251,7 +256,7 @@ pub struct Access {
 }
 
 /// Participants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Participants {
     /// The room.
     pub room: Named<RoomId>,
@@ -260,7 +265,7 @@ pub struct Participants {
 }
 
 /// This device's own request to join.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Join {
     /// `waiting`, `admitted`, `refused` or `expired`.
     pub state: String,
@@ -273,7 +278,7 @@ pub struct Join {
 }
 
 /// A connected peer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Peer {
     /// Its libp2p identity.
     pub peer_id: String,
@@ -286,7 +291,7 @@ pub struct Peer {
 }
 
 /// The control log in short.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ControlSummary {
     /// Equal on nodes that agree.
     pub digest: ObjectId,
@@ -295,7 +300,7 @@ pub struct ControlSummary {
 }
 
 /// A room in the status.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoomStatus {
     /// Its id.
     pub id: RoomId,
@@ -307,10 +312,12 @@ pub struct RoomStatus {
     pub digest: ObjectId,
     /// `complete`, or how far reconciliation is.
     pub sync: String,
+    /// `room`, or `instant` for instant messages.
+    pub kind: String,
 }
 
 /// Something an admin should look at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Alarm {
     /// A stable word.
     pub kind: String,
@@ -321,7 +328,7 @@ pub struct Alarm {
 }
 
 /// The state of a node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// The company; null until this device is a member.
     pub company: Option<Named<CompanyId>>,
@@ -360,7 +367,7 @@ pub struct Status {
 }
 
 /// One object of the control log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ControlEntry {
     /// Its id.
     pub id: ObjectId,
@@ -375,14 +382,14 @@ pub struct ControlEntry {
 }
 
 /// The control log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ControlLog {
     /// Its objects.
     pub objects: Vec<ControlEntry>,
 }
 
 /// What went wrong and what to do next: the body of every error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, thiserror::Error)]
 #[error("{message}")]
 pub struct Problem {
     /// A stable word: `usage`, `not_running`, `not_member`, `no_access`, `not_admin`,
@@ -395,15 +402,35 @@ pub struct Problem {
     pub hint: String,
 }
 
+/// The body of every error: problem details as of RFC 9457, and the same for older scripts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProblemDetails {
+    /// Always `about:blank`: `kind` tells problems apart.
+    #[serde(rename = "type")]
+    pub type_uri: String,
+    /// The meaning of the status.
+    pub title: String,
+    /// The status.
+    pub status: u16,
+    /// One line: what is wrong.
+    pub detail: String,
+    /// A stable word, as in [`Problem`].
+    pub kind: String,
+    /// One line: what to do next.
+    pub hint: String,
+    /// The same once more.
+    pub error: Problem,
+}
+
 /// The envelope of [`Problem`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorDocument {
     /// The error.
     pub error: Problem,
 }
 
 /// A link that lets one browser in, once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OpenLink {
     /// The link.
     pub open: String,

@@ -253,6 +253,10 @@ impl ControlLog {
     #[must_use]
     pub fn enter_body(&self, device: DeviceId, room: RoomId) -> Option<EnterBody> {
         let info = self.access.devices().get(&device)?;
+        if let Some(agents) = self.access.instant(room) {
+            let agents = agents.contains(info.agent).then(|| agents.clone())?;
+            return Some(EnterBody::Instant { device_cert: info.cert, agents });
+        }
         let principal = self.access.via(info.agent, room).into_iter().next()?;
         let permit = *self.permits(room, principal).first()?;
         let member_grants = match principal {
@@ -268,7 +272,7 @@ impl ControlLog {
                 .into_iter()
                 .collect(),
         };
-        Some(EnterBody { device_cert: info.cert, member_grants, permit })
+        Some(EnterBody::Permitted { device_cert: info.cert, member_grants, permit })
     }
 
     /// Whether the objects that an `Enter` lists still lead its device to the room.
@@ -277,17 +281,23 @@ impl ControlLog {
         let Some(info) = self.access.devices().get(&device) else {
             return false;
         };
+        let (grants, permit) = match body {
+            EnterBody::Instant { device_cert, agents } => {
+                return info.cert == *device_cert && self.access.instant(room) == Some(agents);
+            }
+            EnterBody::Permitted { member_grants, permit, .. } => (member_grants, permit),
+        };
         let permitted = self
             .access
             .via(info.agent, room)
             .into_iter()
-            .any(|principal| self.permits(room, principal).contains(&body.permit));
-        let granted = body.member_grants.iter().all(|grant| {
+            .any(|principal| self.permits(room, principal).contains(permit));
+        let granted = grants.iter().all(|grant| {
             self.access
                 .units_of(info.agent)
                 .any(|unit| self.member_grants(info.agent, unit).contains(grant))
         });
-        info.cert == body.device_cert && permitted && granted
+        info.cert == body.device_cert() && permitted && granted
     }
 
     /// Every object that may have ended a device's access to a room, for a peer that seems not

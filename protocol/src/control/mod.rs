@@ -10,6 +10,7 @@ mod access;
 mod alarms;
 mod authority;
 mod explain;
+mod instants;
 mod links;
 mod lookup;
 mod names;
@@ -355,6 +356,7 @@ impl ControlLog {
         }
         let mut log = Self::new(self.company);
         std::mem::swap(&mut log.parked, &mut self.parked);
+        log.access.set_instants(self.access.take_instants());
         let mut dropped = Vec::new();
         for (ix, node) in self.nodes.iter() {
             if out.contains(&ix) {
@@ -379,7 +381,9 @@ impl ControlLog {
         self.authority.all_again(&mut self.nodes, &self.links);
         self.settle();
         self.charge_again();
+        let instants = self.access.take_instants();
         self.access = Access::default();
+        self.access.set_instants(instants);
         self.unheard.extend(self.nodes.iter().map(|(ix, _)| ix));
         self.refresh();
     }

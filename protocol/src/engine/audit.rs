@@ -278,9 +278,7 @@ impl Engine {
     fn access_chain(&self, log: &ControlLog, device: DeviceId, room: RoomId) -> Vec<WhyLink> {
         let mut ids: Vec<ObjectId> = Vec::new();
         if let Some(body) = log.enter_body(device, room) {
-            ids.push(body.device_cert);
-            ids.extend(body.member_grants);
-            ids.push(body.permit);
+            ids.extend(body.references());
         } else {
             let agent = self.agent_of_any(log, device);
             ids.extend(agent.into_iter().flat_map(|agent| log.certs_of(device, agent)));
@@ -312,7 +310,7 @@ impl Engine {
         let devices = access.agents().get(&agent.id).map(|a| a.devices.clone()).unwrap_or_default();
         let device = devices.first().copied().or_else(|| log.devices_of(agent.id).next());
         let chain = device.map(|d| self.access_chain(log, d, room)).unwrap_or_default();
-        let name = access.rooms().get(&room).map(|r| r.name.clone()).unwrap_or_default();
+        let name = self.room_ref(room).name;
         let labels: Vec<String> = via.iter().map(|p| access.label(*p)).collect();
         let mut ended: Vec<ObjectId> = device
             .map(|d| log.standing(d, room).ways)

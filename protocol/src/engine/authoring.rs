@@ -66,7 +66,9 @@ impl Engine {
     ) -> Result<MessageId, Failure> {
         self.require_own_tail(Some(room))?;
         let standing = self.enter(room)?;
-        self.post_envelope(room, kind, Some(standing), body, parents)
+        let id = self.post_envelope(room, kind, Some(standing), body, parents)?;
+        self.tell_instant(room, &[standing, id]);
+        Ok(id)
     }
 
     /// This device's `Enter`, written if need be.

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::id::{DeviceId, ObjectId};
 use crate::keys::DeviceKeys;
 use crate::object::{Capabilities, HistoryPolicy, UnitKind};
-use crate::view::{AgentRef, MessageView, Preview, RoomView, UnitView};
+use crate::view::{AgentRef, InstantView, MessageView, Preview, RoomView, UnitView};
 
 /// A change that the user of this node asks for. Names are as typed; ids stand wherever
 /// names do.
@@ -170,6 +170,12 @@ pub enum Command {
         /// The last object of the old root that still counts; all known ones if none.
         last_good: Option<String>,
     },
+    /// Write to agents, 1 to 31 besides oneself, without a room that an admin has made. Nobody hears
+    /// of it before the first message.
+    OpenInstant {
+        /// To whom.
+        agents: Vec<String>,
+    },
     /// Post a text.
     Send {
         /// The room.
@@ -259,6 +265,8 @@ pub enum Outcome {
     },
     /// A room was made or changed, and what was lost by that.
     Room(RoomView, Preview),
+    /// A conversation with agents is open.
+    Instant(InstantView),
     /// A message is durable here.
     Message(MessageView),
     /// Control objects were signed.

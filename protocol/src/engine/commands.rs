@@ -101,6 +101,7 @@ impl Engine {
             Command::AddMember { agent, unit } => self.add_member(&agent, &unit),
             Command::NewRoom { name, permits, history } => self.new_room(&name, &permits, history),
             Command::Permit { room, unit } => self.permit(&room, &unit),
+            Command::OpenInstant { agents } => self.open_instant(&agents),
             Command::Send { room, text } => self.send_text(&room, &text),
             Command::MarkRead { room, up_to } => self.mark_read(&room, up_to.as_deref()),
             Command::ChangeSettings { presence, notifications } => {

@@ -272,7 +272,8 @@ impl Engine {
             return BTreeSet::new();
         };
         let access = control.access();
-        access.rooms().keys().copied().filter(|room| access.has_access(me, *room)).collect()
+        let rooms = access.rooms().keys().copied().chain(self.instants.kept());
+        rooms.filter(|room| access.has_access(me, *room)).collect()
     }
 
     /// Gives the rooms to which access is new.
@@ -340,7 +341,7 @@ impl Engine {
     }
 
     /// Returns whether the policy is another than before.
-    fn update_policy(&mut self, company: CompanyId) -> bool {
+    pub(super) fn update_policy(&mut self, company: CompanyId) -> bool {
         let Some(control) = self.control.as_ref().filter(|_| self.member) else {
             return false;
         };

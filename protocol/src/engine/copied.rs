@@ -6,7 +6,8 @@
 
 use super::Engine;
 use super::command::{Command, Failure, FailureKind};
-use super::io::{CommandId, Effect};
+use super::io::{CommandId, Effect, Table};
+use super::load::WAS_COPY;
 use crate::id::{DeviceId, MessageId, RoomId};
 use crate::limits::{COPIED_COMMANDS_MAX, COPIED_SEQ_GAP, COPIED_SEQ_GAP_RANDOM, COPIED_WAIT_MS};
 use crate::time::Timestamp;
@@ -43,7 +44,10 @@ impl Engine {
     pub(super) fn waits_for_own_tail(&mut self, id: CommandId, command: &Command) -> bool {
         let signs = !matches!(
             command,
-            Command::MarkRead { .. } | Command::ChangeSettings { .. } | Command::SetDraft { .. }
+            Command::MarkRead { .. }
+                | Command::ChangeSettings { .. }
+                | Command::SetDraft { .. }
+                | Command::OpenInstant { .. }
         );
         let waits = self.copied.is_copy
             && signs
@@ -114,7 +118,8 @@ impl Engine {
     fn leave_numbers_out(&mut self) {
         let ours = self.keys.device();
         let Some(control) = self.control.as_ref() else { return };
-        let rooms = control.access().rooms().keys().copied();
+        let access = control.access();
+        let rooms = access.rooms().keys().chain(access.instants().keys()).copied();
         let rooms: Vec<RoomId> =
             rooms.filter(|room| control.standing(ours, *room).proved()).collect();
         for room in rooms {
@@ -122,6 +127,9 @@ impl Engine {
             self.rooms.entry(room).or_default().log.keep_tail(ours, seq, id);
             self.write_tail(room, seq, id);
         }
+        // And in instant rooms that this home has forgotten.
+        self.instants.was_copy = true;
+        self.write(Table::State, WAS_COPY, vec![1]);
     }
 
     /// Carries out what waited, if all is known by now or it has waited long enough.

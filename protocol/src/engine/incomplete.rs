@@ -10,7 +10,7 @@ use super::io::{Effect, Event, Table, Write};
 use super::messages::Origin;
 use crate::envelope::Envelope;
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId};
-use crate::limits::INCOMPLETE_DELAY_MS;
+use crate::limits::{INCOMPLETE_DELAY_MS, NEWS_AGE_MS_MAX};
 use crate::room::{ClockNote, WaitFor, Waiting, is_ahead};
 use crate::signed::{Trust, Verified};
 use crate::time::Timestamp;
@@ -135,6 +135,11 @@ impl Engine {
         for (room, id) in ended {
             self.hide_incomplete(room, id);
         }
+    }
+
+    /// Whether what claims to have been written then was written a moment ago.
+    pub(super) fn is_news(&self, claimed: Timestamp) -> bool {
+        self.now.ms_since(claimed).max(claimed.ms_since(self.now)) <= NEWS_AGE_MS_MAX
     }
 
     fn show_incomplete(&mut self, room: RoomId, id: MessageId) {

@@ -274,6 +274,8 @@ pub enum Event {
     Join(JoinView),
     /// A device asks to be let in, or has stopped asking.
     JoinRequests,
+    /// The list of instant messages changed.
+    Instants,
     /// Who is there changed: in one room, or anywhere.
     Presence {
         /// Which room, if it is only one.

@@ -22,6 +22,8 @@ pub(super) const COMPANY: &[u8] = b"company";
 pub(super) const READ: &[u8] = b"read/";
 /// Prefix of the newest places in our own chains in [`Table::State`]; the room's id follows.
 pub(super) const TAIL: &[u8] = b"tail/";
+/// The key, in [`Table::State`], that is there once this home has been a copy.
+pub(super) const WAS_COPY: &[u8] = b"was-copy";
 /// Prefix of the address records in [`Table::State`]; the device follows.
 pub(super) const ADDRESS: &[u8] = b"address/";
 
@@ -84,6 +86,7 @@ impl Engine {
             heads: super::heads::Heads::default(),
             forks: BTreeMap::new(),
             copied: super::copied::Copied::new(config.copied),
+            instants: super::instants::Instants::default(),
             control_compared: false,
             parked_verdicts: BTreeMap::new(),
             receipts: BTreeMap::new(),
@@ -111,6 +114,7 @@ impl Engine {
             damaged: super::damage::Damaged::default(),
         };
         engine.load_control();
+        engine.load_instants();
         engine.load_rooms();
         engine.load_addresses();
         engine.load_forks();

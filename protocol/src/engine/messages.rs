@@ -5,14 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Engine;
 use super::control::{refusal_of, verify_word};
 use super::io::{Effect, Event, GossipToken, GossipVerdict};
-use crate::control::ControlLog;
-use crate::envelope::{EnterBody, Envelope, EnvelopeKind};
-use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic, UnitId};
+use crate::envelope::{Envelope, EnvelopeKind};
+use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic};
 use crate::limits::{
-    HOLD_MS_MAX, NEWS_AGE_MS_MAX, REVOCATIONS_PUSHED_MAX, UNACKNOWLEDGED_BYTES_PER_ROOM_MAX,
+    HOLD_MS_MAX, REVOCATIONS_PUSHED_MAX, UNACKNOWLEDGED_BYTES_PER_ROOM_MAX,
     UNACKNOWLEDGED_PER_ROOM_MAX,
 };
-use crate::object::{Payload, Principal};
 use crate::room::{WaitFor, Waiting, is_ahead};
 use crate::signed::{Checked, Trust, Verified};
 use crate::sync::{Request, Scope};
@@ -109,6 +107,9 @@ impl Engine {
         origin: Origin,
     ) {
         let message = envelope.value();
+        if !self.may_start_instant(room, message.device) {
+            return self.refuse(origin, GossipVerdict::Ignore, "instants_full");
+        }
         let standing = self.standing_of(message.device, room);
         if !standing.proved() {
             return self.judge_outsider(room, envelope, origin);
@@ -171,7 +172,7 @@ impl Engine {
             let reason = if certified { "no_membership" } else { "unknown_device" };
             if message.kind == EnvelopeKind::Enter {
                 let body = message.enter_body();
-                let verdict = match body.map(|b| contradicts_itself(control, room, message, &b)) {
+                let verdict = match body.map(|b| control.contradicts_itself(message, &b)) {
                     Ok(false) => GossipVerdict::Ignore,
                     _ => GossipVerdict::Reject,
                 };
@@ -379,6 +380,7 @@ impl Engine {
         }
         self.write_message(room, arrival, &envelope);
         self.write_mark(room, id);
+        self.keep_instant(room, message.device);
         for accepted in accepted {
             let seen = self
                 .rooms
@@ -442,7 +444,8 @@ impl Engine {
 
     /// Judges messages again that wait for control objects.
     pub(super) fn retry_waiting_for_control(&mut self) {
-        let rooms: Vec<RoomId> = self.topics.values().copied().collect();
+        let rooms: Vec<RoomId> =
+            self.topics.values().copied().chain(self.instants.told()).collect();
         for room in rooms {
             let waiting = match self.rooms.get_mut(&room) {
                 Some(state) => state.log.held.take_for_control(),
@@ -519,11 +522,6 @@ impl Engine {
         }
     }
 
-    /// Whether what claims to have been written then was written a moment ago.
-    pub(super) fn is_news(&self, claimed: Timestamp) -> bool {
-        self.now.ms_since(claimed).max(claimed.ms_since(self.now)) <= NEWS_AGE_MS_MAX
-    }
-
     /// The state of a visible message may have changed.
     pub(super) fn show_state(&mut self, room: RoomId, id: MessageId) {
         if let Some(view) = self.message_view(room, id) {
@@ -572,35 +570,4 @@ impl Engine {
             self.verdict(token, verdict);
         }
     }
-}
-
-/// Whether the objects that an `Enter` lists can never lead its device to the room, whatever
-/// becomes of them: what is only void or ended here may count for an honest forwarder.
-fn contradicts_itself(
-    control: &ControlLog,
-    room: RoomId,
-    enter: &Envelope,
-    body: &EnterBody,
-) -> bool {
-    let payload = |id: ObjectId| control.get(id).map(|object| &object.payload);
-    let Some(Payload::DeviceCert(cert)) = payload(body.device_cert) else { return true };
-    let Some(Payload::Permit(permit)) = payload(body.permit) else { return true };
-    let mut units = BTreeSet::new();
-    for grant in &body.member_grants {
-        match payload(*grant) {
-            Some(Payload::MemberGrant(g)) if g.agent == cert.agent => {
-                units.insert(g.unit);
-                if let Some(Payload::UnitCreate(unit)) = payload(g.unit.into()) {
-                    units.extend(unit.parent);
-                }
-            }
-            _ => return true,
-        }
-    }
-    let leads = match permit.principal {
-        Principal::Agent(agent) => agent == cert.agent,
-        Principal::Unit(UnitId::ROLE_AGENT) => true,
-        Principal::Unit(unit) => units.contains(&unit),
-    };
-    cert.device != enter.device || permit.room != room || !leads
 }

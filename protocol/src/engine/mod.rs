@@ -25,6 +25,7 @@ mod entropy;
 mod forks;
 mod heads;
 mod incomplete;
+mod instants;
 mod introduction;
 mod io;
 mod joining;
@@ -163,6 +164,7 @@ pub struct Engine {
     /// Devices that have signed two messages at one place, each with a proof.
     forks: BTreeMap<DeviceId, forks::Fork>,
     copied: copied::Copied,
+    instants: instants::Instants,
     /// Whether the control log has been compared with another device since the start.
     control_compared: bool,
     last_request: u64,
@@ -349,6 +351,7 @@ impl Engine {
         self.go_on_with_heads();
         self.report_if_due();
         self.presence_tick();
+        self.settle_instants();
         self.join_tick();
         if self.reconcile_at <= self.now {
             let jitter = self.entropy.below(RECONCILE_EVERY_MS / 2);

@@ -305,6 +305,7 @@ impl Engine {
                 }
             }
         }
+        self.drop_told();
         let pulls = |state: &super::Peer| state.pull.as_ref().is_some_and(|p| p.scope() == scope);
         if self.peers.values().any(pulls) {
             return self.wake(scope);

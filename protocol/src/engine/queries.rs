@@ -5,7 +5,7 @@ use super::command::{Failure, FailureKind};
 use crate::control::ControlLog;
 use crate::id::{AgentId, DeviceId, MessageId, ObjectId, RoomId};
 use crate::join::JoinRequest;
-use crate::object::{ControlObject, ObjectType, Payload, UnitKind};
+use crate::object::{ControlObject, HistoryPolicy, ObjectType, Payload, UnitKind};
 use crate::view::{
     AccessLine, AgentRef, AgentView, CompanyRef, ControlEntry, JoinRequestView, JoinView,
     MessageState, MessageView, PeerView, RoomLine, RoomRef, RoomStatus, RoomView, StatusView,
@@ -159,7 +159,7 @@ impl Engine {
     /// # Errors
     /// Unknown, or not open to this agent.
     pub fn readable_room(&self, selector: &str) -> Result<RoomRef, Failure> {
-        let room = self.find_room(selector)?;
+        let room = self.find_conversation(selector)?;
         let access = self.access()?;
         if self.me().is_some_and(|me| access.has_access(me, room)) {
             Ok(self.room_ref(room))
@@ -192,12 +192,15 @@ impl Engine {
 
     pub(super) fn room_view(&self, room: RoomId) -> Result<RoomView, Failure> {
         let access = self.access()?;
-        let info = access.rooms().get(&room).ok_or_else(|| self.no_access(room))?;
+        let instant = access.instant(room).map(|_| (String::new(), HistoryPolicy::Full, true));
+        let made = access.rooms().get(&room);
+        let made = made.map(|info| (info.topic.clone(), info.history, info.active));
+        let (topic, history, active) = instant.or(made).ok_or_else(|| self.no_access(room))?;
         Ok(RoomView {
             room: self.room_ref(room),
-            topic: info.topic.clone(),
-            history: info.history,
-            active: info.active,
+            topic,
+            history,
+            active,
             permissions: access.principals(room).map(|p| access.label(p)).collect(),
         })
     }
@@ -256,7 +259,7 @@ impl Engine {
         let certified = || {
             let enter = self.read_message(room, id)?.value().standing?;
             let body = self.read_message(room, enter)?.value().enter_body().ok()?;
-            match &control.get(body.device_cert)?.payload {
+            match &control.get(body.device_cert())?.payload {
                 Payload::DeviceCert(cert) if cert.device == device => Some(cert.agent),
                 _ => None,
             }
@@ -278,7 +281,7 @@ impl Engine {
     }
 
     pub(super) fn visible_room(&self, selector: &str) -> Result<RoomId, Failure> {
-        let room = self.find_room(selector)?;
+        let room = self.find_conversation(selector)?;
         let access = self.access()?;
         let open = self.me().is_some_and(|me| access.has_access(me, room));
         if open || self.is_admin(|may| may.rooms) { Ok(room) } else { Err(self.no_access(room)) }
@@ -298,7 +301,8 @@ impl Engine {
 
     pub(super) fn room_ref(&self, id: RoomId) -> RoomRef {
         let info = self.control.as_ref().and_then(|c| c.access().rooms().get(&id));
-        RoomRef { id, name: info.map(|r| r.name.clone()).unwrap_or_default() }
+        let name = info.map(|r| r.name.clone()).or_else(|| self.instant_name(id));
+        RoomRef { id, name: name.unwrap_or_default() }
     }
 
     fn agent_view(&self, id: AgentId) -> AgentView {
@@ -325,10 +329,10 @@ impl Engine {
     }
 
     fn room_status(&self, id: RoomId) -> RoomStatus {
-        let room = self.room_ref(id);
+        let (room, instant) = (self.room_ref(id), self.instants.is_kept(id));
         let Some(state) = self.rooms.get(&id) else {
             let (digest, sync) = (ObjectId::default(), "complete".to_owned());
-            return RoomStatus { room, messages: 0, digest, sync };
+            return RoomStatus { room, messages: 0, digest, sync, instant };
         };
         let alone = !self.connected_members().iter().any(|peer| self.shares_room(*peer, id));
         let waiting = state.log.held.len();
@@ -347,6 +351,6 @@ impl Engine {
             "comparing".to_owned()
         };
         let (messages, digest) = (state.log.messages(), state.log.digest());
-        RoomStatus { room, messages, digest, sync }
+        RoomStatus { room, messages, digest, sync, instant }
     }
 }

@@ -78,6 +78,8 @@ impl Engine {
                 self.beacons_came(peer);
                 Response::Ack
             }
+            Request::Instants { from } => self.answer_instants(peer, from),
+            Request::Instant { agents, objects } => self.take_instant(peer, agents, &objects),
             // It is in the log already.
             Request::Introduce { .. } => Response::Ack,
             Request::Held { room, ids } => {
@@ -147,7 +149,7 @@ impl Engine {
             .topics
             .values()
             .copied()
-            .filter(|room| self.shares_room(peer, *room))
+            .filter(|room| !self.instants.is_kept(*room) && self.shares_room(peer, *room))
             .take(SUMMARY_ROOMS_MAX)
             .collect();
         let rooms = shared.iter().filter_map(|room| self.room_summary(*room)).collect();
@@ -208,7 +210,7 @@ impl Engine {
         Response::Ack
     }
 
-    fn take_pushed_messages(&mut self, peer: DeviceId, room: RoomId, objects: &[Blob]) {
+    pub(super) fn take_pushed_messages(&mut self, peer: DeviceId, room: RoomId, objects: &[Blob]) {
         let origin = Origin::Sync { peer, since: self.now, newest_page: false };
         for object in objects {
             self.take_message(room, &object.0, origin);

@@ -51,6 +51,7 @@ pub(super) enum Asked {
     Summary(DeviceId),
     Introduction(DeviceId),
     Pull(DeviceId),
+    Instants(DeviceId),
     Heads(DeviceId, RoomId),
     JoinHello(DeviceId),
     JoinReveal(DeviceId),
@@ -70,6 +71,7 @@ impl Asked {
             Self::Summary(peer)
             | Self::Introduction(peer)
             | Self::Pull(peer)
+            | Self::Instants(peer)
             | Self::Heads(peer, _)
             | Self::JoinHello(peer)
             | Self::JoinReveal(peer)
@@ -122,6 +124,7 @@ impl Engine {
             !peers.is_empty()
         });
         self.link_lost(peer);
+        self.instants_of_gone(peer);
     }
 
     pub(super) fn topic_peer(&mut self, peer: DeviceId, topic: Topic, joined: bool) {
@@ -207,6 +210,7 @@ impl Engine {
         }
         state.summary = Some(false);
         self.send(peer, Asked::Summary(peer), &Request::Summary);
+        self.ask_for_instants(peer);
     }
 
     /// Sends a request whose answer does not matter.
@@ -240,6 +244,7 @@ impl Engine {
             Asked::Summary(peer) => self.summary_answered(peer, response),
             Asked::Introduction(peer) => self.introduced(peer, response),
             Asked::Pull(peer) => self.pull_answered(peer, response),
+            Asked::Instants(peer) => self.instants_answered(peer, response),
             Asked::Heads(peer, room) => self.heads_answered(request, peer, room, response),
             Asked::JoinHello(peer) => self.join_offered(peer, response),
             Asked::JoinReveal(peer) | Asked::JoinPoll(peer) => self.join_answered(peer, response),
@@ -260,40 +265,44 @@ impl Engine {
             } else {
                 self.control_compared = true;
             }
-            let mut pages = Vec::new();
             for theirs in rooms {
-                if !self.shares_room(peer, theirs.room) {
-                    continue;
-                }
-                let Some(ours) = self.room_summary(theirs.room) else { continue };
-                self.expect(peer, Scope::Room(theirs.room), theirs.count);
-                if differs(&ours, &theirs) {
-                    self.want(peer, Scope::Room(theirs.room));
-                } else if let Some(room) = self.rooms.get_mut(&theirs.room) {
-                    room.compared = true;
-                    if ours == theirs {
-                        pages.push(theirs.room);
-                        // The receipts of some may have been lost with a connection.
-                        for id in room.log.pending() {
-                            self.held_elsewhere(theirs.room, id);
-                        }
-                    }
-                }
-            }
-            for room in pages {
-                self.hide_newest_pages(room);
+                self.compare_with(peer, theirs);
             }
             for theirs in waiting {
-                let ours = self.waiting_summary(theirs.room);
-                if self.shares_room(peer, theirs.room)
-                    && ours.is_some_and(|ours| differs(&ours, &theirs))
-                {
-                    self.want(peer, Scope::Waiting(theirs.room));
-                }
+                self.compare_waiting(peer, theirs);
             }
         }
         if again {
             self.summarize(peer);
+        }
+    }
+
+    /// Compares what a peer says it has of a room with what is here.
+    pub(super) fn compare_with(&mut self, peer: DeviceId, theirs: RoomSummary) {
+        if !self.shares_room(peer, theirs.room) {
+            return;
+        }
+        let Some(ours) = self.room_summary(theirs.room) else { return };
+        self.expect(peer, Scope::Room(theirs.room), theirs.count);
+        if differs(&ours, &theirs) {
+            self.want(peer, Scope::Room(theirs.room));
+        } else if let Some(room) = self.rooms.get_mut(&theirs.room) {
+            room.compared = true;
+            if ours == theirs {
+                // The receipts of some may have been lost with a connection.
+                for id in room.log.pending() {
+                    self.held_elsewhere(theirs.room, id);
+                }
+                self.hide_newest_pages(theirs.room);
+            }
+        }
+    }
+
+    /// As [`Engine::compare_with`], for what waits there.
+    pub(super) fn compare_waiting(&mut self, peer: DeviceId, theirs: RoomSummary) {
+        let ours = self.waiting_summary(theirs.room);
+        if self.shares_room(peer, theirs.room) && ours.is_some_and(|ours| differs(&ours, &theirs)) {
+            self.want(peer, Scope::Waiting(theirs.room));
         }
     }
 

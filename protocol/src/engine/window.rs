@@ -95,7 +95,7 @@ impl Engine {
         // Looked up by name only if there is a window that could be full.
         self.windows.0.values().any(|window| window.is_full(now))
             && self
-                .find_room(room)
+                .find_conversation(room)
                 .is_ok_and(|room| self.windows.0.get(&room).is_some_and(|w| w.is_full(now)))
     }
 

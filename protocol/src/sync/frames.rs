@@ -4,9 +4,11 @@ use minicbor::{Decode, Encode};
 
 use crate::codec::{self, CodecError};
 use crate::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId};
+use crate::instant::InstantAgents;
 use crate::limits::{
     ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, BEACONS_FRAME_MAX, FRAME_BYTES_MAX, IDS_FRAME_MAX,
-    INTRODUCTION_OBJECTS_MAX, NAME_CHARS_MAX, RANGE_PARTS, SUMMARY_ROOMS_MAX,
+    INSTANTS_TOLD_PER_PEER_MAX, INTRODUCTION_OBJECTS_MAX, NAME_CHARS_MAX, RANGE_PARTS,
+    SUMMARY_ROOMS_MAX,
 };
 use crate::object::SignatureBytes;
 
@@ -82,6 +84,21 @@ pub struct RoomSummary {
     /// Fingerprint of all of them.
     #[n(2)]
     pub fingerprint: ObjectId,
+}
+
+/// The whole of one instant room in one line.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct InstantSummary {
+    /// Its agents.
+    #[n(0)]
+    pub agents: InstantAgents,
+    /// What waits there, if anything does. Not the last, which would be left out if there is none.
+    #[n(1)]
+    pub waiting: Option<RoomSummary>,
+    /// How much is held of it.
+    #[n(2)]
+    pub summary: RoomSummary,
 }
 
 /// Signed bytes inside a frame.
@@ -244,6 +261,23 @@ pub enum Request {
         #[n(0)]
         beacons: Vec<AgedBeacon>,
     },
+    /// Which instant rooms both sides are in.
+    #[n(16)]
+    Instants {
+        /// Only those whose id is not below this.
+        #[n(0)]
+        from: RoomId,
+    },
+    /// The sender holds an instant room that both sides are in.
+    #[n(17)]
+    Instant {
+        /// Its agents.
+        #[n(0)]
+        agents: InstantAgents,
+        /// Signed bytes of messages that the sender thinks the other side lacks.
+        #[n(1)]
+        objects: Vec<Blob>,
+    },
 }
 
 /// How a request to join stands with the peer that was asked.
@@ -355,6 +389,17 @@ pub enum Response {
         #[n(0)]
         signature: SignatureBytes,
     },
+    /// To [`Request::Instants`].
+    #[n(10)]
+    Instants {
+        /// The id with which the next ones begin. Not the last, which would be left out if there
+        /// is none.
+        #[n(0)]
+        next: Option<RoomId>,
+        /// By id, ascending; at most [`crate::limits::INSTANTS_TOLD_PER_PEER_MAX`].
+        #[n(1)]
+        rooms: Vec<InstantSummary>,
+    },
 }
 
 /// An admin's device and where it listens.
@@ -384,7 +429,9 @@ impl Request {
         let request: Self = codec::decode(bytes, FRAME_BYTES_MAX)?;
         let fits = match &request {
             Self::Get { ids, .. } | Self::Held { ids, .. } => ids.len() <= IDS_FRAME_MAX,
-            Self::Push { objects, .. } => objects.len() <= IDS_FRAME_MAX,
+            Self::Push { objects, .. } | Self::Instant { objects, .. } => {
+                objects.len() <= IDS_FRAME_MAX
+            }
             Self::Addresses { records } | Self::Reports { records } => {
                 records.len() <= ADDRESS_RECORDS_FRAME_MAX
             }
@@ -426,6 +473,7 @@ impl Response {
             Self::Summary { rooms, waiting, .. } => {
                 rooms.len() <= SUMMARY_ROOMS_MAX && waiting.len() <= SUMMARY_ROOMS_MAX
             }
+            Self::Instants { rooms, .. } => rooms.len() <= INSTANTS_TOLD_PER_PEER_MAX,
             Self::Parts { parts } => parts.len() <= RANGE_PARTS,
             Self::Objects { objects, .. } => objects.len() <= IDS_FRAME_MAX,
             Self::Ids { ids, .. } => ids.len() <= IDS_FRAME_MAX,

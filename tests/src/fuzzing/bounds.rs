@@ -2,12 +2,13 @@
 //! decoder: what was decoded has to keep to them.
 
 use conclave_protocol::address::AddressRecord;
-use conclave_protocol::envelope::{Envelope, EnvelopeKind};
+use conclave_protocol::envelope::{EnterBody, Envelope, EnvelopeKind};
 use conclave_protocol::id::{ObjectId, UnitId};
 use conclave_protocol::limits::{
     ADDRESS_BYTES_MAX, ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, BEACONS_FRAME_MAX,
-    ENTER_GRANTS_MAX, HEIGHT_MAX, IDS_FRAME_MAX, INTRODUCTION_OBJECTS_MAX, NAME_CHARS_MAX,
-    OVERRIDES_MAX, PARENTS_MAX, RANGE_PARTS, SUMMARY_ROOMS_MAX, TEXT_BYTES_MAX, TOPIC_CHARS_MAX,
+    ENTER_GRANTS_MAX, HEIGHT_MAX, IDS_FRAME_MAX, INSTANTS_TOLD_PER_PEER_MAX,
+    INTRODUCTION_OBJECTS_MAX, NAME_CHARS_MAX, OVERRIDES_MAX, PARENTS_MAX, RANGE_PARTS,
+    SUMMARY_ROOMS_MAX, TEXT_BYTES_MAX, TOPIC_CHARS_MAX,
 };
 use conclave_protocol::object::{ControlObject, FieldValue, HistoryPolicy, Payload, UnitKind};
 use conclave_protocol::sync::{Request, Response};
@@ -93,9 +94,24 @@ pub(super) fn envelope(envelope: &Envelope) {
         EnvelopeKind::Seal => assert!(envelope.body.is_empty()),
         EnvelopeKind::Enter => {
             let body = envelope.enter_body().expect("asserted above");
-            assert!(body.member_grants.len() <= ENTER_GRANTS_MAX);
-            assert!(ascending(&body.member_grants));
-            assert_eq!(body.references().count(), body.member_grants.len() + 2);
+            match &body {
+                EnterBody::Permitted { member_grants, .. } => {
+                    assert!(member_grants.len() <= ENTER_GRANTS_MAX);
+                    assert!(ascending(member_grants));
+                    assert_eq!(body.references().count(), member_grants.len() + 2);
+                }
+                EnterBody::Instant { agents, .. } => {
+                    let listed: Vec<_> = agents.iter().collect();
+                    assert!((2..=32).contains(&listed.len()) && ascending(&listed));
+                    let text = [
+                        &envelope.company.0[..],
+                        &listed.iter().flat_map(|id| id.0).collect::<Vec<_>>(),
+                    ]
+                    .concat();
+                    let room = blake3::derive_key("conclave v1 instant room", &text);
+                    assert_eq!(room, envelope.room.0);
+                }
+            }
         }
     }
 }
@@ -111,7 +127,9 @@ pub(super) fn request(request: &Request) {
         Request::Get { ids, .. } | Request::Held { ids, .. } => {
             assert!(ids.len() <= IDS_FRAME_MAX);
         }
-        Request::Push { objects, .. } => assert!(objects.len() <= IDS_FRAME_MAX),
+        Request::Push { objects, .. } | Request::Instant { objects, .. } => {
+            assert!(objects.len() <= IDS_FRAME_MAX)
+        }
         Request::Addresses { records } | Request::Reports { records } => {
             assert!(records.len() <= ADDRESS_RECORDS_FRAME_MAX);
         }
@@ -123,6 +141,7 @@ pub(super) fn request(request: &Request) {
         | Request::List { .. }
         | Request::Newest { .. }
         | Request::Heads { .. }
+        | Request::Instants { .. }
         | Request::JoinReveal { .. }
         | Request::JoinPoll
         | Request::JoinSign { .. } => {}
@@ -134,6 +153,7 @@ pub(super) fn response(response: &Response) {
         Response::Summary { rooms, waiting, .. } => {
             assert!(rooms.len() <= SUMMARY_ROOMS_MAX && waiting.len() <= SUMMARY_ROOMS_MAX);
         }
+        Response::Instants { rooms, .. } => assert!(rooms.len() <= INSTANTS_TOLD_PER_PEER_MAX),
         Response::Parts { parts } => assert!(parts.len() <= RANGE_PARTS),
         Response::Ids { ids, .. } => assert!(ids.len() <= IDS_FRAME_MAX),
         Response::Objects { objects, .. } => assert!(objects.len() <= IDS_FRAME_MAX),

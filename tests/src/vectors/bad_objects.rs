@@ -196,9 +196,7 @@ pub(super) fn envelopes(company: CompanyId) -> Vec<Case> {
         rule("a carriage return", &[12], Raw::Bytes(b"a\r\nb".to_vec())),
         rule("a control character above 127", &[12], Raw::Bytes("a\u{9b}".into())),
         rule("a text of 16 KiB and a byte", &[12], Raw::Bytes(vec![b'x'; 16 * 1024 + 1])),
-        case("an enter without its permit", "malformed", "encoding", {
-            enter(&[raw::id(1), grants(&[2])])
-        }),
+        case("an enter of a certificate alone", "malformed", "encoding", enter(&[raw::id(1)])),
         case("an enter with a field too many", "malformed", "encoding", {
             enter(&[raw::id(1), grants(&[2]), raw::id(3), raw::id(4)])
         }),
@@ -213,6 +211,21 @@ pub(super) fn envelopes(company: CompanyId) -> Vec<Case> {
         }),
         case("seventeen memberships", "malformed", "rule", {
             enter(&[raw::id(1), grants(&many), raw::id(3)])
+        }),
+        case("an enter with one agent", "malformed", "encoding", {
+            enter(&[raw::id(1), grants(&[2])])
+        }),
+        case("an enter with agents not in order", "malformed", "encoding", {
+            enter(&[raw::id(1), grants(&[3, 2])])
+        }),
+        case("an enter with an agent twice", "malformed", "encoding", {
+            enter(&[raw::id(1), grants(&[2, 2])])
+        }),
+        case("an enter with thirty-three agents", "malformed", "encoding", {
+            enter(&[raw::id(1), grants(&(1..=33).collect::<Vec<u8>>())])
+        }),
+        case("an enter with agents of another room", "malformed", "rule", {
+            enter(&[raw::id(1), grants(&[2, 3])])
         }),
         case("another company in the body", "wrong_company", "company", {
             bent(3, ObjectType::Envelope, CompanyId([1; 32]), &body, replace(&[1], raw::id(1)))

@@ -3,7 +3,8 @@
 use conclave_protocol::address::AddressRecord;
 use conclave_protocol::codec;
 use conclave_protocol::envelope::{EnterBody, Envelope, EnvelopeKind};
-use conclave_protocol::id::ObjectId;
+use conclave_protocol::id::{AgentId, ObjectId};
+use conclave_protocol::instant::InstantAgents;
 use conclave_protocol::limits::HEIGHT_MAX;
 use conclave_protocol::object::ObjectType;
 use conclave_protocol::presence::PresenceBeacon;
@@ -21,7 +22,7 @@ pub(super) fn envelopes() -> Vec<(String, Envelope)> {
     let company = log.company;
     let room = log.id("a room").into();
     let device = keys(3).device();
-    let body = EnterBody {
+    let body = EnterBody::Permitted {
         device_cert: log.id("a device"),
         member_grants: vec![log.id("a membership that overrides two")],
         permit: log.id("a permission for a unit"),
@@ -42,7 +43,8 @@ pub(super) fn envelopes() -> Vec<(String, Envelope)> {
 
     let listing = |grants: Vec<ObjectId>, permit: &str| {
         let member_grants = grants;
-        let body = EnterBody { member_grants, permit: log.id(permit), ..body.clone() };
+        let device_cert = log.id("a device");
+        let body = EnterBody::Permitted { device_cert, member_grants, permit: log.id(permit) };
         forge::entering(forge::envelope(company, room, device, &[(text_id, 2)]), &body)
     };
     let mut two = vec![log.id("a membership"), log.id("a membership again")];
@@ -56,6 +58,13 @@ pub(super) fn envelopes() -> Vec<(String, Envelope)> {
         envelope
     }
     let parents = (1..=8).map(|n| ObjectId([n; 32])).collect();
+    let instant = |agents: &[u8]| {
+        let listed = agents.iter().map(|n| AgentId([*n; 32])).chain([log.id("an agent").into()]);
+        let agents = InstantAgents::new(listed).unwrap_or_else(|| unreachable!("within bounds"));
+        let draft = forge::envelope(company, agents.room(company), device, &[]);
+        let device_cert = log.id("a device");
+        forge::entering(draft, &EnterBody::Instant { device_cert, agents })
+    };
     let mut made: Vec<(String, Envelope)> = vec![
         ("an enter".into(), enter),
         ("a text".into(), text.clone()),
@@ -64,6 +73,10 @@ pub(super) fn envelopes() -> Vec<(String, Envelope)> {
             listing(Vec::new(), "a permission that overrides")
         }),
         ("an enter with two memberships".into(), listing(two, "a permission for a unit")),
+        ("an enter of an instant room".into(), instant(&[1])),
+        ("an enter of an instant room of the most agents".into(), {
+            instant(&(1..=31).collect::<Vec<u8>>())
+        }),
         ("a text without parents".into(), {
             Envelope { parents: Vec::new(), height: 1, ..plain("first") }
         }),

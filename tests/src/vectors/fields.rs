@@ -2,7 +2,7 @@
 //! they are encoded stands there and not here, so that a reader of the vectors has to know it.
 
 use conclave_protocol::address::AddressRecord;
-use conclave_protocol::envelope::Envelope;
+use conclave_protocol::envelope::{EnterBody, Envelope};
 use conclave_protocol::id::ObjectId;
 use conclave_protocol::object::{
     ControlCut, ControlObject, FieldValue, Genesis, Keep, ObjectType, Payload, Principal,
@@ -73,10 +73,14 @@ pub(super) fn of(object_type: ObjectType, body: &[u8]) -> Value {
 fn envelope(envelope: &Envelope) -> Value {
     let body = match (envelope.text(), envelope.enter_body()) {
         (Some(text), _) => json!(text),
-        (None, Ok(body)) => json!({
-            "device_cert": body.device_cert.to_string(),
-            "member_grants": ids(&body.member_grants),
-            "permit": body.permit.to_string(),
+        (None, Ok(EnterBody::Permitted { device_cert, member_grants, permit })) => json!({
+            "device_cert": device_cert.to_string(),
+            "member_grants": ids(&member_grants),
+            "permit": permit.to_string(),
+        }),
+        (None, Ok(EnterBody::Instant { device_cert, agents })) => json!({
+            "device_cert": device_cert.to_string(),
+            "agents": agents.iter().map(|agent| agent.to_string()).collect::<Vec<_>>(),
         }),
         (None, Err(_)) => Value::Null,
     };

@@ -1,9 +1,11 @@
 //! Vectors of the frames of the request-response protocol.
 
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId};
+use conclave_protocol::instant::InstantAgents;
 use conclave_protocol::object::SignatureBytes;
 use conclave_protocol::sync::{
-    AgedBeacon, Blob, Bound, JoinAnswer, Part, Referred, Request, Response, RoomSummary, Scope,
+    AgedBeacon, Blob, Bound, InstantSummary, JoinAnswer, Part, Referred, Request, Response,
+    RoomSummary, Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -73,6 +75,10 @@ fn request_fields(request: &Request) -> (&'static str, Value) {
         Request::Introduce { objects } => ("introduce", json!({ "objects": blobs(objects) })),
         Request::Newest { scope: of } => ("newest", json!({ "scope": scope(*of) })),
         Request::Heads { room } => ("heads", json!({ "room": room.to_string() })),
+        Request::Instants { from } => ("instants", json!({ "from": from.to_string() })),
+        Request::Instant { agents: of, objects } => {
+            ("instant", json!({ "agents": agents(of), "objects": blobs(objects) }))
+        }
         Request::Held { room, ids: held } => {
             ("held", json!({ "room": room.to_string(), "ids": ids(held) }))
         }
@@ -133,6 +139,17 @@ fn response_fields(response: &Response) -> (&'static str, Value) {
         Response::Join { answer } => {
             ("join", json!({ "answer": format!("{answer:?}").to_lowercase() }))
         }
+        Response::Instants { rooms, next } => {
+            let room = |room: &InstantSummary| {
+                json!({
+                    "agents": agents(&room.agents),
+                    "summary": summary(&room.summary),
+                    "waiting": room.waiting.as_ref().map(summary),
+                })
+            };
+            let rooms: Vec<Value> = rooms.iter().map(room).collect();
+            ("instants", json!({ "rooms": rooms, "next": next.map(|id| id.to_string()) }))
+        }
         Response::JoinProof { signature } => {
             ("join proof", json!({ "signature": hex(&signature.0) }))
         }
@@ -143,6 +160,16 @@ const ROOM: RoomId = RoomId([3; 32]);
 const ID: ObjectId = ObjectId([4; 32]);
 const COMPANY: CompanyId = CompanyId([5; 32]);
 const UPPER: Bound = Bound { height: 70_000, id: ID };
+
+/// The fewest agents of an instant room, and the most.
+fn two_and_most() -> (InstantAgents, InstantAgents) {
+    let of = |n: u8| InstantAgents::new((1..=n).map(|n| AgentId([n; 32])));
+    of(2).zip(of(32)).unwrap_or_else(|| unreachable!("within the bounds"))
+}
+
+fn agents(agents: &InstantAgents) -> Vec<String> {
+    agents.iter().map(|agent| agent.to_string()).collect()
+}
 
 fn requests() -> Vec<(&'static str, Request)> {
     let (lower, upper) = (Bound::MIN, UPPER);
@@ -178,6 +205,14 @@ fn requests() -> Vec<(&'static str, Request)> {
         }),
         ("no beacons", Request::Presence { beacons: Vec::new() }),
         ("an introduction", Request::Introduce { objects: vec![blob(300), blob(24)] }),
+        ("instant rooms asked", Request::Instants { from: ROOM }),
+        ("an instant room with its first messages", {
+            let agents = two_and_most().0;
+            Request::Instant { agents, objects: vec![blob(300), blob(24)] }
+        }),
+        ("an instant room of the most agents", {
+            Request::Instant { agents: two_and_most().1, objects: Vec::new() }
+        }),
         ("what is held", Request::Held { room: ROOM, ids: vec![ID] }),
         ("a newcomer", {
             Request::JoinHello { name: "J\u{f6}rg \u{1f600}".into(), sealing: ID, commitment: ID }
@@ -226,6 +261,15 @@ fn responses() -> Vec<(&'static str, Response)> {
         }),
         ("a proof", Response::JoinProof { signature: SignatureBytes([6; 64]) }),
     ];
+    let (two, most) = two_and_most();
+    let of = |agents, waiting| InstantSummary { agents, summary: of_room, waiting };
+    responses.extend([
+        ("no instant rooms", Response::Instants { rooms: Vec::new(), next: None }),
+        ("instant rooms", {
+            let rooms = vec![of(two, None), of(most, Some(of_room))];
+            Response::Instants { rooms, next: Some(ROOM) }
+        }),
+    ]);
     for answer in [
         JoinAnswer::Waiting,
         JoinAnswer::Admitted,

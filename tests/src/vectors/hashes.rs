@@ -1,7 +1,8 @@
 //! Everything that is hashed or stated and is no object: topics, digests, codes, seeds.
 
 use conclave_protocol::envelope::Envelope;
-use conclave_protocol::id::{CompanyId, ObjectId, RoomId, Topic, UnitId};
+use conclave_protocol::id::{AgentId, CompanyId, ObjectId, RoomId, Topic, UnitId};
+use conclave_protocol::instant::InstantAgents;
 use conclave_protocol::join::{Newcomer, commitment, safety_code};
 use conclave_protocol::keys::{
     RECOVERY_KEYS, device_statement, public_key, recovery_commitment, recovery_hash, recovery_seed,
@@ -135,6 +136,13 @@ pub fn hashes() -> Vec<HashVector> {
     {
         let inputs = json!({ "company": company.to_string(), "room": room.to_string() });
         made.push(hash("topic", name, inputs, topic_name(Topic::room(company, room))));
+    }
+    for (name, most) in [("two agents", 2_u8), ("the most agents", 32)] {
+        let agents = InstantAgents::new((1..=most).rev().map(|n| AgentId([n; 32])));
+        let agents = agents.unwrap_or_else(|| unreachable!("within the bounds"));
+        let listed: Vec<String> = agents.iter().map(|agent| agent.to_string()).collect();
+        let inputs = json!({ "company": company.to_string(), "agents": listed });
+        made.push(hash("instant room", name, inputs, agents.room(company)));
     }
     let inputs = json!({ "company": company.to_string(), "room": null });
     let control = topic_name(Topic::control(company));

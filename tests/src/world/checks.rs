@@ -71,7 +71,8 @@ impl World {
                     objects.iter().for_each(|id| durable("an answer", *id));
                 }
                 Outcome::Approved { agent, .. } => durable("an answer", agent.id.into()),
-                Outcome::Done => {}
+                // What is open and empty is nothing that could be lost.
+                Outcome::Instant(_) | Outcome::Done => {}
             },
             Effect::Event(Event::Message(view, _) | Event::MessageState(view)) => {
                 durable("an event", view.id);

@@ -105,6 +105,12 @@ impl Node {
         }
     }
 
+    /// Who may be in which topic, as it was last told.
+    #[must_use]
+    pub fn policy(&self) -> &PeerPolicy {
+        &self.policy
+    }
+
     /// Its keys; tests may sign with them what the node would not.
     #[must_use]
     pub fn keys(&self) -> DeviceKeys {

@@ -83,7 +83,7 @@ fn early_message_is_not_held_longer_because_other_control_objects_come() {
     let bob = w.join(alice, "bob", &[]);
     w.agree();
     let keys = w.outsider("dave");
-    let body = EnterBody {
+    let body = EnterBody::Permitted {
         device_cert: ObjectId([9; 32]),
         member_grants: Vec::new(),
         permit: ObjectId([8; 32]),

@@ -20,6 +20,7 @@ mod fuzz_findings;
 mod garbage;
 mod ghost_post;
 mod history;
+mod instants;
 mod joining;
 mod mending;
 mod moves;

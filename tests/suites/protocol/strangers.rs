@@ -139,7 +139,8 @@ fn a_forged_enter_with_all_objects_present_is_rejected_at_once() {
     let company: CompanyId = w.ledger().company;
     let topic = w.topic(room);
     for member_grants in [Vec::new(), grants] {
-        let body = EnterBody { device_cert: certs[1], member_grants, permit: permits[0] };
+        let body =
+            EnterBody::Permitted { device_cert: certs[1], member_grants, permit: permits[0] };
         let draft = forge::envelope(company, room, from, &[]);
         let enter = forge::signed(&keys, &forge::entering(draft.clone(), &body));
         let before = w.refusals(alice, "no_membership");

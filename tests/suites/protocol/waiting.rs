@@ -212,7 +212,7 @@ fn a_text_under_the_newest_of_many_refused_enters_is_refused_at_once() {
     let keys = w.node(carol).keys();
     let log = w.engine(alice).control_log();
     let of = |kind: ObjectType| log.iter().find(|e| e.kind == kind.name()).expect("one").id;
-    let body = EnterBody {
+    let body = EnterBody::Permitted {
         device_cert: of(ObjectType::DeviceCert),
         member_grants: vec![of(ObjectType::MemberGrant)],
         permit: of(ObjectType::Permit),

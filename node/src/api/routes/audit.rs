@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
 use conclave_protocol::engine::{AuditFilter, AuditPage, Engine, Failure};
 use conclave_protocol::limits::HISTORY_PAGE_MAX;
 use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+use utoipa_axum::routes;
 
 use super::Answer;
 use crate::api::error::ApiError;
@@ -15,22 +16,31 @@ use crate::api::types::{Admin, Admins, LogEntry, LogPage, Named, Why, WhyAccess,
 
 pub(super) fn router() -> ApiRouter {
     ApiRouter::new()
-        .route("/v1/admins", get(admins))
-        .route("/v1/log", get(log))
-        .route("/v1/why", get(why))
-        .route("/v1/room/why", get(why_access))
+        .routes(routes!(admins))
+        .routes(routes!(log))
+        .routes(routes!(why))
+        .routes(routes!(why_access))
 }
 
+/// All admins, those in force first.
+#[utoipa::path(
+    get,
+    path = "/v1/admins",
+    responses((status = 200, description = "Done.", body = Admins))
+)]
 async fn admins(State(app): State<App>) -> Answer<Admins> {
     let admins = app.handle.query(Engine::admins).await??;
     Ok(Json(Admins { admins: admins.into_iter().map(Admin::from).collect() }))
 }
 
 /// Selects a part of the audit trail.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(in crate::api) struct LogQuery {
+    /// The number of the first object, as `next` told it.
     #[serde(default)]
     pub(in crate::api) from: u64,
+    /// How many at most.
     #[serde(default)]
     pub(in crate::api) limit: Option<usize>,
     #[serde(default)]
@@ -45,6 +55,13 @@ pub(in crate::api) struct LogQuery {
     pub(in crate::api) newest_first: bool,
 }
 
+/// The audit trail: the control log with who did what, and whether it counts.
+#[utoipa::path(
+    get,
+    path = "/v1/log",
+    params(LogQuery),
+    responses((status = 200, description = "Done.", body = LogPage))
+)]
 async fn log(State(app): State<App>, params: Params<LogQuery>) -> Answer<LogPage> {
     let LogQuery { from, limit, kind, agent, state, text, newest_first } = params.0;
     let limit = limit.unwrap_or(HISTORY_PAGE_MAX);
@@ -62,23 +79,42 @@ async fn log(State(app): State<App>, params: Params<LogQuery>) -> Answer<LogPage
 }
 
 /// Selects an object or a message.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(in crate::api) struct WhyQuery {
+    /// The id of an object or a message.
     pub(in crate::api) id: String,
 }
 
+/// Why an object or a message counts or not.
+#[utoipa::path(
+    get,
+    path = "/v1/why",
+    params(WhyQuery),
+    responses((status = 200, description = "Done.", body = Why))
+)]
 async fn why(State(app): State<App>, params: Params<WhyQuery>) -> Answer<Why> {
     let why = app.handle.query(move |engine| engine.why(&params.0.id)).await??;
     Ok(Json(why.into()))
 }
 
 /// Selects a room and an agent.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(in crate::api) struct WhyAccessQuery {
+    /// The room, by name or id.
     pub(in crate::api) room: String,
+    /// The agent, by name or id.
     pub(in crate::api) agent: String,
 }
 
+/// Why an agent has access to a room, or has not.
+#[utoipa::path(
+    get,
+    path = "/v1/room/why",
+    params(WhyAccessQuery),
+    responses((status = 200, description = "Done.", body = WhyAccess))
+)]
 async fn why_access(State(app): State<App>, params: Params<WhyAccessQuery>) -> Answer<WhyAccess> {
     let WhyAccessQuery { room, agent } = params.0;
     let look = move |engine: &Engine| -> Result<_, Failure> {

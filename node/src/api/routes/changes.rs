@@ -3,11 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::post;
 use conclave_protocol::engine::{Command, Engine, Failure, FailureKind, Outcome, Signer};
 use conclave_protocol::id::DeviceId;
 use conclave_protocol::object::Capabilities;
 use conclave_protocol::view::{AgentRef, RoomView, UnitView};
+use utoipa_axum::routes;
 use zeroize::Zeroizing;
 
 use super::{Answer, unexpected};
@@ -21,18 +21,29 @@ use crate::api::types::{
 use crate::identity::{RootKey, recovery_commitment, recovery_index, recovery_keys};
 
 pub(super) fn router() -> ApiRouter {
-    ApiRouter::new()
-        .route("/v1/changes", post(change))
-        .route("/v1/changes/preview", post(preview))
-        .route("/v1/recover", post(recover))
+    ApiRouter::new().routes(routes!(change)).routes(routes!(preview)).routes(routes!(recover))
 }
 
+/// What a change would mean for people; nothing is changed.
+#[utoipa::path(
+    post,
+    path = "/v1/changes/preview",
+    request_body = ChangeRequest,
+    responses((status = 200, description = "Done.", body = DryRun))
+)]
 async fn preview(State(app): State<App>, body: Body<ChangeRequest>) -> Answer<DryRun> {
     let command = command(&app, body.0).await?;
     let (subject, preview) = app.handle.query(move |engine| engine.preview(&command)).await??;
     Ok(Json(DryRun { dry_run: true, subject, effects: preview.into() }))
 }
 
+/// Change admins, agents, units, rooms and their permissions.
+#[utoipa::path(
+    post,
+    path = "/v1/changes",
+    request_body = ChangeRequest,
+    responses((status = 200, description = "Done.", body = Changed))
+)]
 async fn change(State(app): State<App>, body: Body<ChangeRequest>) -> Answer<Changed> {
     let command = command(&app, body.0).await?;
     let look = command.clone();
@@ -175,6 +186,13 @@ fn open(app: &App, purpose: Purpose, sealed: &str) -> Result<Zeroizing<[u8; 32]>
     opened.ok_or_else(|| ApiError::usage("a secret is not sealed for this node"))
 }
 
+/// Replace the root key with the recovery phrase.
+#[utoipa::path(
+    post,
+    path = "/v1/recover",
+    request_body = RecoveryRequest,
+    responses((status = 200, description = "Done.", body = Recovered))
+)]
 async fn recover(State(app): State<App>, body: Body<RecoveryRequest>) -> Answer<Recovered> {
     let RecoveryRequest { phrase, last_good, dry_run } = body.0;
     let entropy = open(&app, Purpose::Recovery, &phrase)?;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
 use conclave_protocol::engine::{Failure, FailureKind};
 use conclave_protocol::id::ObjectId;
 use tokio::sync::Mutex;
+use utoipa_axum::routes;
 
 use super::Answer;
 use crate::api::server::{ApiRouter, App};
@@ -16,7 +16,7 @@ use crate::handle::Handle;
 use crate::names::{Marked, Names};
 
 pub(super) fn router() -> ApiRouter {
-    ApiRouter::new().route("/v1/marks", get(marks))
+    ApiRouter::new().routes(routes!(marks))
 }
 
 /// The names of one state of the control log, and those among them that deceive.
@@ -55,6 +55,12 @@ impl LookedAt {
     }
 }
 
+/// Names of agents, rooms and units that deceive, with why.
+#[utoipa::path(
+    get,
+    path = "/v1/marks",
+    responses((status = 200, description = "Done.", body = Marks))
+)]
 async fn marks(State(app): State<App>) -> Answer<Marks> {
     let looked = app.looked_at.now(&app.handle).await?;
     let mark = |marked: &Marked| Mark {

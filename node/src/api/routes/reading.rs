@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
 use conclave_protocol::engine::{Command, Engine, PageAt};
 use conclave_protocol::limits::HISTORY_PAGE_MAX;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
 
 use super::{Answer, Nothing};
 use crate::api::error::ApiError;
@@ -17,23 +18,36 @@ use crate::api::types::Page;
 const PAGE_DEFAULT: usize = 50;
 
 pub(super) fn router() -> ApiRouter {
-    ApiRouter::new().route("/v1/read", post(read))
+    ApiRouter::new().routes(routes!(read))
 }
 
 /// Selects a page of messages: the newest, or those at one other.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct MessagesQuery {
+    /// The room, by name or id.
     room: String,
+    /// How many at most, from 1 to 1,000; 50 if it is left out.
     #[serde(default)]
     limit: Option<usize>,
+    /// Only what stands before this message, by id.
     #[serde(default)]
     before: Option<String>,
+    /// Only what stands after this message, by id; the nearest first.
     #[serde(default)]
     after: Option<String>,
+    /// This message, by id, and what stands round it.
     #[serde(default)]
     around: Option<String>,
 }
 
+/// A page of the messages of a room, oldest first: the newest, or those before, after or around one.
+#[utoipa::path(
+    get,
+    path = "/v1/messages",
+    params(MessagesQuery),
+    responses((status = 200, description = "Done.", body = Page))
+)]
 pub(super) async fn messages(
     State(app): State<App>,
     params: Params<MessagesQuery>,
@@ -60,14 +74,22 @@ pub(super) async fn messages(
 }
 
 /// What has been read of a room.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub(in crate::api) struct ReadMark {
+    /// The room, by name or id.
     pub(in crate::api) room: String,
     /// Only what stands at or before this message on the screen; everything if null.
     #[serde(default)]
     pub(in crate::api) up_to: Option<String>,
 }
 
+/// What has been read of a room.
+#[utoipa::path(
+    post,
+    path = "/v1/read",
+    request_body = ReadMark,
+    responses((status = 200, description = "Done.", body = Nothing))
+)]
 async fn read(State(app): State<App>, body: Body<ReadMark>) -> Answer<Nothing> {
     let ReadMark { room, up_to } = body.0;
     app.handle.command(Command::MarkRead { room, up_to }).await?;

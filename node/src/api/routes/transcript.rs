@@ -6,11 +6,11 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use conclave_protocol::engine::{Engine, PageAt};
 use conclave_protocol::view::MessageView;
 use futures::stream;
 use jiff::tz::TimeZone;
+use utoipa_axum::routes;
 
 use super::RoomQuery;
 use crate::api::error::ApiError;
@@ -25,9 +25,16 @@ const PAGE: usize = 200;
 const INDENT: usize = 4;
 
 pub(super) fn router() -> ApiRouter {
-    ApiRouter::new().route("/v1/room/transcript", get(transcript))
+    ApiRouter::new().routes(routes!(transcript))
 }
 
+/// The whole room as text, a message a line; what is after the first line break is indented.
+#[utoipa::path(
+    get,
+    path = "/v1/room/transcript",
+    params(RoomQuery),
+    responses((status = 200, description = "Done.", body = String, content_type = "text/plain"))
+)]
 async fn transcript(
     State(app): State<App>,
     params: Params<RoomQuery>,

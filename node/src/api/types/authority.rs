@@ -2,12 +2,14 @@
 
 use conclave_protocol::id::{AgentId, DeviceId, ObjectId, RoomId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Named, Room, Unit};
+use crate::api::describe::Id;
 use crate::api::time::Time;
 
 /// An admin, by one grant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Admin {
     /// The grant.
     pub grant: ObjectId,
@@ -28,14 +30,14 @@ pub struct Admin {
 }
 
 /// All admins, those in force first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Admins {
     /// The admins.
     pub admins: Vec<Admin>,
 }
 
 /// A change of the control log whose effect on people can be looked at before it is made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
     /// Make an agent's devices admins.
@@ -165,7 +167,7 @@ pub enum Change {
 }
 
 /// A change, and the root key if it needs that. Not `Debug`, although the key is sealed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct ChangeRequest {
     /// The change.
     #[serde(flatten)]
@@ -176,7 +178,7 @@ pub struct ChangeRequest {
 }
 
 /// Replacing the root key. Not `Debug`, although the phrase is sealed.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct RecoveryRequest {
     /// What the recovery phrase stands for, sealed for this node.
     pub phrase: String,
@@ -189,7 +191,7 @@ pub struct RecoveryRequest {
 }
 
 /// What a change means for people.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Effects {
     /// Rooms in which something changes.
     pub rooms: Vec<RoomEffects>,
@@ -214,7 +216,7 @@ pub struct Effects {
 }
 
 /// What a change means for those in one room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoomEffects {
     /// The room.
     pub room: Named<RoomId>,
@@ -229,7 +231,7 @@ pub struct RoomEffects {
 }
 
 /// What a change would mean; nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DryRun {
     /// Always true.
     pub dry_run: bool,
@@ -241,7 +243,7 @@ pub struct DryRun {
 }
 
 /// What was changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Changed {
     /// What it was about, by full name.
     pub subject: String,
@@ -258,7 +260,7 @@ pub struct Changed {
 }
 
 /// The root key was replaced, or with `dry_run` would be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Recovered {
     /// Whether nothing was changed.
     pub dry_run: bool,
@@ -275,7 +277,7 @@ pub struct Recovered {
 }
 
 /// On how many devices this node's state of the control log is known to be applied.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Applied {
     /// All certified devices.
     pub devices: u64,
@@ -286,7 +288,7 @@ pub struct Applied {
 }
 
 /// A device that is not known to have this node's state of the control log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MissingDevice {
     /// Whose.
     pub agent: Named<AgentId>,
@@ -297,7 +299,7 @@ pub struct MissingDevice {
 }
 
 /// An object of the control log as a line of the audit trail.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogEntry {
     /// Its id.
     pub id: ObjectId,
@@ -326,7 +328,7 @@ pub struct LogEntry {
 }
 
 /// A part of the audit trail.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogPage {
     /// The objects, in the order in which this node took them in.
     pub objects: Vec<LogEntry>,
@@ -363,7 +365,7 @@ pub struct LogFilter {
 }
 
 /// Why something counts or not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Why {
     /// The object or message.
     pub id: ObjectId,
@@ -388,7 +390,7 @@ pub struct Why {
 }
 
 /// One step on the way to the root.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WhyLink {
     /// The object.
     pub id: ObjectId,
@@ -403,7 +405,7 @@ pub struct WhyLink {
 }
 
 /// Why an agent has access to a room, or has not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WhyAccess {
     /// The room.
     pub room: Named<RoomId>,

@@ -2,9 +2,12 @@
 
 use conclave_protocol::id::ObjectId;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::describe::Id;
 
 /// A name to be careful with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Mark {
     /// The agent, room or unit that bears it.
     pub id: ObjectId,
@@ -15,7 +18,7 @@ pub struct Mark {
 }
 
 /// All names to be careful with.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Marks {
     /// The names.
     pub marks: Vec<Mark>,

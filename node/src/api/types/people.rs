@@ -2,18 +2,21 @@
 
 use conclave_protocol::id::{AgentId, ObjectId, RoomId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::describe::Id;
 
 use super::Named;
 
 /// Permissions that a room might be given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProposedAccess {
     /// Principals by full name or id.
     pub permits: Vec<String>,
 }
 
 /// Somebody who would get in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WouldEnter {
     /// Its id.
     pub id: AgentId,
@@ -24,7 +27,7 @@ pub struct WouldEnter {
 }
 
 /// Who would get into a room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccessPreview {
     /// The agents, by name.
     pub agents: Vec<WouldEnter>,
@@ -33,7 +36,7 @@ pub struct AccessPreview {
 }
 
 /// Somebody, or several, that a room can be opened to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Principal {
     /// Its full name, such as `department:Support`.
     pub principal: String,
@@ -48,14 +51,14 @@ pub struct Principal {
 }
 
 /// Whom a room can be opened to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Principals {
     /// Such as begin with the text first.
     pub principals: Vec<Principal>,
 }
 
 /// A room that an agent may read and write in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AgentRoom {
     /// Its id.
     pub id: RoomId,
@@ -68,7 +71,7 @@ pub struct AgentRoom {
 }
 
 /// Where an agent may go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AgentRooms {
     /// The agent.
     pub agent: Named<AgentId>,
@@ -77,7 +80,7 @@ pub struct AgentRooms {
 }
 
 /// What a device may do as an admin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OwnAuthority {
     /// 1 is the most senior.
     pub rank: u32,

@@ -3,9 +3,12 @@
 use conclave_protocol::engine;
 use conclave_protocol::id::{AgentId, RoomId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::describe::Id;
 
 /// What the user of this node has chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Settings {
     /// Whether others are told that this device is there.
     pub presence: bool,
@@ -14,7 +17,7 @@ pub struct Settings {
 }
 
 /// Settings to be changed; what is left out stays.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SettingsChange {
     /// See [`Settings::presence`].
@@ -26,7 +29,7 @@ pub struct SettingsChange {
 }
 
 /// A text that is not sent yet.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Draft {
     /// The room where it would go; by name too when it is given.
     pub room: String,
@@ -35,14 +38,14 @@ pub struct Draft {
 }
 
 /// All drafts.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Drafts {
     /// One a room.
     pub drafts: Vec<Draft>,
 }
 
 /// Who is there now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Present {
     /// Their ids.
     pub agents: Vec<AgentId>,

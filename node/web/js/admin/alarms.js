@@ -2,7 +2,6 @@
 
 import { h, button, icon } from '../dom.js';
 import { plain } from '../text.js';
-import { link } from '../router.js';
 import { directory, heading, hint, live, section, status } from './core.js';
 import { objects } from './effects.js';
 import { revoke } from './revoke.js';
@@ -38,6 +37,5 @@ function alarmCard(alarm, agents, me) {
     h('h3', null, icon('warning'), ' ', ALARMS[alarm.kind] ?? alarm.kind),
     h('p', null, plain(alarm.message)),
     alarm.objects.length > 0 && h('p', null, 'In the Audit: ', objects(alarm.objects)),
-    h('div', { class: 'admin-actions' }, owners.map(({ agent, device }) => button(`Revoke ${device.slice(0, 12)} of ${plain(agent.name)}`, () => revoke(agent, device))),
-      me.may.includes('admins') && /duel|powerless|equivocation/u.test(alarm.kind) && h('a', { href: link('admin', 'admins') }, 'Go to Admins')));
+    h('div', { class: 'admin-actions' }, owners.map(({ agent, device }) => button(`Revoke ${device.slice(0, 12)} of ${plain(agent.name)}`, () => revoke(agent, device)))));
 }

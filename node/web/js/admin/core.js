@@ -1,8 +1,7 @@
-// What all admin views share: who is who, regions that follow the node's news, and how a view
-// keeps the place of the keyboard while it is drawn anew.
+// What all admin views share.
 
 import { get, events } from '../api.js';
-import { h, button, dialog, fill, problemBox } from '../dom.js';
+import { h, append, button, dialog, fill, problemBox } from '../dom.js';
 import { principalParts } from '../principal.js';
 import { count, name } from '../text.js';
 import { link } from '../router.js';
@@ -25,7 +24,6 @@ export const status = () => get('/v1/status');
 
 const ids = new Map();
 
-/** Words that matter less, and what explains. */
 export const quiet = (...content) => h('span', { class: 'quiet-text' }, content);
 export const hint = (...content) => h('p', { class: 'hint' }, content);
 
@@ -123,7 +121,7 @@ export const section = (title, ...content) => h('section', null, h('h2', null, t
 export function table(caption, columns, rows, empty) {
   if (!rows.length) return hint(empty);
   const cell = (content, at) => h(at ? 'td' : 'th', { 'data-label': columns[at], scope: at ? null : 'row' }, content);
-  return h('table', { class: 'admin-table' }, h('caption', { class: 'visually-hidden' }, caption),
+  return h('table', { class: 'admin-table', 'aria-label': caption },
     h('thead', null, h('tr', null, columns.map((column) => h('th', { scope: 'col' }, column || h('span', { class: 'visually-hidden' }, 'Actions'))))),
     h('tbody', null, rows.map((row) => h('tr', { 'data-row': row.key, class: row.class }, row.cells.map(cell)))));
 }
@@ -141,7 +139,7 @@ export function filterField(label, value, changed) {
     spellcheck: 'false', on: { input: (event) => changed(event.target.value.trim().toLowerCase()) } });
 }
 
-/** A choice of one value; the first option is shown at first unless another is `value`. */
+/** A choice of one value. */
 export function choice(label, options, value, changed) {
   return h('select', { 'aria-label': label, on: { change: (event) => changed(event.target.value) } },
     options.map(([key, text]) => h('option', { value: key, selected: key === value }, text)));
@@ -159,7 +157,7 @@ export function listView(place, { title, about, noun, label, states, read, list,
       table(title, columns, fits.map((thing) => row(thing, data)), all.length ? `No ${noun} fits.` : empty)];
   };
   const view = live(read, body);
-  place.append(heading(title), about && hint(about), h('div', { class: 'admin-tools' },
+  append(place, heading(title), about && hint(about), h('div', { class: 'admin-tools' },
     filterField(label, kept.filter, (typed) => { kept.filter = typed; view.redraw(); }),
     choice('Show', states, kept.which, (key) => { kept.which = key; view.redraw(); })), view.region);
   return view.end;

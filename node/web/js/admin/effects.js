@@ -32,10 +32,7 @@ const roomLines = (effect) => h('li', null, h('b', null, name(effect.room)), h('
   effect.messages_lost > 0 && line('li', false, `${count(effect.messages_lost, 'message')} shown no longer`),
   effect.nobody_left && line('li', false, 'Afterwards nobody has access to this room.')));
 
-/**
- * Effects in words. `kept`: rooms open to the agent now, for changes of one agent; `nothing`: what
- * to say if nobody gains or loses anything.
- */
+/** Effects in words. `kept`: rooms open now to the one agent; `nothing`: said if nothing is lost or gained. */
 export function effectsView(effects, { kept = [], nothing = 'Nobody loses or gets access to anything.' } = {}) {
   const lost = effects.rooms.filter(loses);
   const gained = effects.rooms.filter((room) => !loses(room));

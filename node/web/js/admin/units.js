@@ -32,8 +32,8 @@ function body(known, me) {
     .filter(([unit, groups]) => fits(unit) || groups.length);
   return [
     section(`Departments (${ofKind('department').length})`, h('ul', null, departments.map(([unit, groups]) => unitLine(known, unit, me, groups))),
-      !departments.length && hint(filter ? 'No Department fits.' : 'There is no Department yet. New Department makes the first; Groups belong to one.')),
-    section(`Roles (${ofKind('role').length})`, hint('Every agent also holds the built-in role:Agent. Nobody has to be added to it.'),
+      !departments.length && hint(filter ? 'No Department fits.' : 'There is no Department yet. Groups belong to one.')),
+    section(`Roles (${ofKind('role').length})`, hint('Every agent holds the built-in role:Agent.'),
       h('ul', null, ofKind('role').filter(fits).map((unit) => unitLine(known, unit, me)))),
   ];
 }

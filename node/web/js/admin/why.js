@@ -11,7 +11,7 @@ import { restore } from './revoke.js';
 /** Why an agent has access to a room, or has not. */
 export const whyAccess = (room, agent) => explain(`Why ${plain(agent.name)} and ${plain(room.name)}?`, async () => {
   const why = await get('/v1/room/why', { room: room.id, agent: agent.id });
-  return [verdict(why.access, why.access ? 'Has access' : 'No access'), whyList(why), related('Ended by ', why.ended_by)];
+  return [h('h3', { class: why.access ? 'gains' : 'loses' }, why.access ? 'Has access' : 'No access'), whyList(why), related('Ended by ', why.ended_by)];
 });
 
 /** Why an object of the control log, or a message, counts or not. */
@@ -19,15 +19,13 @@ export async function whyObject(id) {
   let wanted;
   await explain('Why it counts, or not', async (close) => {
     const why = await get('/v1/why', { id });
-    return [verdict(!['void', 'parked'].includes(why.state) && !why.ended_by.length, why.state), whyList(why),
-      related('Left out by the cut of ', why.cut_by), related('Ended by ', why.ended_by), related('Waits for what this node does not have yet: ', why.missing),
+    return [whyList(why), related('Left out by the cut of ', why.cut_by), related('Ended by ', why.ended_by), related('Waits for what this node does not have yet: ', why.missing),
       why.ratify && button('Restore…', () => { wanted = why.ratify; close(); }), h('p', null, quiet(why.kind, ' ', h('code', null, why.id)))];
   });
   if (wanted) await restore(wanted);
 }
 
 const related = (words, ids) => ids.length > 0 && h('p', null, words, objects(ids));
-const verdict = (good, word) => h('h3', { class: good ? 'gains' : 'loses' }, word);
 
 const explain = (title, read) => ask(title, (close) => {
   // A link to another object closes this one.

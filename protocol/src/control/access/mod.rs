@@ -15,6 +15,7 @@ use super::links::Links;
 use super::names::NameTable;
 use super::nodes::{Ix, Nodes};
 use crate::id::{AgentId, DeviceId, ObjectId, RoomId, UnitId};
+use crate::instant::InstantAgents;
 use crate::object::{HistoryPolicy, Payload, Principal, RevokeMode, UnitKind};
 
 /// The evaluated log, to look things up in.
@@ -124,6 +125,8 @@ pub struct Access {
     /// Rooms that ever were open to a principal.
     rooms_of: BTreeMap<Principal, BTreeSet<RoomId>>,
     pub(super) names: NameTable,
+    /// Not derived, see [`super::instants`].
+    pub(super) instants: BTreeMap<RoomId, InstantAgents>,
 }
 
 const UNITS_MIN: UnitId = UnitId([0; 32]);
@@ -181,9 +184,14 @@ impl Access {
     /// Whether an agent may read and write in a room now.
     #[must_use]
     pub fn has_access(&self, agent: AgentId, room: RoomId) -> bool {
-        self.is_live(agent)
-            && self.rooms.get(&room).is_some_and(|r| !r.revoked)
-            && self.permits_of(room).any(|(principal, pair)| self.lets_in(agent, principal, pair))
+        if !self.is_live(agent) {
+            return false;
+        }
+        self.is_of_instant(agent, room)
+            || self.rooms.get(&room).is_some_and(|r| !r.revoked)
+                && self
+                    .permits_of(room)
+                    .any(|(principal, pair)| self.lets_in(agent, principal, pair))
     }
 
     /// Whether a device's agent may read and write in a room now.
@@ -195,6 +203,9 @@ impl Access {
     /// Agents With Access.
     #[must_use]
     pub fn with_access(&self, room: RoomId) -> BTreeSet<AgentId> {
+        if let Some(agents) = self.instant(room) {
+            return agents.iter().filter(|agent| self.is_live(*agent)).collect();
+        }
         let mut agents = BTreeSet::new();
         if self.rooms.get(&room).is_none_or(|r| r.revoked) {
             return agents;
@@ -215,9 +226,11 @@ impl Access {
         agents
     }
 
-    /// The principals that a room is open to, by a permit in force.
+    /// The principals that a room is open to, by a permit in force; of an instant room its agents.
     pub fn principals(&self, room: RoomId) -> impl Iterator<Item = Principal> + '_ {
-        self.permits_of(room).filter(|(_, pair)| !pair.in_force.is_empty()).map(|(p, _)| p)
+        let agents = self.instant(room).into_iter().flat_map(InstantAgents::iter);
+        let in_force = self.permits_of(room).filter(|(_, pair)| !pair.in_force.is_empty());
+        agents.map(Principal::Agent).chain(in_force.map(|(principal, _)| principal))
     }
 
     /// The units that an agent belongs to directly.
@@ -249,6 +262,9 @@ impl Access {
     pub fn via(&self, agent: AgentId, room: RoomId) -> Vec<Principal> {
         if !self.has_access(agent, room) {
             return Vec::new();
+        }
+        if self.is_of_instant(agent, room) {
+            return vec![Principal::Agent(agent)];
         }
         let permits = self.permits_of(room);
         permits.filter(|(p, pair)| self.lets_in(agent, *p, pair)).map(|(p, _)| p).collect()

@@ -96,6 +96,11 @@ impl Access {
         view: View<'_>,
     ) -> BTreeSet<BTreeSet<Ix>> {
         let mut ways = BTreeSet::new();
+        // Nothing but what ends the agent or its device ends this way.
+        if self.is_of_instant(agent, room) {
+            ways.insert(BTreeSet::new());
+            return ways;
+        }
         if !self.rooms.contains_key(&room) {
             return ways;
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use conclave_protocol::control::{ControlLog, Standing};
 use conclave_protocol::engine::{Batch, Table};
 use conclave_protocol::id::{CompanyId, DeviceId, ObjectId, RoomId};
+use conclave_protocol::instant::InstantAgents;
 use conclave_protocol::object::{ControlObject, Genesis, ObjectType};
 use conclave_protocol::signed::{Trust, Verified, peek_id, peek_type};
 use conclave_protocol::time::Timestamp;
@@ -21,6 +22,8 @@ const DISK_MS: u64 = 100;
 pub(super) struct Known {
     log: Option<ControlLog>,
     objects: BTreeMap<ObjectId, Vec<u8>>,
+    /// Instant rooms that somebody has begun; not part of any log.
+    instants: BTreeSet<InstantAgents>,
     /// Since when a device has had no access to a room.
     denied: BTreeMap<(DeviceId, RoomId), Timestamp>,
 }
@@ -32,10 +35,12 @@ impl Known {
         rows: &Rows,
         now: Timestamp,
         devices: &[DeviceId],
+        instants: &BTreeSet<InstantAgents>,
     ) -> Self {
         let control = rows.iter().filter(|((table, _), _)| *table == Table::Control);
         let objects = control.filter_map(|(_, value)| Some((peek_id(value)?, value.clone())));
-        let mut known = Self { objects: objects.collect(), ..Self::default() };
+        let instants = instants.clone();
+        let mut known = Self { objects: objects.collect(), instants, ..Self::default() };
         known.read_again(company);
         known.note_denied(now, devices);
         known
@@ -80,6 +85,14 @@ impl Known {
         self.note_denied(now, devices);
     }
 
+    /// Somebody begins an instant room.
+    pub(super) fn learn_instant(&mut self, agents: &InstantAgents) {
+        self.instants.insert(agents.clone());
+        if let Some(log) = self.log.as_mut() {
+            log.learn_instant(agents.clone());
+        }
+    }
+
     fn read_again(&mut self, company: CompanyId) {
         let mut log = ControlLog::new(company);
         let mut objects = Vec::new();
@@ -93,13 +106,16 @@ impl Known {
             }
         }
         log.load(objects);
+        for agents in &self.instants {
+            log.learn_instant(agents.clone());
+        }
         self.log = Some(log);
     }
 
     fn note_denied(&mut self, now: Timestamp, devices: &[DeviceId]) {
         let Some(log) = &self.log else { return };
         let access = log.access();
-        for room in access.rooms().keys() {
+        for room in access.rooms().keys().chain(access.instants().keys()) {
             for device in devices {
                 let place = (*device, *room);
                 if access.device_has_access(*device, *room) {

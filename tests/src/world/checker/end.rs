@@ -50,7 +50,10 @@ impl Checker {
         let Some(first) = live.first() else { return };
         self.judge_control(world, *first);
         let rooms: Vec<RoomId> = match self.nodes[first].known.log() {
-            Some(log) => log.access().rooms().keys().copied().collect(),
+            Some(log) => {
+                let access = log.access();
+                access.rooms().keys().chain(access.instants().keys()).copied().collect()
+            }
             None => Vec::new(),
         };
         for room in rooms {
@@ -94,8 +97,12 @@ impl Checker {
         for id in live {
             let name = &world.node(*id).name;
             let readable = world.engine(*id).readable_room(&room.to_string()).is_ok();
-            assert_eq!(readable, with_access.contains(id), "access: {name} may read {room:?}");
-            if !readable {
+            // An instant room is there for its agents once there is something in it.
+            let begun = log.access().instant(room).is_none() || !judged.counting.is_empty();
+            let expected_here = with_access.contains(id) && begun;
+            assert!(readable || !expected_here, "access: {name} cannot read {room:?}");
+            assert!(!readable || with_access.contains(id), "access: {name} may read {room:?}");
+            if !readable || !begun {
                 continue;
             }
             let messages = world.messages(*id, &room.to_string());
@@ -132,6 +139,9 @@ impl Checker {
                     "history: {name} had shown {message:?} of {room:?}, and nobody sealed it"
                 );
             }
+        }
+        if with_access.len() > 1 && log.access().instant(room).is_some() && !shown.is_empty() {
+            *self.counts.entry("instant rooms that ended equal").or_default() += 1;
         }
         if with_access.len() > 1 {
             *self.counts.entry("rooms that ended equal").or_default() += 1;

@@ -13,8 +13,9 @@ mod model;
 use std::collections::{BTreeMap, BTreeSet};
 
 use conclave_protocol::engine::{Batch, Effect, Event, Outcome, Table};
-use conclave_protocol::envelope::Envelope;
+use conclave_protocol::envelope::{EnterBody, Envelope};
 use conclave_protocol::id::{CompanyId, DeviceId, MessageId, ObjectId, RoomId};
+use conclave_protocol::instant::InstantAgents;
 use conclave_protocol::object::ObjectType;
 use conclave_protocol::signed::peek_type;
 use conclave_protocol::view::MessageView;
@@ -60,6 +61,8 @@ pub struct Checker {
     company: CompanyId,
     made: BTreeMap<MessageId, Made>,
     nodes: BTreeMap<NodeId, Seen>,
+    /// Instant rooms that somebody has begun.
+    instants: BTreeSet<InstantAgents>,
     /// Nodes that have been turned into liars.
     liars: BTreeSet<NodeId>,
     /// What happened, by name.
@@ -73,6 +76,7 @@ impl World {
             company: self.ledger.company,
             made: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            instants: BTreeSet::new(),
             liars: BTreeSet::new(),
             counts: BTreeMap::new(),
         }));
@@ -160,6 +164,7 @@ impl Checker {
         let found = envelopes_in(&forged.bytes);
         let Some(sighted) = found.first() else { return };
         let Ok(envelope) = Envelope::decode(sighted.body) else { return };
+        self.note_begun(&envelope);
         let bytes = forged.bytes.clone();
         self.made.entry(forged.id).or_insert(Made {
             envelope,
@@ -181,7 +186,7 @@ impl Checker {
                     Outcome::Unit(view) => vec![view.id.into()],
                     Outcome::Room(view, _) => vec![view.room.id.into()],
                     Outcome::Approved { agent, .. } => vec![agent.id.into()],
-                    Outcome::Done => Vec::new(),
+                    Outcome::Instant(_) | Outcome::Done => Vec::new(),
                 };
                 self.seen(id).acknowledged.extend(objects);
             }
@@ -231,9 +236,22 @@ impl Checker {
         let Ok(envelope) = Envelope::decode(sighted.body) else {
             panic!("{name} made an envelope that nobody can read");
         };
+        self.note_begun(&envelope);
         let bytes = sighted.bytes.to_vec();
         let made = Made { envelope, bytes, never: None, may_wait: false, by_liar: false };
         self.made.insert(sighted.id, made);
+    }
+
+    /// Whose an instant room is stands in each `Enter` of it.
+    fn note_begun(&mut self, envelope: &Envelope) {
+        if let Ok(EnterBody::Instant { agents, .. }) = envelope.enter_body()
+            && self.instants.insert(agents.clone())
+        {
+            self.count("instant rooms begun");
+            for seen in self.nodes.values_mut() {
+                seen.known.learn_instant(&agents);
+            }
+        }
     }
 
     /// Nothing forged is stored, shown or passed on.
@@ -340,7 +358,8 @@ impl Checker {
             }
         }
         let devices: Vec<DeviceId> = world.ids().map(|id| world.node(id).device()).collect();
-        seen.known = Known::of(self.company, &disk.durable(), world.now(), &devices);
+        let rows = disk.durable();
+        seen.known = Known::of(self.company, &rows, world.now(), &devices, &self.instants);
     }
 
     /// Looks at a room as a node shows it: in order, without doubles, and growing as long as its

@@ -52,7 +52,7 @@ fn who_is_behind_is_not_punished_for_an_agent_that_a_cut_has_voided() {
     let revoke = pen.revoke(pen.grants("bob")[0], &[]);
     let revoke = pen.sign(&alices, revoke);
     let from = w.node(alice).device();
-    let body = EnterBody { device_cert: cert.id, member_grants: vec![grant.id], permit };
+    let body = EnterBody::Permitted { device_cert: cert.id, member_grants: vec![grant.id], permit };
     gossip(&mut w, carol, from, &[agent, cert, grant, revoke]);
     w.settle();
     let company = w.ledger().company;

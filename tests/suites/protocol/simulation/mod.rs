@@ -131,6 +131,7 @@ fn covers(counts: &Counts) {
         "of those vouched for",
         "envelopes void at the end",
         "rooms that ended equal",
+        "instant rooms that ended equal",
         "refused: removed",
         "refused: bad_signature",
     ] {

@@ -171,7 +171,8 @@ impl Scenario {
         let steps = 60 + self.draw(60);
         for _ in 0..steps {
             match self.draw(100) {
-                0..44 => self.send(),
+                0..38 => self.send(),
+                38..44 => self.send_instant(),
                 44..62 => self.administer(),
                 62..64 => self.newcomer(),
                 64..82 => self.fault(),
@@ -198,6 +199,41 @@ impl Scenario {
         self.say(format!("{} writes \"{text}\" in {}", self.name(id), line.room.name));
         self.w.give(id, Command::Send { room: line.room.id.to_string(), text });
         self.count("messages written");
+    }
+
+    /// Writes to some agents, a third of the time to those of a conversation that there is.
+    fn send_instant(&mut self) {
+        let up = self.up();
+        let Some(id) = self.one_of(&up) else { return };
+        let begun = self.w.engine(id).instants().unwrap_or_default();
+        let names: Vec<String> = if self.draw(3) == 0
+            && let Some(view) = self.one_of(&begun)
+        {
+            view.agents.into_iter().map(|(agent, _)| agent.name).collect()
+        } else {
+            let agents = self.w.engine(id).agents().unwrap_or_default();
+            let names: Vec<String> = agents.into_iter().map(|view| view.agent.name).collect();
+            let count = 1 + self.draw(3);
+            (0..count).filter_map(|_| self.one_of(&names)).collect()
+        };
+        let command = Command::OpenInstant { agents: names.clone() };
+        let Some(Outcome::Instant(view)) = self.answer_now(id, command) else { return };
+        self.made += 1;
+        let text = format!("{} by {}", self.made, self.name(id));
+        self.say(format!("{} writes \"{text}\" to {names:?}", self.name(id)));
+        let room = view.room.id;
+        self.w.give(id, Command::Send { room: room.to_string(), text });
+        if !self.rooms.contains(&room) {
+            self.rooms.push(room);
+        }
+        self.count("instant messages written");
+    }
+
+    /// Gives a command and a moment for its answer.
+    fn answer_now(&mut self, id: NodeId, command: Command) -> Option<Outcome> {
+        let given = self.w.give(id, command);
+        self.w.run(50);
+        self.w.node(id).answers.get(&given).cloned()?.ok().filter(|_| self.w.is_up(id))
     }
 
     fn look(&mut self) {
