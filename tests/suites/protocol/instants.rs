@@ -216,7 +216,7 @@ fn it_survives_a_restart_with_what_was_read() {
     assert_eq!(instants(&w, bob)[0].unread, 2);
     assert_eq!(instants(&w, bob)[0].first_unread, Some(w.messages(bob, &room)[0].id));
     assert_eq!(instants(&w, alice)[0].unread, 0, "one's own are read");
-    w.must(bob, Command::MarkRead { room: room.clone() });
+    w.must(bob, Command::MarkRead { room: room.clone(), up_to: None });
     w.post(alice, &room, "three");
     w.agree();
     w.crash(bob);

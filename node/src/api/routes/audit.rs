@@ -43,14 +43,19 @@ pub(in crate::api) struct LogQuery {
     /// How many at most.
     #[serde(default)]
     pub(in crate::api) limit: Option<usize>,
+    /// Only objects of this type, such as `member-grant`.
     #[serde(default)]
     pub(in crate::api) kind: Option<String>,
+    /// Only what devices of this agent signed; by name or id.
     #[serde(default)]
     pub(in crate::api) agent: Option<String>,
+    /// `counts` or `void`.
     #[serde(default)]
     pub(in crate::api) state: Option<String>,
+    /// Only what says this, in words.
     #[serde(default)]
     pub(in crate::api) text: Option<String>,
+    /// The newest first; `from` then means below this number, 0 from the newest.
     #[serde(default)]
     pub(in crate::api) newest_first: bool,
 }
