@@ -181,7 +181,7 @@ fn a5_a_refusal_says_what_is_missing() {
     // The room is gone, and its address says why.
     bob.view(&format!("#/room/{room}"));
     bob.main().says("You have no access to this room now");
-    bob.main().says("Department Support");
+    bob.main().says("no permission of it matches you now");
     bob.main().says("a word that comes too late");
     assert!(bob.messages().is_empty(), "nothing of it is shown any more");
     alice.reads("still here");

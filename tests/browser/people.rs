@@ -35,7 +35,7 @@ impl Desk {
     pub(crate) fn stop(&mut self) {
         self.page.may_fail_to_load();
         self.node.stop();
-        self.whole().says("The node does not answer");
+        self.whole().says("The node is not running");
     }
 
     /// Goes home: the node is down, the browser is closed.
@@ -111,7 +111,7 @@ impl Desk {
     /// Writes into the open room, without sending it.
     #[track_caller]
     pub(crate) fn draft(&self, words: &str) {
-        self.main().fill("textbox", "Message", words);
+        self.main().fill("textbox", "Write a message", words);
     }
 
     /// Writes into the open room.
@@ -141,7 +141,7 @@ impl Desk {
         let [conversation] = conversation.as_slice() else { return Vec::new() };
         // One call for all of them, so that they are of one moment.
         const LINES: &str = "function() {
-            return [...this.querySelectorAll('article, [role=article]')].map((line) => line.innerText);
+            return [...this.querySelectorAll('li, article')].map((line) => line.innerText);
         }";
         let lines = conversation.try_call(LINES, &[]).unwrap_or_default();
         let lines = lines.as_array().cloned().unwrap_or_default();
@@ -182,11 +182,10 @@ impl Desk {
         self.messages().into_iter().filter_map(find).map(str::to_owned).collect()
     }
 
-    /// Turns desktop notifications on, in the settings.
+    /// Waits until the settings say that desktop notifications are on, as they are at first.
     #[track_caller]
     pub(crate) fn wants_notifications(&self) {
         self.view("#/settings");
-        self.main().click("button", "Turn notifications on");
         self.main().find("button", "Turn notifications off");
     }
 }
