@@ -291,6 +291,10 @@ export class Conversation {
       to?.focus({ preventScroll: true });
       to?.scrollIntoView({ block: 'nearest' });
     }
-    if (event.key === 'Enter' && event.target === here && this.#held.has(here.dataset.id)) messageDetails(this.#held.of(here.dataset.id));
+    if (event.key === 'Enter' && event.target === here && this.#held.has(here.dataset.id)) {
+      // Else the same key would press the button that the dialog begins with.
+      event.preventDefault();
+      messageDetails(this.#held.of(here.dataset.id));
+    }
   }
 }

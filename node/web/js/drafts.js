@@ -1,6 +1,7 @@
 // What is written and not sent, kept by the node: there after a restart and in every window.
 
 import { get, put } from './api.js';
+import { placeOf } from './state.js';
 
 const DELAY_MS = 500;
 const drafts = new Map();
@@ -29,6 +30,7 @@ export function setDraft(room, text) {
 async function keep(room) {
   clearTimeout(dirty.get(room));
   dirty.delete(room);
+  if (!placeOf(room)) return;
   try {
     await put('/v1/drafts', { room, text: draftOf(room) });
   } catch (problem) {

@@ -13,7 +13,7 @@ import { tree } from './tree.js';
 export function shell(current) {
   const main = h('main', { id: 'main', class: 'main' });
   const company = h('div', { class: 'company' });
-  const own = h('div', { class: 'own quiet-text' });
+  const own = h('div', { class: 'self quiet-text' });
   const connection = h('div', { class: 'connection', role: 'status' });
   const banner = h('div', { class: 'banner', hidden: true });
   const admin = h('a', { class: 'button quiet', href: link('admin', 'units'), hidden: true }, 'Admin');

@@ -147,7 +147,7 @@ export function tree(current) {
   onState(() => {
     draw();
     // Once: later the reader decides what is in view.
-    if (revealed !== current() && lines.has(current())) { revealed = current(); reveal(); }
+    if (state.loaded && revealed !== current() && lines.has(current())) { revealed = current(); reveal(); }
   });
   draw();
   return {
