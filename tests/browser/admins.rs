@@ -56,7 +56,7 @@ impl Desk {
         requests.find("heading", name);
         requests.says(code);
         let title = format!("Let {name} in");
-        let dialog = self.dialog(&title, &title);
+        let dialog = self.dialog(&format!("Let in {name}"), &title);
         let field = format!("Type the code on {name}’s screen, as {name} reads it to you");
         dialog.fill("textbox", &field, "AAAA-AAAA");
         dialog.says("The codes differ.");

@@ -18,18 +18,22 @@ const ARRIVES_IN: Duration = Duration::from_millis(100);
 const OPENED: usize = 20;
 const TYPED: usize = 200;
 
-/// From the click on a room to the first frame that shows its newest message.
+/// From the click on a room until the frame that shows its newest message has been painted.
 const OPEN: &str = "function(words) { return new Promise((done) => {
     const begin = performance.now();
-    const look = () => {
-        const last = [...document.querySelectorAll('[aria-label=Conversation] :is(li, article)')].at(-1);
-        if (last?.innerText.includes(words)) {
-            // The frame after next begins when this one is on screen.
-            requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - begin)));
-        } else requestAnimationFrame(look);
-    };
+    const watch = new MutationObserver(() => {
+        const lines = document.querySelectorAll('[aria-label=Conversation] :is(li, article)');
+        if (![...lines].some((line) => line.textContent.includes(words))) return;
+        watch.disconnect();
+        requestAnimationFrame(() => {
+            // A message of a channel comes after the painting that this frame asks for.
+            const { port1, port2 } = new MessageChannel();
+            port1.onmessage = () => done(performance.now() - begin);
+            port2.postMessage(null);
+        });
+    });
+    watch.observe(document.body, { childList: true, subtree: true });
     this.click();
-    look();
 }); }";
 
 /// Keeps the wall clock of when each text is first in the page, in the order in which they come.
@@ -37,7 +41,7 @@ const WATCH: &str = "(() => {
     const seen = window.conclaveTest.seen = {};
     const look = () => {
         for (const one of document.querySelectorAll('[aria-label=Conversation] :is(li, article)')) {
-            const number = one.innerText.match(/typed (\\d+) of many/)?.[1];
+            const number = one.textContent.match(/typed (\\d+) of many/)?.[1];
             if (number) seen[number] ??= Date.now();
         }
     };

@@ -19,7 +19,7 @@ export function show(place) {
 const body = (requests) => requests.length ? h('ul', null, requests.map((request) => h('li', { 'data-row': request.device, class: 'admin-card' },
   h('div', null, h('h2', null, name(request, request.name_note)), h('p', null, quiet('Device ', shortId(request.device), '. ',
     h('span', { data: { expires: request.expires } }, remaining(request.expires)))), doubts(request)),
-  code('Safety code', request), button([icon('check'), 'Let in'], () => letIn(request), { class: 'primary', 'aria-label': `Let ${plain(request.name)} in` }))))
+  code('Safety code', request), button([icon('check'), 'Let in'], () => letIn(request), { class: 'primary', 'aria-label': `Let in ${plain(request.name)}` }))))
   : hint('Nobody asks to be let in. A newcomer runs ', h('code', null, 'conclave join --as NAME'), '; the request then appears here by itself.');
 
 const code = (title, request) => h('p', { class: 'admin-code' }, quiet(title), h('b', null, plain(request.code)));
