@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use conclave_protocol::envelope::Envelope;
 use conclave_protocol::id::{DeviceId, MessageId};
-use conclave_protocol::limits::UNACKNOWLEDGED_PER_ROOM_MAX;
+use conclave_protocol::limits::{IDS_FRAME_MAX, UNACKNOWLEDGED_PER_ROOM_MAX};
 use conclave_protocol::signed::Verified;
 use conclave_protocol::sync::Scope;
 use conclave_tests::forge::{self, Forged};
@@ -202,8 +202,9 @@ fn an_honest_history_that_only_its_end_acknowledges_arrives_from_two_peers_at_on
 #[test]
 fn what_pulls_bring_before_an_acknowledgement_is_bounded() {
     let mut s = removed(20);
-    let over = 300;
-    let count = u64::try_from(UNACKNOWLEDGED_PER_ROOM_MAX).expect("small") + over;
+    // More than one answer brings: the bound must not be passed, and the pull end, in one step.
+    let over = 2 * IDS_FRAME_MAX;
+    let count = u64::try_from(UNACKNOWLEDGED_PER_ROOM_MAX + over).expect("small");
     let ghosts = s.ghosts(count, false, 0);
     assert_eq!(ghosts.iter().map(|(_, f)| f.id).collect::<BTreeSet<_>>().len(), ghosts.len());
     let device = s.accomplice(s.alice, &ghosts);

@@ -155,8 +155,8 @@ fn a_clock_that_is_far_off_is_named() {
     let (bob, carol) = (others[0], others[1]);
     for id in [bob, carol, alice] {
         w.post(id, "help", "hello");
+        w.agree();
     }
-    w.agree();
     w.isolate(alice);
     let now = w.now().0;
     let ahead = says(&mut w, alice, bob, 50, now + 2 * CLOCK_WRONG_MS);

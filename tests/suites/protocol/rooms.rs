@@ -1,7 +1,9 @@
 //! Rooms as their members see them: order, states, unread, pages.
 
 use conclave_protocol::engine::{Command, FailureKind};
+use conclave_protocol::id::Topic;
 use conclave_protocol::view::MessageState;
+use conclave_tests::forge;
 use conclave_tests::world::{Options, World};
 
 #[test]
@@ -165,8 +167,15 @@ fn only_what_was_just_written_is_news() {
     w.post(alice, "all", "now");
     // A clock that is wrong makes nothing old that comes straight from its author.
     let wrong = i64::try_from(NEWS_AGE_MS_MAX).unwrap() * 10;
+    w.settle();
+    w.isolate(bob);
     w.set_clock(alice, -wrong);
     w.post(alice, "all", "now, says another clock");
+    let room = w.messages(alice, "all")[0].room.id;
+    let stored = forge::all_stored(&w, alice, room);
+    let newest = stored.iter().max_by_key(|message| message.value().height).expect("a message");
+    let (topic, device) = (Topic::room(w.ledger().company, room), w.node(alice).device());
+    w.inject_gossip(bob, device, topic, newest.bytes());
     w.settle();
     let news: Vec<(String, bool)> = w
         .node(bob)
