@@ -3,7 +3,7 @@
 mod audit;
 mod changes;
 pub(in crate::api) mod instants;
-mod links;
+pub(super) mod links;
 pub(super) mod marks;
 mod people;
 pub(super) mod reading;
