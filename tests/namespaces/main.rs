@@ -10,6 +10,7 @@ mod clock;
 mod disks;
 mod duel;
 mod lan;
+mod other_user;
 mod rough;
 
 use std::process::Command;

@@ -229,6 +229,7 @@ fn shown_beside_names(node: &Node) {
     for (args, words) in [
         (&["agent", "list"][..], "[looks like \"alice\" (agent)"),
         (&["agent", "show", "alice"], "alice [looks like \""),
+        (&["admin", "list"], "alice [looks like \""),
         (&["role", "list"], "holds hidden characters"),
         (&["room", "list"], "holds unusual spaces"),
         (&["room", "access", ROOM], "bob [looks like \""),

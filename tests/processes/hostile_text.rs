@@ -18,7 +18,7 @@ const ONE_BY_ONE_MAX: usize = 16;
 const LOUD: [&str; 2] = ["env", "CONCLAVE_LOG=debug"];
 
 /// Commands that show what others wrote, with what stands for a room, an agent and an object.
-const SHOWING: [&str; 20] = [
+const SHOWING: [&str; 23] = [
     "status",
     "department list",
     "group list",
@@ -36,14 +36,17 @@ const SHOWING: [&str; 20] = [
     "room access ROOM --why AGENT",
     "room participants ROOM",
     "room delete ROOM --dry-run",
+    "im",
+    "im AGENT",
     "history ROOM",
+    "export ROOM",
     "log",
     "why OBJECT",
 ];
 
 /// Commands that show nothing of others beyond the words of their own arguments, which
 /// [`what_is_typed_is_refused_or_shown_and_never_acts`] gives them, or that other tests look at.
-const SILENT: [&str; 44] = [
+const SILENT: [&str; 45] = [
     "init",
     "join",
     "up",
@@ -86,6 +89,7 @@ const SILENT: [&str; 44] = [
     "room deactivate",
     "room reactivate",
     "open",
+    "settings",
     "devnet status",
     "devnet demo",
 ];
@@ -119,6 +123,11 @@ fn look<S: AsRef<OsStr>>(node: &Node, args: &[S]) -> String {
     assert_tame(&format!("{:?}", what()), &people);
     let scripts = node.json(args);
     assert_tame(&format!("{:?} --json", what()), &scripts);
+    if args[0].as_ref() == "export" {
+        scripts.assert_problem(1, "failed");
+        assert_eq!(people.code, 0, "{:?}", what());
+        return people.stdout;
+    }
     assert_eq!(people.code, scripts.code, "{:?}", what());
     // For scripts even joiners are written out: that means the same.
     for output in [&scripts.stdout, &scripts.stderr] {
@@ -220,9 +229,20 @@ fn what_is_typed_is_refused_or_shown_and_never_acts() {
         tail.line_now()
     });
     let before = bob.texts(ROOM).len();
+    let conversation = text(&alice.ok(&["im", "bob", "between us"])["room"]["id"]);
     let mut sent = Vec::new();
+    let mut between_us = vec!["between us".to_owned()];
     for hostile in corpus() {
-        sent.extend(type_everywhere(&alice, hostile));
+        let (posted, said) = type_everywhere(&alice, hostile);
+        sent.extend(posted);
+        between_us.extend(said);
+    }
+    wait_until("bob has what is between them", || {
+        (bob.texts(&conversation) == between_us).then_some(())
+    });
+    for node in [&alice, &bob] {
+        look(node, &["history", &conversation]);
+        look(node, &["export", &conversation]);
     }
     assert!(sent.len() > 60, "most of the corpus is text: {}", sent.len());
     alice.send(ROOM, "the end");
@@ -249,9 +269,10 @@ fn what_is_typed_is_refused_or_shown_and_never_acts() {
     }
 }
 
-/// Gives a text to everything that takes one; gives what was posted.
+/// Gives a text to everything that takes one; gives what was posted in the room, and what was
+/// said to bob.
 #[track_caller]
-fn type_everywhere(node: &Node, hostile: &Hostile) -> Vec<String> {
+fn type_everywhere(node: &Node, hostile: &Hostile) -> (Vec<String>, Option<String>) {
     let Hostile { about, bytes, .. } = hostile;
     let mut sent = Vec::new();
     let by_input = node.json_with_input(&["send", ROOM, "-"], bytes);
@@ -261,7 +282,7 @@ fn type_everywhere(node: &Node, hostile: &Hostile) -> Vec<String> {
         assert_eq!((by_input.code, sent.len()), (2, 0), "{about} is no text");
     }
     if bytes.contains(&0) {
-        return sent;
+        return (sent, None);
     }
     let typed = OsStr::from_bytes(bytes);
     let args = |words: &[&str]| -> Vec<OsString> {
@@ -274,6 +295,11 @@ fn type_everywhere(node: &Node, hostile: &Hostile) -> Vec<String> {
         sent.push(text(&ran.document()["text"]));
         assert_eq!(sent.last().map(String::as_str), hostile.text(), "{about}");
     }
+    let instant = node.json(&args(&["im", "bob", "--"]));
+    assert_tame(about, &instant);
+    assert_eq!(instant.code, ran.code, "{about}: {instant:?}");
+    let said = (instant.code == 0).then(|| text(&instant.document()["text"]));
+    assert_eq!(said.as_deref(), hostile.text().filter(|_| ran.code == 0), "{about}");
     for words in [
         &["role", "new", "--"][..],
         &["room", "new", "--permit", "role:Agent", "--"],
@@ -284,13 +310,16 @@ fn type_everywhere(node: &Node, hostile: &Hostile) -> Vec<String> {
         &["history", "--limit", "1", "--"],
         &["why", "--"],
         &["agent", "show", "--"],
+        &["im", "--"],
+        &["export", "--"],
+        &["settings", "--"],
         &["no-such-command", "--"],
         &[],
     ] {
         assert_tame(&format!("{about}: {words:?}"), &node.say(&args(words)));
     }
     assert_tame(about, &node.json(&args(&["room", "show", "--"])));
-    sent
+    (sent, said)
 }
 
 #[test]

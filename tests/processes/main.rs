@@ -18,6 +18,7 @@ mod formats;
 mod four_homes;
 mod frozen;
 mod garbage;
+mod hostile_api;
 mod hostile_peer;
 mod hostile_text;
 mod instants;

@@ -1,13 +1,15 @@
 //! The web page: how a browser gets in, and what it is given.
 
+use std::fs;
 use std::net::TcpListener;
 
-use conclave_tests::process::http::{Answer, address_of, ask};
+use conclave_tests::process::http::{Answer, EventStream, address_of, ask};
 use conclave_tests::process::{Company, Node, text};
 
 use crate::lab;
 
 const HOST: (&str, &str) = ("Host", "{address}");
+const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 #[track_caller]
 fn get(node: &Node, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -104,6 +106,52 @@ fn a_bookmark_outlives_the_node() {
     drop(taken);
     alice.up();
     assert_eq!(address_of(&alice), elsewhere, "where it was the last time");
+}
+
+#[test]
+fn signing_out_ends_a_session_and_what_it_reads() {
+    let mut alice = lab().node("alice");
+    Company::found(&mut alice);
+    let cookies: Vec<String> = (0..3)
+        .map(|_| {
+            let link = text(&alice.ok(&["open"])["open"]);
+            opened(&alice, &link)
+        })
+        .collect();
+    let status = |cookie: &str| get(&alice, "/v1/status", &[("Cookie", cookie)]).status;
+    let end = |caller: (&str, &str), body: &str| {
+        let headers = [HOST, ("Origin", "http://{address}"), JSON, caller];
+        ask(&alice, "POST", "/v1/sessions/end", &headers, Some(body))
+    };
+    let mut streams = [&cookies[0], &cookies[1]]
+        .map(|cookie| EventStream::open(&alice, "/v1/events", &[HOST, ("Cookie", cookie)]));
+    for stream in &mut streams {
+        stream.until(|event| event.name == "hello");
+    }
+    let [mut first, mut second] = streams;
+
+    let answer = end(("Cookie", &cookies[0]), "{}");
+    assert_eq!((answer.status, &answer.json()["ended"]), (200, &1.into()), "{answer:?}");
+    let forget = answer.header("set-cookie").expect("the cookie is taken back");
+    assert!(forget.contains("Max-Age=0") && forget.starts_with("conclave-"), "{forget}");
+    assert_eq!(first.next_event(), None, "its stream ends");
+    let statuses: Vec<u16> = cookies.iter().map(|cookie| status(cookie)).collect();
+    assert_eq!(statuses, [401, 200, 200]);
+    alice.ok(&["role", "new", "Auditor"]);
+    second.until(|event| event.name == "control");
+
+    let token = fs::read_to_string(alice.home().join("api-token")).expect("a token");
+    let token = format!("Bearer {}", token.trim());
+    assert_eq!(end(("Authorization", &token), "{}").status, 400, "it has no session");
+    assert_eq!(status(&cookies[1]), 200);
+    assert_eq!(alice.ok(&["open", "--end-sessions"])["ended"], 2);
+    assert_eq!(alice.ok(&["open", "--end-sessions"])["ended"], 0);
+    while second.next_event().is_some() {}
+    alice.kill_nine();
+    alice.up();
+    for cookie in &cookies {
+        assert_eq!(get(&alice, "/", &[("Cookie", cookie)]).status, 401);
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 const BODY: &str = r#"{"kind":"role","name":"Evil","text":"evil","room":"Lounge","unit":"role:Agent",
     "agent":"alice","units":[],"permits":["role:Agent"],"change":"rename_room","code":"0000-0000",
     "topic":"evil","presence":false,"notifications":false,"agents":["alice"],"file":"/dev/null/x",
-    "phrase":"00"}"#;
+    "phrase":"00","all":true}"#;
 
 struct Route {
     method: String,

@@ -9,6 +9,7 @@ use super::root_key::RootKeyArgs;
 use crate::args::Context;
 use crate::error::CliError;
 use crate::escape;
+use crate::marks::Marks;
 use crate::output::{Output, list, short};
 
 /// What can be done with admins.
@@ -97,8 +98,10 @@ pub(crate) struct RevokeArgs {
 pub(crate) async fn run(context: &Context, command: AdminCommand) -> Result<(), CliError> {
     match command {
         AdminCommand::List => {
-            let admins = context.client()?.admins().await?;
-            context.out.show(&admins, |admins| admins_text(&context.out, admins))
+            let client = context.client()?;
+            let admins = client.admins().await?;
+            let marks = Marks::ask(context, &client).await;
+            context.out.show(&admins, |admins| admins_text(&context.out, admins, &marks))
         }
         AdminCommand::Grant(args) => {
             let GrantArgs { agent, rank, scope, may, device, root, how } = args;
@@ -130,7 +133,7 @@ pub(crate) async fn run(context: &Context, command: AdminCommand) -> Result<(), 
     }
 }
 
-fn admins_text(out: &Output, admins: &Admins) -> String {
+fn admins_text(out: &Output, admins: &Admins, marks: &Marks) -> String {
     let row = |admin: &Admin| {
         let ended = match admin.ended_by.as_slice() {
             _ if admin.in_force => String::new(),
@@ -138,7 +141,7 @@ fn admins_text(out: &Output, admins: &Admins) -> String {
             by => format!("ended by {}", list(&by.iter().map(short).collect::<Vec<_>>())),
         };
         vec![
-            escape::line(&admin.agent.name).into_owned(),
+            format!("{}{}", escape::line(&admin.agent.name), marks.beside(admin.agent.id)),
             admin.rank.to_string(),
             list(&admin.may),
             admin.scope.as_deref().map_or_else(|| "-".to_owned(), |s| escape::line(s).into_owned()),

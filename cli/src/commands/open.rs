@@ -20,9 +20,20 @@ pub(crate) struct OpenArgs {
     /// Only print the link
     #[arg(long)]
     no_browser: bool,
+    /// Sign out all browsers instead; links that were not used yet stay good
+    #[arg(long, conflicts_with = "no_browser")]
+    end_sessions: bool,
 }
 
 pub(crate) async fn run(context: &Context, args: &OpenArgs) -> Result<(), CliError> {
+    if args.end_sessions {
+        let ended = context.client()?.end_sessions().await?;
+        return context.out.show(&ended, |ended| match ended.ended {
+            0 => "No browser was let in.".to_owned(),
+            1 => "The browser that was let in is so no longer.".to_owned(),
+            several => format!("{several} browsers are let in no longer."),
+        });
+    }
     let link = context.client()?.new_link().await?;
     context.out.show(&link, |link| link.open.clone())?;
     if !args.no_browser {

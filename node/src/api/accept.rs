@@ -3,11 +3,15 @@
 //! Any program on the computer can connect. What it cannot do without the token is to use more
 //! than its share of connections, or to hold one without asking anything.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -15,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use super::patient::Patient;
+use super::socket_owner::ClientSocket;
 
 /// Most connections at once; event streams count.
 const CONNECTIONS_MAX: usize = 128;
@@ -39,8 +44,8 @@ pub(super) async fn accept_all(
             // An error means that the sender is gone, which is the same news.
             _ = closing.wait_for(|closing| *closing) => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, client) = match accepted.and_then(with_client) {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "the local API cannot take a connection");
                 tokio::time::sleep(ACCEPT_REST).await;
@@ -52,7 +57,12 @@ pub(super) async fn accept_all(
             continue;
         };
         no_delay(&stream);
-        let service = TowerToHyperService::new(router.clone());
+        let client = Arc::new(client);
+        let router = TowerToHyperService::new(router.clone());
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(client.clone());
+            router.call(request)
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIME_MAX)
@@ -66,6 +76,12 @@ pub(super) async fn accept_all(
         });
     }
     graceful.shutdown().await;
+}
+
+/// A connection with what is known of its other end.
+fn with_client((stream, client): (TcpStream, SocketAddr)) -> io::Result<(TcpStream, ClientSocket)> {
+    let client = ClientSocket::new(client, stream.local_addr()?);
+    Ok((stream, client))
 }
 
 /// Answers are small and events single: waiting to fill a packet would only delay them.

@@ -79,6 +79,12 @@ impl Guard {
         format!("{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={age}")
     }
 
+    /// What makes a browser forget that.
+    pub(super) fn clear_cookie(&self) -> String {
+        let name = &self.cookie;
+        format!("{name}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0")
+    }
+
     fn check_token(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         let token = single(headers, &AUTHORIZATION)
             .and_then(|value| value.split_once(' '))
@@ -181,6 +187,16 @@ fn wrong_token() -> ApiError {
         "unauthorized",
         "the request does not carry this node's token",
         "send `Authorization: Bearer …` with the content of the file `api-token` in the home",
+    )
+}
+
+/// A cookie or a link in the hands of another user of this computer.
+pub(super) fn another_user(status: StatusCode) -> ApiError {
+    ApiError::new(
+        status,
+        "unauthorized",
+        "this browser is not run by the user who runs the node",
+        "open the page as that user",
     )
 }
 

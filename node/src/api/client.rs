@@ -15,13 +15,14 @@ use reqwest::{RequestBuilder, Response, Url, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::routes::links::EndSessions;
 use super::routes::{Approval, Membership, NewBackup, NewRoom, NewUnit, Nothing, Permission, Post};
 use super::server::BACKUP_TIME_MAX;
 use super::stream::Events;
 use super::types::{
-    Access, Agent, Agents, Approved, Backup, ControlLog, ErrorDocument, JoinRequests, Member,
-    Message, OpenLink, Page, Participants, Problem, ProblemDetails, Room, Rooms, Status, Unit,
-    Units,
+    Access, Agent, Agents, Approved, Backup, ControlLog, EndedSessions, ErrorDocument,
+    JoinRequests, Member, Message, OpenLink, Page, Participants, Problem, ProblemDetails, Room,
+    Rooms, Status, Unit, Units,
 };
 use crate::identity::{Home, HomeError};
 
@@ -250,6 +251,14 @@ impl Client {
     /// See [`Self::status`].
     pub async fn new_link(&self) -> Result<OpenLink, Problem> {
         self.post(&["links"], &[], &Nothing {}).await
+    }
+
+    /// Ends the sessions of all browsers.
+    ///
+    /// # Errors
+    /// See [`Self::status`].
+    pub async fn end_sessions(&self) -> Result<EndedSessions, Problem> {
+        self.post(&["sessions", "end"], &[], &EndSessions { all: true }).await
     }
 
     /// Writes the node's home to a new file, named by its whole path.

@@ -7,7 +7,7 @@
 //! again. Each has an id with which a later stream goes on behind it; if that cannot be done
 //! exactly, the stream says `reset`. It ends with `lagged` when its reader was too slow and has
 //! lost events, with `error` when the room is no longer open to this agent, and without a word
-//! when the node stops.
+//! when the node stops or the reader's session is ended.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -22,6 +22,7 @@ use conclave_protocol::id::RoomId;
 use futures::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::watch;
 use utoipa::IntoParams;
 
 use super::auth::Caller;
@@ -73,6 +74,8 @@ pub(super) async fn events(
     headers: HeaderMap,
     params: Params<EventsQuery>,
 ) -> Result<Response, ApiError> {
+    // Before the caller is looked at again, so that no end is missed.
+    let sessions = app.sessions.ended();
     let place = app.streams.open(caller).ok_or_else(too_many)?;
     let header = headers.get(LAST_EVENT_ID).map(HeaderValue::to_str);
     let known = match header {
@@ -97,6 +100,8 @@ pub(super) async fn events(
         readable_since: 0,
         ready: VecDeque::new(),
         ended: false,
+        caller,
+        sessions,
         _place: place,
     };
     let hello = json!({ "boot": follower.app.journal.boot() });
@@ -120,6 +125,9 @@ struct Follower {
     /// More to write, before anything else is looked at.
     ready: VecDeque<SseEvent>,
     ended: bool,
+    caller: Caller,
+    /// Changes when sessions are ended.
+    sessions: watch::Receiver<()>,
     _place: Place,
 }
 
@@ -132,7 +140,7 @@ impl Follower {
             if let Some(event) = self.ready.pop_front() {
                 return Some((Ok(event), self));
             }
-            if self.ended || *self.app.closing.borrow() {
+            if self.ended || *self.app.closing.borrow() || !self.is_let_in() {
                 return None;
             }
             match self.app.journal.after(self.number) {
@@ -145,6 +153,8 @@ impl Follower {
                         // Also resolves when the sender is gone: then the node has stopped.
                         _ = self.app.closing.wait_for(|closing| *closing) => return None,
                         () = self.app.journal.wait_after(self.number) => {}
+                        // The sender is in reach of this stream.
+                        _ = self.sessions.changed() => {}
                     }
                 }
                 Next::Lost(lost) => {
@@ -153,6 +163,14 @@ impl Follower {
                     self.say("lagged", &json!({ "lost": lost }));
                 }
             }
+        }
+    }
+
+    /// Whether the browser that reads was not signed out since.
+    fn is_let_in(&self) -> bool {
+        match &self.caller {
+            Caller::Token => true,
+            Caller::Session(session) => self.app.sessions.is_open(session),
         }
     }
 

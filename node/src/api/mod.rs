@@ -22,6 +22,7 @@ mod server;
 mod sessions;
 #[cfg(test)]
 mod shapes;
+mod socket_owner;
 mod sse;
 pub mod stream;
 mod streams;

@@ -12,8 +12,9 @@ use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use super::auth::another_user;
 use super::error::{ApiError, wrong_method};
-use super::server::App;
+use super::server::{App, is_own};
 
 /// Begins the path of every one-time link.
 pub(super) const OPEN_PREFIX: &str = "/open/";
@@ -50,6 +51,10 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Response {
     // To look ahead at a link must not use it up.
     if request.method() != Method::GET {
         return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")]).into_response();
+    }
+    // Whoever reads it among the arguments of a browser must not use it, nor use it up.
+    if app.sessions.has_link(code) && !is_own(request.extensions()).await {
+        return refusal(&another_user(StatusCode::FORBIDDEN));
     }
     let cookie = match app.sessions.use_link(code) {
         Ok(Some(cookie)) => app.guard.set_cookie(&cookie),

@@ -3,7 +3,7 @@
 mod audit;
 mod changes;
 pub(in crate::api) mod instants;
-mod links;
+pub(super) mod links;
 pub(super) mod marks;
 mod people;
 pub(super) mod reading;
@@ -495,11 +495,26 @@ fn history_policy(word: Option<&str>) -> Result<HistoryPolicy, ApiError> {
 
 /// A command was answered by the outcome of another: a fault of this program.
 fn unexpected(outcome: &Outcome) -> ApiError {
-    tracing::error!(?outcome, "a command had the outcome of another");
+    let kind = outcome_kind(outcome);
+    tracing::error!(kind, "a command had the outcome of another");
     let failure = Failure::new(
         FailureKind::Failed,
         "the node answered something unexpected",
         "look at what was done before you repeat it, and report this",
     );
     failure.into()
+}
+
+/// What an outcome is of. What is in it, texts and names, is not for the log.
+fn outcome_kind(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Unit(_) => "unit",
+        Outcome::Approved { .. } => "approved",
+        Outcome::Member { .. } => "member",
+        Outcome::Room(..) => "room",
+        Outcome::Instant(_) => "instant",
+        Outcome::Message(_) => "message",
+        Outcome::Signed { .. } => "signed",
+        Outcome::Done => "done",
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::{Extensions, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
@@ -13,13 +14,14 @@ use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::accept::accept_all;
-use super::auth::Guard;
+use super::auth::{Caller, Guard, another_user};
 use super::error::ApiError;
 use super::journal::Journal;
 use super::metrics::Requests;
 use super::routes::marks::LookedAt;
 use super::secret::Seal;
 use super::sessions::Sessions;
+use super::socket_owner::ClientSocket;
 use super::streams::Streams;
 use super::{page, routes};
 use crate::handle::Handle;
@@ -118,11 +120,17 @@ pub(crate) async fn serve(
 
 async fn check_caller(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let (method, path) = (request.method(), request.uri().path());
-    let checked = if page::is_opening(method, path) {
+    let mut checked = if page::is_opening(method, path) {
         app.guard.check_address(request.headers()).map(|()| None)
     } else {
         app.guard.check(method, request.headers()).map(Some)
     };
+    // Last, and only of who has a valid cookie: it costs more than the rest.
+    if let Ok(Some(Caller::Session(_))) = checked
+        && !is_own(request.extensions()).await
+    {
+        checked = Err(another_user(StatusCode::UNAUTHORIZED));
+    }
     match checked {
         Ok(caller) => {
             if let Some(caller) = caller {
@@ -132,6 +140,14 @@ async fn check_caller(State(app): State<App>, mut request: Request, next: Next) 
         }
         Err(error) if page::is_for_people(path) => page::refusal(&error),
         Err(error) => error.into_response(),
+    }
+}
+
+/// Whether a request comes from a program of this node's user, as far as that can be seen.
+pub(super) async fn is_own(extensions: &Extensions) -> bool {
+    match extensions.get::<Arc<ClientSocket>>().cloned() {
+        Some(client) => client.is_own().await,
+        None => false,
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use blake3::Hash;
 use conclave_protocol::time::Timestamp;
 use data_encoding::HEXLOWER;
+use tokio::sync::watch;
 
 use super::time::Time;
 use super::types::OpenLink;
@@ -45,6 +46,7 @@ pub(crate) struct Sessions {
     home: Home,
     url: String,
     passes: Mutex<Passes>,
+    ended: watch::Sender<()>,
 }
 
 impl Sessions {
@@ -57,7 +59,8 @@ impl Sessions {
         let mut sessions: Vec<Pass> = kept.iter().filter_map(pass).collect();
         sessions.drain(..sessions.len().saturating_sub(SESSIONS_MAX));
         let passes = Mutex::new(Passes { links: Vec::new(), sessions });
-        Ok(Self { home, url: url.to_owned(), passes })
+        let (ended, _) = watch::channel(());
+        Ok(Self { home, url: url.to_owned(), passes, ended })
     }
 
     /// A new link that lets one browser in.
@@ -71,6 +74,14 @@ impl Sessions {
         let mut passes = self.lock();
         add(&mut passes.links, Pass { hash: hash(&code), expires }, LINKS_MAX, now);
         Ok(OpenLink { open: format!("{}/open/{code}", self.url), expires: Time(expires) })
+    }
+
+    /// Whether there is a link with this code.
+    pub(super) fn has_link(&self, code: &str) -> bool {
+        let (now, hash) = (now(), hash(code));
+        let passes = self.lock();
+        let mut links = passes.links.iter();
+        links.any(|link| link.hash == hash && is_valid(link, now, LINK_TIME_MAX))
     }
 
     /// The cookie of a new session, if there is a link with this code; there is none afterwards.
@@ -106,6 +117,34 @@ impl Sessions {
         sessions
             .any(|pass| pass.hash == hash && is_valid(pass, now, SESSION_TIME_MAX))
             .then(|| *hash.as_bytes())
+    }
+
+    /// Whether the browser whose cookie has this hash is let in still.
+    pub(super) fn is_open(&self, session: &[u8; 32]) -> bool {
+        let now = now();
+        let passes = self.lock();
+        let mut sessions = passes.sessions.iter();
+        sessions.any(|pass| pass.hash == *session && is_valid(pass, now, SESSION_TIME_MAX))
+    }
+
+    /// Ends one session, or all of them, and gives how many there were.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the home cannot be written: they are over until the node starts again.
+    pub(super) fn end(&self, session: Option<&[u8; 32]>) -> Result<usize, HomeError> {
+        let mut passes = self.lock();
+        let before = passes.sessions.len();
+        passes.sessions.retain(|pass| session.is_some_and(|session| pass.hash != *session));
+        let ended = before - passes.sessions.len();
+        let written = self.home.write_sessions(&kept(&passes.sessions));
+        drop(passes);
+        self.ended.send_replace(());
+        written.map(|()| ended)
+    }
+
+    /// Changes whenever sessions are ended.
+    pub(super) fn ended(&self) -> watch::Receiver<()> {
+        self.ended.subscribe()
     }
 
     fn lock(&self) -> MutexGuard<'_, Passes> {
@@ -214,6 +253,34 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_is_ended_stays_so() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let sessions = sessions(&dir);
+        let [first, second, third] = std::array::from_fn(|_| {
+            let code = code(&sessions);
+            assert!(sessions.has_link(&code));
+            let cookie = used(&sessions, &code).expect("a session");
+            assert!(!sessions.has_link(&code));
+            cookie
+        });
+        let ended = sessions.ended();
+        let hash = sessions.known(&first).expect("it is let in");
+        assert!(sessions.is_open(&hash));
+        assert_eq!(sessions.end(Some(&hash)).expect("writable"), 1);
+        assert_eq!(sessions.end(Some(&hash)).expect("writable"), 0);
+        assert!(ended.has_changed().expect("it is there"));
+        assert!(!sessions.is_open(&hash));
+        let again = super::tests::sessions(&dir);
+        for sessions in [&sessions, &again] {
+            assert!(!knows(sessions, &first) && knows(sessions, &second));
+        }
+        let unused = code(&sessions);
+        assert_eq!(sessions.end(None).expect("writable"), 2);
+        assert!(!knows(&sessions, &second) && !knows(&super::tests::sessions(&dir), &third));
+        assert!(sessions.has_link(&unused), "a link is nobody's session yet");
+    }
+
+    #[test]
     fn what_is_over_opens_nothing() {
         let dir = tempfile::tempdir().expect("a folder");
         let sessions = sessions(&dir);
@@ -228,6 +295,7 @@ mod tests {
         }
         passes.sessions[0].expires = over;
         drop(passes);
+        assert!(!sessions.has_link(&code));
         assert_eq!(used(&sessions, &code), None);
         assert!(!knows(&sessions, &cookie));
     }

@@ -429,6 +429,13 @@ pub struct ErrorDocument {
     pub error: Problem,
 }
 
+/// How many browsers were let in, and are no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EndedSessions {
+    /// So many sessions were ended.
+    pub ended: usize,
+}
+
 /// A link that lets one browser in, once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OpenLink {

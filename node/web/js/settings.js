@@ -1,6 +1,6 @@
 // Settings: of this browser (theme, keys) and of this node (presence, notifications).
 
-import { get, put } from './api.js';
+import { get, post, put } from './api.js';
 import { button, fill, h, icon } from './dom.js';
 import { go } from './router.js';
 import { onState, state, stateChanged } from './state.js';
@@ -81,7 +81,9 @@ export function showSettings(place) {
       h('section', null, h('h2', null, 'Keys'), check('single-keys', 'Single keys do something', 'Such as / and ? and n. Off: only keys with Alt or Ctrl.',
         singleKeys(), (yes) => localStorage.setItem(KEYS, yes ? 'on' : 'off'))),
       problems,
-      h('section', null, h('h2', null, 'This device'), own)));
+      h('section', null, h('h2', null, 'This device'), own, button('Sign this browser out', async () => {
+        await post('/v1/sessions/end').then(() => location.reload(), (problem) => { problems.textContent = `${problem.message} ${problem.hint}`; });
+      }))));
   drawOwn();
   drawNotify();
   title.focus();

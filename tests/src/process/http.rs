@@ -46,6 +46,19 @@ pub fn ask(
     headers: &[(&str, &str)],
     body: Option<&str>,
 ) -> Answer {
+    ask_with_bytes(node, method, path, headers, body.map(str::as_bytes))
+}
+
+/// The same with a body that may be no text.
+#[track_caller]
+#[must_use]
+pub fn ask_with_bytes(
+    node: &Node,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> Answer {
     let address = address_of(node);
     let mut stream = TcpStream::connect(&address).expect("it listens");
     stream.set_read_timeout(Some(ANSWER_TIME_MAX)).expect("a time limit");
@@ -57,8 +70,8 @@ pub fn ask(
         text += &format!("Content-Length: {}\r\n", body.len());
     }
     text += "\r\n";
-    text += body.unwrap_or_default();
-    stream.write_all(text.as_bytes()).expect("it reads");
+    let request = [text.as_bytes(), body.unwrap_or_default()].concat();
+    stream.write_all(&request).expect("it reads");
     read_answer(&mut stream)
 }
 
@@ -134,6 +147,9 @@ impl EventStream {
     fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         let count = self.0.read_line(&mut line).expect("the stream can be read");
+        let line = line.trim_end_matches(['\r', '\n']);
+        // Whatever the data is, it is JSON, and JSON writes these out.
+        assert!(!line.contains(|c: char| c < ' '), "it acts on a terminal: {line:?}");
         (count > 0).then(|| line.trim_end().to_owned())
     }
 }
@@ -172,6 +188,25 @@ fn read_answer(stream: &mut TcpStream) -> Answer {
     if !endless {
         stream.read_to_end(&mut bytes).expect("the rest of the answer");
     }
-    answer.body = String::from_utf8_lossy(&bytes[head.len() + 4..]).into_owned();
+    let rest = &bytes[head.len() + 4..];
+    let cut = !endless && answer.header("transfer-encoding").is_some_and(|how| how == "chunked");
+    let body = if cut { joined(rest) } else { rest.to_vec() };
+    answer.body = String::from_utf8_lossy(&body).into_owned();
     answer
+}
+
+/// What was sent in chunks, each behind its length. The last one is empty.
+#[track_caller]
+fn joined(mut rest: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|pair| pair == b"\r\n").expect("a length");
+        let length = std::str::from_utf8(&rest[..end]).expect("digits");
+        let length = usize::from_str_radix(length, 16).expect("digits");
+        if length == 0 {
+            return whole;
+        }
+        whole.extend_from_slice(&rest[end + 2..end + 2 + length]);
+        rest = &rest[end + 2 + length + 2..];
+    }
 }
