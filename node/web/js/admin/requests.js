@@ -1,7 +1,7 @@
 // Devices that ask to be let in: compare the safety code, choose units, let them in.
 
 import { get, post } from '../api.js';
-import { h, button, icon } from '../dom.js';
+import { h, announce, button, icon } from '../dom.js';
 import { name, plain, count } from '../text.js';
 import { heading, hint, live, quiet, shortId } from './core.js';
 import { change } from './change.js';
@@ -40,8 +40,8 @@ const refuse = (request) => change({
   title: `Refuse ${plain(request.name)}`, yes: `Refuse ${plain(request.name)}`, danger: true, preview: false,
   intro: h('p', null, 'That device is told so and asks no more, unless its user runs ', h('code', null, 'conclave join'), ' again.'),
   changes: () => [{ name: request.device }],
-  send: (refusal) => post('/v1/agent-requests/refuse', refusal),
-  done: ['Refused ', name(request), '.'],
+  // Nothing of it reaches other devices: there is nothing to follow.
+  send: async (refusal) => { await post('/v1/agent-requests/refuse', refusal); announce(`Refused ${plain(request.name)}.`); },
 });
 
 /** Only letters and digits count; case does not. */
