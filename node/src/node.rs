@@ -279,7 +279,7 @@ pub fn found(
         salt: ObjectId(random()?),
         device: &device,
     });
-    store.write_now(Engine::founding_writes(&foundation))?;
+    store.write_now(Engine::founding_writes(&foundation, now()))?;
     Ok(Founded {
         company: CompanyRef { id: foundation.company, name: company_name },
         agent: AgentRef { id: foundation.agent, name: agent_name },
@@ -333,6 +333,8 @@ pub fn request_join(
         None => home.create_device_secrets()?,
     };
     let company = company.map(str::to_owned);
+    // An earlier request may have been refused.
+    store.write_now(Engine::asking_anew())?;
     home.write_join(&PendingJoin { agent, company, peers: peers.to_vec() })?;
     Ok((secrets.keys().device(), secrets.peer_id()))
 }

@@ -103,6 +103,8 @@ pub enum DeskAnswer {
     Offer(ObjectId),
     /// The request is shown to the admin.
     Waiting,
+    /// An admin has said no.
+    Refused,
     /// There is no such request.
     Unknown,
     /// Too many.
@@ -113,6 +115,8 @@ pub enum DeskAnswer {
 #[derive(Clone, Debug, Default)]
 pub struct JoinDesk {
     requests: BTreeMap<DeviceId, JoinRequest>,
+    /// Who was refused, and until when that is remembered: until it has heard of it, or nearly.
+    refused: BTreeMap<DeviceId, Timestamp>,
     /// Frames of each device in the current minute.
     frames: BTreeMap<DeviceId, u32>,
     minute: u64,
@@ -145,6 +149,8 @@ impl JoinDesk {
         // Short until the nonce is revealed, so that introductions alone do not fill the desk.
         let expires = now.plus_ms(JOIN_UNREVEALED_MS);
         let device = newcomer.device;
+        // Who was refused and heard of it asks again only because its user wants it to.
+        self.refused.remove(&device);
         let request = JoinRequest { newcomer, expires, commitment, our_nonce, code: None };
         self.requests.insert(device, request);
         DeskAnswer::Offer(our_nonce)
@@ -185,6 +191,7 @@ impl JoinDesk {
         }
         match self.requests.get(&device) {
             Some(request) if request.code.is_some() => DeskAnswer::Waiting,
+            None if self.refused.contains_key(&device) => DeskAnswer::Refused,
             _ => DeskAnswer::Unknown,
         }
     }
@@ -194,9 +201,25 @@ impl JoinDesk {
         for request in self.requests.values_mut() {
             request.expires = request.expires.minus_ms(ms);
         }
+        for expires in self.refused.values_mut() {
+            *expires = expires.minus_ms(ms);
+        }
     }
 
-    /// The request has been decided.
+    /// The request is refused: its device hears so when it asks how it stands.
+    pub fn refuse(&mut self, device: DeviceId, now: Timestamp) {
+        self.forget_expired(now);
+        if self.requests.remove(&device).is_none() {
+            return;
+        }
+        if self.refused.len() >= JOIN_REQUESTS_MAX {
+            let oldest = self.refused.iter().min_by_key(|(_, at)| **at).map(|(device, _)| *device);
+            oldest.map(|device| self.refused.remove(&device));
+        }
+        self.refused.insert(device, now.plus_ms(JOIN_REQUEST_MS));
+    }
+
+    /// The request has been granted.
     pub fn remove(&mut self, device: DeviceId) {
         self.requests.remove(&device);
     }
@@ -210,6 +233,7 @@ impl JoinDesk {
 
     fn forget_expired(&mut self, now: Timestamp) {
         self.requests.retain(|_, r| r.expires > now);
+        self.refused.retain(|_, expires| *expires > now);
     }
 
     fn allows(&mut self, device: DeviceId, now: Timestamp) -> bool {
@@ -268,6 +292,35 @@ mod tests {
         desk.hello(newcomer(), commitment(&newcomer(), id(7)), id(6), now);
         assert_eq!(desk.reveal(newcomer().device, id(5), COMPANY, ADMIN, now), DeskAnswer::Unknown);
         assert_eq!(desk.poll(newcomer().device, now), DeskAnswer::Unknown);
+    }
+
+    #[test]
+    fn a_refusal_is_told_until_it_lapses_or_the_device_asks_anew() {
+        let mut desk = JoinDesk::default();
+        let now = Timestamp(60_000);
+        let ask = |desk: &mut JoinDesk, device, now| {
+            let newcomer = Newcomer { device, ..newcomer() };
+            desk.hello(newcomer.clone(), commitment(&newcomer, id(7)), id(6), now);
+            desk.reveal(device, id(7), COMPANY, ADMIN, now)
+        };
+        let device = newcomer().device;
+        desk.refuse(device, now);
+        assert_eq!(desk.poll(device, now), DeskAnswer::Unknown, "nobody was refused");
+        assert_eq!(ask(&mut desk, device, now), DeskAnswer::Waiting);
+        desk.refuse(device, now);
+        assert_eq!(desk.open(now).count(), 0);
+        assert_eq!(desk.poll(device, now.plus_ms(1_000)), DeskAnswer::Refused);
+        assert_eq!(desk.poll(device, now.plus_ms(JOIN_REQUEST_MS)), DeskAnswer::Unknown);
+        assert_eq!(ask(&mut desk, device, now), DeskAnswer::Waiting);
+        desk.refuse(device, now);
+        assert_eq!(ask(&mut desk, device, now), DeskAnswer::Waiting, "it may ask anew");
+        for n in 0..=u8::try_from(JOIN_REQUESTS_MAX).unwrap_or(u8::MAX) {
+            let now = now.plus_ms(n.into());
+            assert_eq!(ask(&mut desk, DeviceId([n; 32]), now), DeskAnswer::Waiting);
+            desk.refuse(DeviceId([n; 32]), now);
+        }
+        assert_eq!(desk.refused.len(), JOIN_REQUESTS_MAX);
+        assert_eq!(desk.poll(DeviceId([0; 32]), now), DeskAnswer::Unknown, "the oldest goes");
     }
 
     #[test]

@@ -169,6 +169,19 @@ pub struct RoomView {
     pub active: bool,
     /// Full names of the principals it is open to.
     pub permissions: Vec<String>,
+    /// The same principals, such that two of one name can be told apart.
+    pub principals: Vec<PermittedView>,
+}
+
+/// A principal that a room is open to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PermittedView {
+    /// Its full name, now or when it was there.
+    pub principal: String,
+    /// The id of the unit or agent.
+    pub id: ObjectId,
+    /// Whether the unit is deleted, or the agent dismissed: the permission lets nobody in.
+    pub gone: bool,
 }
 
 /// A line of the room list.
@@ -429,6 +442,8 @@ pub struct LogLine {
     pub cut_by: Vec<ObjectId>,
     /// A `ratify` of this would make it count again.
     pub ratify: Option<ObjectId>,
+    /// When this device took it in; none if that was before such times were kept.
+    pub heard: Option<Timestamp>,
 }
 
 /// Why something was accepted or not.
@@ -469,6 +484,8 @@ pub struct WhyLink {
     pub holds: bool,
     /// What it says, and why it holds or fails.
     pub text: String,
+    /// See [`LogLine::heard`].
+    pub heard: Option<Timestamp>,
 }
 
 /// On how many of the certified devices this node's control log is known to be applied.

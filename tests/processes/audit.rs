@@ -34,6 +34,7 @@ fn what_a_cut_makes_void_is_shown_explained_and_restored() {
         for field in ["kind", "state", "text"] {
             assert!(!text(&line[field]).is_empty(), "{line}");
         }
+        assert!(text(&line["heard"]).ends_with('Z'), "{line}");
         assert!(line["height"].is_u64() && line["seq"].is_u64(), "{line}");
         assert!(line["rank"].is_u64() && line["cut_by"] == json!([]), "{line}");
         assert_eq!((&line["state"], &line["ratify"]), (&json!("counts"), &Value::Null));
@@ -56,6 +57,7 @@ fn what_a_cut_makes_void_is_shown_explained_and_restored() {
     assert_eq!(chain.last().map(|link| &link["kind"]), Some(&json!("genesis")));
     for link in chain {
         assert!(!text(&link["text"]).is_empty() && !text(&link["author"]).is_empty(), "{link}");
+        assert!(text(&link["heard"]).ends_with('Z'), "{link}");
     }
     let told = alice.say(&["log"]).stdout;
     assert!(told.contains(&format!("conclave ratify {bad}")) && told.contains(&cut), "{told}");

@@ -183,3 +183,33 @@ fn who_only_asks_gets_nothing_of_the_company() {
     }
     assert!(mallory.files_with(b"not for strangers").is_empty());
 }
+
+#[test]
+fn a_refusal_is_told_and_ends_the_request_until_join_asks_again() {
+    let (alice, mut bob, _) = admin_and_newcomer();
+    alice.fails(&["agent", "refuse", "carol"], 5, "not_found");
+    alice.fails(&["agent", "refuse", "bob", "--code", "AAAA-AAAA"], 4, "wrong_code");
+    let refused = alice.ok(&["agent", "refuse", "bob"]);
+    assert_eq!((&refused["name"], &refused["device"]), (&"bob".into(), &bob.status()["device"]));
+    let is_refused = |bob: &Node| bob.status()["join"]["state"] == "refused";
+    wait_until("bob hears of it", || is_refused(&bob).then_some(()));
+    let status = bob.say(&["status"]).stdout;
+    assert!(status.contains("refused as bob; `conclave join` asks again"), "{status}");
+    assert_eq!(alice.ok(&["agent", "requests"])["requests"], serde_json::json!([]));
+    bob.stop();
+    bob.up();
+    assert!(is_refused(&bob), "also after a restart");
+    bob.stop();
+    let join = ["--json", "join", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"];
+    let peer = alice.address();
+    let join = bob.follow(&[&join[..], &["--as", "bob", "--peer", &peer]].concat());
+    let line = join.next_line().expect("a line with the code");
+    assert_eq!(serde_json::from_str::<Value>(&line).expect("JSON")["state"], "waiting");
+    wait_until("the request is shown", || {
+        alice.ok(&["agent", "requests"])["requests"].get(0).cloned()
+    });
+    alice.ok(&["agent", "refuse", "bob"]);
+    let line = join.next_line().expect("a line that he is refused");
+    assert_eq!(serde_json::from_str::<Value>(&line).expect("JSON")["state"], "refused");
+    assert_eq!(join.wait(), 4);
+}

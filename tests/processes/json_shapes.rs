@@ -19,7 +19,7 @@ const MESSAGE: &[&str] = &[
     "state:text",
 ];
 const ROOM_FIELDS: &[&str] =
-    &["id:id", "name:text", "history:text", "active:bool", "permissions:texts"];
+    &["id:id", "name:text", "history:text", "active:bool", "permissions:texts", "principals:list"];
 const MEMBER: &[&str] = &["agent.id:id", "agent.name:text", "unit:text", "object:id"];
 
 /// Checks that a document has at least these fields, each written `path:kind`.
@@ -141,6 +141,9 @@ fn rooms_messages_and_status() {
     check("room new", &room, ROOM_FIELDS);
     assert_eq!(room["history"], "full");
     check("room show", &alice.ok(&["room", "show", "Lounge"]), ROOM_FIELDS);
+    for principal in each(&room, "principals") {
+        check("room new", principal, &["principal:text", "id:id", "gone:bool"]);
+    }
     let permitted = alice.ok(&["room", "permit", "Lounge", "role:Manager"]);
     check("room permit", &permitted, ROOM_FIELDS);
     assert!(each(&permitted, "permissions").contains(&"role:Manager".into()));

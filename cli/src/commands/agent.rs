@@ -27,6 +27,12 @@ pub(crate) enum AgentCommand {
     ///
     /// Example: conclave agent approve bob --code 7K2M-QX4P --to "group:Support/Front Line"
     Approve(ApproveArgs),
+    /// Refuse a device that asks to be let in (admins)
+    ///
+    /// It hears of it and asks no more, unless its user runs `conclave join` again.
+    ///
+    /// Example: conclave agent refuse bob
+    Refuse(RefuseArgs),
     /// List all agents
     List,
     /// Show one agent
@@ -61,6 +67,15 @@ pub(crate) struct ApproveArgs {
     /// Unit to put the agent into; may be repeated
     #[arg(long, value_name = "UNIT")]
     to: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RefuseArgs {
+    /// The name it asks for, or its device's id
+    agent: String,
+    /// Its safety code, if several ask under this name
+    #[arg(long, value_name = "XXXX-XXXX")]
+    code: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -146,6 +161,12 @@ pub(crate) async fn run(context: &Context, command: AgentCommand) -> Result<(), 
                     [] => format!("Let {name} in, in no unit yet."),
                     units => format!("Let {name} in: {}.", list(units)),
                 }
+            })
+        }
+        AgentCommand::Refuse(RefuseArgs { agent, code }) => {
+            let refused = client.refuse(&agent, code.as_deref()).await?;
+            out.done(&refused, |refused| {
+                format!("Refused {}; nothing else was changed.", escape::line(&refused.name))
             })
         }
         AgentCommand::List => {

@@ -12,11 +12,12 @@ use serde::Serialize;
 use crate::args::Context;
 use crate::error::CliError;
 use crate::escape;
-use crate::output::{Output, list, short};
+use crate::output::{Output, list, moment, short};
 
 /// Show the control log: who changed what, and what counts
 ///
-/// In the order in which this computer heard of it. An object is void when the authority that
+/// In the order in which this computer heard of it; the time is when it did, by its own clock, or
+/// for what was signed here when it was signed. An object is void when the authority that
 /// it rests on was cut off; its line says by what, and how to restore it.
 #[derive(Debug, Args)]
 pub(crate) struct LogArgs {
@@ -184,8 +185,10 @@ fn log_text(out: &Output, log: &Log) -> String {
 
 fn entry_text(out: &Output, entry: &LogEntry) -> String {
     let who = entry.agent.as_ref().map_or("the root key".into(), |a| escape::line(&a.name));
+    // Of what came before times were kept none is known.
+    let heard = entry.heard.map(moment).unwrap_or_else(|| "-".to_owned());
     let mut text = format!(
-        "{:>5}  {}  {}  {}",
+        "{:>5}  {heard:<16}  {}  {}  {}",
         entry.height,
         out.dim(short(entry.id)),
         out.bold(who),
@@ -206,8 +209,10 @@ fn entry_text(out: &Output, entry: &LogEntry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use conclave_node::api::time::Time;
     use conclave_node::api::types::Named;
     use conclave_protocol::id::{AgentId, DeviceId, ObjectId};
+    use conclave_protocol::time::Timestamp;
 
     #[test]
     fn a_void_line_says_what_cut_it_and_how_to_restore_it() {
@@ -224,6 +229,7 @@ mod tests {
             text: "makes the room \u{202e}Hall".to_owned(),
             cut_by: vec![ObjectId([4; 32])],
             ratify: Some(ObjectId([1; 32])),
+            heard: None,
         };
         let out = Output::new(false, false);
         let text = entry_text(&out, &entry);
@@ -234,5 +240,10 @@ mod tests {
         assert!(!text.contains(['\u{1b}', '\u{202e}']) || text.contains("\u{1b}[1m"), "{text}");
         entry.state = "counts".to_owned();
         assert_eq!(entry_text(&out, &entry).lines().count(), 1);
+        assert!(text.starts_with("    7  -  "), "{text}");
+        let heard = Time(Timestamp(1_700_000_000_000));
+        entry.heard = Some(heard);
+        let text = entry_text(&out, &entry);
+        assert!(text.starts_with(&format!("    7  {}  ", moment(heard))), "{text}");
     }
 }

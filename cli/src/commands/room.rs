@@ -266,10 +266,21 @@ fn room_text(out: &Output, room: &Room, marks: &Marks) -> String {
         format!("history     {}", escape::line(&room.history)),
         format!("in use      {}", if room.active { "yes" } else { "no" }),
     ];
+    if !room.topic.is_empty() {
+        lines.insert(1, format!("topic       {}", escape::line(&room.topic)));
+    }
     if room.permissions.is_empty() {
         lines.push("open to     nobody".to_owned());
     }
-    lines.extend(room.permissions.iter().map(|unit| format!("open to     {}", escape::line(unit))));
+    // What is gone goes by its id, which is what `unpermit` needs.
+    lines.extend(room.principals.iter().map(|permitted| {
+        let gone = if permitted.gone {
+            format!("  (gone: lets nobody in; {})", out.dim(permitted.id))
+        } else {
+            String::new()
+        };
+        format!("open to     {}{gone}", escape::line(&permitted.principal))
+    }));
     lines.join("\n")
 }
 

@@ -155,11 +155,19 @@ async fn tell_join(out: Output, handle: Handle, member: bool) {
         let Ok(join) = handle.query(Engine::join_view).await else { break };
         if let Some(join) = join {
             let admitted = join.state == JoinState::Admitted;
+            let refused = join.state == JoinState::Refused;
             let news = join.code.is_some() && join.code != shown_code && !admitted;
             shown_code.clone_from(&join.code);
             let join = Join::from(join);
             if admitted {
                 out.note(&format!("Admitted as {}.", crate::escape::line(&join.agent)));
+                break;
+            }
+            if refused {
+                out.note(
+                    "An admin refused the request to join. Ask the admin why; to ask again, end \
+                     this node and run `conclave join`.",
+                );
                 break;
             }
             if news {

@@ -7,11 +7,12 @@ use conclave_protocol::id::ObjectId;
 use crate::args::Context;
 use crate::error::CliError;
 use crate::escape;
-use crate::output::{Output, list, short};
+use crate::output::{Output, list, moment, short};
 
 /// Say why an object of the control log, or a message, was accepted, parked or is void
 ///
-/// Shows the chain of authority up to the root, the first link that fails, and what to do.
+/// Shows the chain of authority up to the root, when this computer heard of each link, the first
+/// one that fails, and what to do.
 /// For an agent's access to a room there is `conclave room access ROOM --why AGENT`.
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
@@ -64,10 +65,11 @@ fn chain(out: &Output, links: &[WhyLink], failing: Option<ObjectId>) -> Vec<Stri
         let mark = if link.holds { "ok   " } else { "FAILS" };
         let first = if failing == Some(link.id) { "  <- here it fails first" } else { "" };
         format!(
-            "  {mark}  {}  {}: {}{}",
+            "  {mark}  {}  {}: {}{}{}",
             out.dim(short(link.id)),
             escape::line(&link.author),
             escape::line(&link.text),
+            out.dim(link.heard.map(|at| format!(" ({})", moment(at))).unwrap_or_default()),
             out.bold(first)
         )
     };

@@ -16,13 +16,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::routes::links::EndSessions;
-use super::routes::{Approval, Membership, NewBackup, NewRoom, NewUnit, Nothing, Permission, Post};
+use super::routes::{
+    Approval, Membership, NewBackup, NewRoom, NewUnit, Nothing, Permission, Post, Refusal,
+};
 use super::server::BACKUP_TIME_MAX;
 use super::stream::Events;
 use super::types::{
     Access, Agent, Agents, Approved, Backup, ControlLog, EndedSessions, ErrorDocument,
-    JoinRequests, Member, Message, OpenLink, Page, Participants, Problem, ProblemDetails, Room,
-    Rooms, Status, Unit, Units,
+    JoinRequests, Member, Message, OpenLink, Page, Participants, Problem, ProblemDetails, Refused,
+    Room, Rooms, Status, Unit, Units,
 };
 use crate::identity::{Home, HomeError};
 
@@ -134,6 +136,15 @@ impl Client {
         let approval =
             Approval { name: name.to_owned(), code: code.to_owned(), units: units.to_vec() };
         self.post(&["agent-requests", "approve"], &[], &approval).await
+    }
+
+    /// Refuses a device that asks to be let in.
+    ///
+    /// # Errors
+    /// See [`Self::status`].
+    pub async fn refuse(&self, name: &str, code: Option<&str>) -> Result<Refused, Problem> {
+        let refusal = Refusal { name: name.to_owned(), code: code.map(str::to_owned) };
+        self.post(&["agent-requests", "refuse"], &[], &refusal).await
     }
 
     /// Puts an agent into a unit.

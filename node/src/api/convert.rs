@@ -11,7 +11,7 @@ use data_encoding::HEXLOWER;
 use super::time::Time;
 use super::types::{
     AccessLine, Agent, Alarm, ControlEntry, ControlSummary, Join, JoinRequest, Message, Named,
-    OwnAuthority, Page, Peer, Problem, Room, RoomLine, RoomStatus, Status, Unit,
+    OwnAuthority, Page, Peer, Permitted, Problem, Room, RoomLine, RoomStatus, Status, Unit,
 };
 use crate::handle::NetInfo;
 use conclave_protocol::id::{AgentId, CompanyId, RoomId};
@@ -117,7 +117,14 @@ impl From<view::RoomView> for Room {
             active: room.active,
             permissions: room.permissions,
             topic: room.topic,
+            principals: room.principals.into_iter().map(Permitted::from).collect(),
         }
+    }
+}
+
+impl From<view::PermittedView> for Permitted {
+    fn from(permitted: view::PermittedView) -> Self {
+        Self { principal: permitted.principal, id: permitted.id, gone: permitted.gone }
     }
 }
 

@@ -29,7 +29,8 @@ use super::server::{ApiRouter, App};
 use super::text::check_text;
 use super::types::{
     Access, AccessLine, Agent, Agents, Approved, Backup, ControlEntry, ControlLog, JoinRequest,
-    JoinRequests, Member, Message, Named, Participants, Room, RoomLine, Rooms, Status, Unit, Units,
+    JoinRequests, Member, Message, Named, Participants, Refused, Room, RoomLine, Rooms, Status,
+    Unit, Units,
 };
 use super::{convert, describe, events, metrics, page};
 
@@ -48,6 +49,7 @@ pub(super) fn described() -> ApiRouter {
         .routes(routes!(agent))
         .routes(routes!(agent_requests))
         .routes(routes!(approve))
+        .routes(routes!(refuse))
         .routes(routes!(add_member))
         .routes(routes!(remove_member))
         .routes(routes!(rooms, new_room))
@@ -238,6 +240,31 @@ async fn approve(State(app): State<App>, body: Body<Approval>) -> Answer<Approve
         Outcome::Approved { agent, device, units } => {
             Ok(Json(Approved { agent: agent.into(), device, units }))
         }
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// A request to be refused.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct Refusal {
+    /// Its name, or its device.
+    pub(super) name: String,
+    /// Its safety code, if several ask under this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<String>,
+}
+
+/// Refuse a device: it asks no more before its user runs `conclave join` again.
+#[utoipa::path(
+    post,
+    path = "/v1/agent-requests/refuse",
+    request_body = Refusal,
+    responses((status = 200, description = "Done.", body = Refused))
+)]
+async fn refuse(State(app): State<App>, body: Body<Refusal>) -> Answer<Refused> {
+    let Refusal { name, code } = body.0;
+    match app.handle.command(Command::Refuse { name, code }).await? {
+        Outcome::Refused { name, device } => Ok(Json(Refused { name, device })),
         other => Err(unexpected(&other)),
     }
 }

@@ -15,7 +15,7 @@ use super::convert;
 use super::types::{
     Access, AccessLine, AccessPreview, Admin, Agent, AgentRoom, Approved, Change, ChangeRequest,
     ControlEntry, DryRun, ErrorDocument, Instant, Join, JoinRequest, LogEntry, Member, Message,
-    Named, Page, Participants, Principal, Problem, Room, RoomLine, Status, Unit, Why,
+    Named, Page, Participants, Principal, Problem, Refused, Room, RoomLine, Status, Unit, Why,
 };
 use crate::handle::NetInfo;
 
@@ -161,6 +161,7 @@ fn shapes_are_as_documented() {
     let alice = Named::from(agent());
     let device = DeviceId([4; 32]);
     check(Approved { agent: alice.clone(), device, units: vec![] }, "agent device units");
+    check(Refused { name: "bob".into(), device }, "name device");
     let member = Member { agent: alice.clone(), unit: "role:M".into(), object: ObjectId([1; 32]) };
     check(member, "agent unit object");
     let view = view::RoomView {
@@ -169,10 +170,16 @@ fn shapes_are_as_documented() {
         history: HistoryPolicy::Full,
         active: true,
         permissions: vec!["role:Agent".into()],
+        principals: vec![view::PermittedView {
+            principal: "role:Agent".into(),
+            id: UnitId::ROLE_AGENT.into(),
+            gone: false,
+        }],
     };
     let shown = Room::from(view);
     assert_eq!(shown.history, "full");
-    check(shown, "id name history active permissions topic");
+    check(&shown.principals[0], "principal id gone");
+    check(shown, "id name history active permissions topic principals");
     let line = view::RoomLine {
         room: room(),
         unread: 1,
@@ -273,10 +280,11 @@ fn authority_is_as_documented() {
         text: "founds".into(),
         cut_by: vec![],
         ratify: None,
+        heard: None,
     };
     check(
         LogEntry::from(line),
-        "id kind height seq author agent authority rank state text cut_by ratify",
+        "id kind height seq author agent authority rank state text cut_by ratify heard",
     );
     let link = view::WhyLink {
         id: ObjectId([1; 32]),
@@ -284,6 +292,7 @@ fn authority_is_as_documented() {
         author: "the root key".into(),
         holds: true,
         text: "founds".into(),
+        heard: Some(Timestamp(0)),
     };
     let why = view::WhyView {
         id: ObjectId([1; 32]),
@@ -299,7 +308,8 @@ fn authority_is_as_documented() {
     };
     let json = serde_json::to_value(Why::from(why)).expect("JSON");
     check(&json, "id kind state summary chain failing cut_by ended_by missing ratify");
-    check(&json["chain"][0], "id kind author holds text");
+    check(&json["chain"][0], "id kind author holds text heard");
+    assert_eq!(json["chain"][0]["heard"], "1970-01-01T00:00:00.000Z");
 }
 
 #[test]

@@ -173,6 +173,15 @@ pub struct Approved {
     pub units: Vec<String>,
 }
 
+/// A device was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Refused {
+    /// The name it asked for.
+    pub name: String,
+    /// The device.
+    pub device: DeviceId,
+}
+
 /// A membership began or ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Member {
@@ -200,6 +209,20 @@ pub struct Room {
     /// What it is about; empty if nobody said.
     #[serde(default)]
     pub topic: String,
+    /// The same principals, such that a deleted unit can be told from a new one of its name.
+    #[serde(default)]
+    pub principals: Vec<Permitted>,
+}
+
+/// A principal that a room is open to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Permitted {
+    /// Its full name, now or when it was there.
+    pub principal: String,
+    /// The id of the unit or agent; it stands wherever its name does.
+    pub id: ObjectId,
+    /// Whether the unit is deleted, or the agent dismissed: the permission lets nobody in.
+    pub gone: bool,
 }
 
 /// A line of the room list.

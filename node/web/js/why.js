@@ -60,5 +60,5 @@ export function whyList(why) {
   return [h('p', null, plain(why.summary)),
     why.chain.length > 0 && h('ol', { class: 'chain' }, why.chain.map((link) => h('li', { class: link.holds ? 'holds' : 'fails' },
       icon(link.holds ? 'check' : 'warning'), h('span', null, h('span', { class: 'visually-hidden' }, link.holds ? 'Counts: ' : 'Fails: '),
-        plain(link.text), h('span', { class: 'quiet-text' }, ` (${plain(link.author)})`)))))];
+        plain(link.text), h('span', { class: 'quiet-text' }, ` (${plain(link.author)}${link.heard ? `, heard ${fullTime(link.heard)}` : ''})`)))))];
 }

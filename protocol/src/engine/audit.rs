@@ -58,11 +58,12 @@ impl Engine {
         let wanted = self.wanted(filter)?;
         let total = log.len() as u64;
         let start = if filter.newest_first && from == 0 { total } else { from.min(total) };
-        let mut page = AuditPage { lines: Vec::new(), next: start, more: false, total };
+        let matching = self.matching(log, &wanted);
+        let mut page = AuditPage { lines: Vec::new(), next: start, more: false, total, matching };
         let at = usize::try_from(start).unwrap_or(usize::MAX);
         let mut take = |id: ObjectId| {
-            let line = wanted.may_be(log, id).then(|| self.log_line(log, id)).flatten();
-            page.lines.extend(line.filter(|line| wanted.is(line)));
+            page.lines
+                .extend(self.fits(log, id, &wanted).then(|| self.log_line(log, id)).flatten());
             page.lines.len() < limit
         };
         let looked_at = if filter.newest_first {
@@ -107,6 +108,31 @@ impl Engine {
         })
     }
 
+    /// How many objects of the whole log fit, unless they are too many to look at.
+    fn matching(&self, log: &ControlLog, wanted: &Wanted) -> Option<u64> {
+        if wanted.is_all() {
+            return Some(log.len() as u64);
+        }
+        let few = log.len() <= AUDIT_LOOKED_AT_MAX;
+        few.then(|| log.ids().filter(|id| self.fits(log, *id, wanted)).count() as u64)
+    }
+
+    /// Whether a filter lets an object through; the cheapest questions first.
+    fn fits(&self, log: &ControlLog, id: ObjectId, wanted: &Wanted) -> bool {
+        let kind = || log.get(id).map_or(ObjectType::Genesis, |o| o.payload.object_type());
+        let agent = || log.place_of(id).and_then(|(device, _)| self.agent_of_any(log, device));
+        let named = || agent().map(|agent| folded(&self.agent_ref(agent).name));
+        let says = |text: &String| {
+            folded(&log.describe(id)).contains(text)
+                || named().is_some_and(|name| name.contains(text))
+                || id.to_string().starts_with(text.as_str())
+        };
+        wanted.kind.is_none_or(|wanted| wanted == kind())
+            && wanted.counts.is_none_or(|wanted| wanted == log.counts(id))
+            && wanted.agent.is_none_or(|wanted| agent() == Some(wanted))
+            && wanted.text.as_ref().is_none_or(says)
+    }
+
     fn log_line(&self, log: &ControlLog, id: ObjectId) -> Option<LogLine> {
         let explanation = log.explain(id);
         let (author, seq) = log.place_of(id)?;
@@ -126,6 +152,7 @@ impl Engine {
             text: log.describe(id),
             cut_by: explanation.cut_by,
             ratify: explanation.ratify.filter(|_| explanation.verdict == Verdict::Void),
+            heard: self.heard(id),
         })
     }
 
@@ -203,6 +230,7 @@ impl Engine {
                 author: self.device_words(log, link.author),
                 holds: link.holds,
                 text: link.text,
+                heard: self.heard(link.object),
             })
             .collect();
         WhyView {
@@ -324,6 +352,8 @@ impl Engine {
         let (state, summary) = if via.is_empty() {
             let why = if !access.is_live(agent.id) {
                 "the agent has been dismissed"
+            } else if access.instant(room).is_some() {
+                "these instant messages are between others"
             } else if access.rooms().get(&room).is_none_or(|r| r.revoked) {
                 "the room has been deleted"
             } else {
@@ -335,7 +365,8 @@ impl Engine {
         };
         Ok(WhyView {
             id: room.into(),
-            kind: Some(ObjectType::RoomCreate.name()),
+            // No object makes the place of instant messages.
+            kind: access.instant(room).is_none().then(|| ObjectType::RoomCreate.name()),
             state: state.to_owned(),
             summary,
             failing: chain.iter().rev().find(|link| !link.holds).map(|link| link.id),
@@ -375,6 +406,8 @@ pub struct AuditPage {
     pub more: bool,
     /// How many objects the whole log holds.
     pub total: u64,
+    /// How many of them the filter lets through; none if they are too many to count.
+    pub matching: Option<u64>,
 }
 
 /// A filter that has been understood.
@@ -386,22 +419,8 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// What can be told without working out a line.
-    fn may_be(&self, log: &ControlLog, id: ObjectId) -> bool {
-        let kind = || log.get(id).map_or(ObjectType::Genesis, |o| o.payload.object_type());
-        self.kind.is_none_or(|wanted| wanted == kind())
-            && self.counts.is_none_or(|wanted| wanted == log.counts(id))
-    }
-
-    fn is(&self, line: &LogLine) -> bool {
-        let agent = line.agent.as_ref();
-        let says = |text: &String| {
-            folded(&line.text).contains(text)
-                || agent.is_some_and(|agent| folded(&agent.name).contains(text))
-                || line.id.to_string().starts_with(text.as_str())
-        };
-        self.agent.is_none_or(|wanted| agent.is_some_and(|agent| agent.id == wanted))
-            && self.text.as_ref().is_none_or(says)
+    fn is_all(&self) -> bool {
+        self.kind.is_none() && self.counts.is_none() && self.agent.is_none() && self.text.is_none()
     }
 }
 

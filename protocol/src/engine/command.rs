@@ -29,6 +29,13 @@ pub enum Command {
         /// Units it becomes a member of.
         units: Vec<String>,
     },
+    /// Say no to a waiting device.
+    Refuse {
+        /// The name it asked for, or its device id.
+        name: String,
+        /// The safety code, to tell several of one name apart.
+        code: Option<String>,
+    },
     /// Put an agent into a unit.
     AddMember {
         /// Who.
@@ -251,6 +258,13 @@ pub enum Outcome {
         device: DeviceId,
         /// Full names of the units it was put into.
         units: Vec<String>,
+    },
+    /// A device was refused.
+    Refused {
+        /// The name it asked for.
+        name: String,
+        /// The device.
+        device: DeviceId,
     },
     /// A membership began or ended.
     Member {

@@ -95,6 +95,7 @@ impl Engine {
                     Err(failure) => Err(failure),
                 }
             }
+            Command::Refuse { name, code } => self.refuse_newcomer(&name, code.as_deref()),
             Command::NewUnit { kind, name, department } => {
                 self.new_unit(kind, &name, department.as_deref())
             }

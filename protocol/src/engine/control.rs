@@ -175,6 +175,7 @@ impl Engine {
         for id in dropped {
             self.void_brought.remove(&id);
             self.writes.push(Write { table: Table::Control, key: id.0.to_vec(), value: None });
+            self.forget_heard(id);
             self.count("void_dropped");
         }
     }
@@ -203,6 +204,7 @@ impl Engine {
             let bytes = self.control.as_ref().and_then(|c| c.bytes(*id)).map(<[u8]>::to_vec);
             if let Some(bytes) = bytes {
                 self.write(Table::Control, id.0, bytes);
+                self.note_heard(*id);
             }
         }
     }

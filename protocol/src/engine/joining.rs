@@ -35,6 +35,8 @@ pub(super) struct JoinClient {
     attempt: Option<Attempt>,
     /// Peers that were asked, with the nonce committed to and the time.
     asked: BTreeMap<DeviceId, (ObjectId, Timestamp)>,
+    /// The company whose admin has refused; nobody is asked any more then.
+    refused: Option<CompanyRef>,
     next: Timestamp,
 }
 
@@ -67,12 +69,22 @@ impl JoinClient {
             state: JoinState::Waiting,
             attempt: None,
             asked: BTreeMap::new(),
+            refused: None,
             next: Timestamp(0),
         }
     }
 
     pub(super) fn next_timeout(&self) -> Option<Timestamp> {
-        (self.state != JoinState::Admitted).then_some(self.next)
+        let decided = matches!(self.state, JoinState::Admitted | JoinState::Refused);
+        (!decided).then_some(self.next)
+    }
+
+    /// The request is at its end.
+    pub(super) fn refused(&mut self, company: CompanyRef) {
+        self.state = JoinState::Refused;
+        self.refused = Some(company);
+        self.attempt = None;
+        self.asked.clear();
     }
 
     /// The wall clock was set back.
@@ -91,7 +103,7 @@ impl JoinClient {
         JoinView {
             state: self.state,
             agent: self.wish.agent.clone(),
-            company: self.attempt.as_ref().map(|a| a.company.clone()),
+            company: self.attempt.as_ref().map(|a| &a.company).or(self.refused.as_ref()).cloned(),
             code: self.attempt.as_ref().map(|a| a.code.clone()),
         }
     }
@@ -101,8 +113,8 @@ impl JoinClient {
 impl Engine {
     /// Asks around, or asks the admin how the request stands.
     pub(super) fn join_tick(&mut self) {
-        let (now, member) = (self.now, self.member);
-        let Some(join) = self.join.as_mut().filter(|_| !member) else { return };
+        let (now, decided) = (self.now, self.member || self.is_refused());
+        let Some(join) = self.join.as_mut().filter(|_| !decided) else { return };
         join.next = now.plus_ms(POLL_EVERY_MS);
         // If the admin is gone another may be there. The code is a new one then.
         let lapsed = |a: &Attempt| {
@@ -151,6 +163,9 @@ impl Engine {
     }
 
     pub(super) fn join_offered(&mut self, peer: DeviceId, response: Option<Response>) {
+        if self.is_refused() {
+            return;
+        }
         match response {
             Some(Response::JoinOffer { company, name, nonce }) => {
                 self.take_offer(peer, CompanyRef { id: company, name }, nonce);
@@ -196,22 +211,15 @@ impl Engine {
         let Some(attempt) = join.attempt.as_mut().filter(|a| a.admin == peer) else { return };
         let Some(Response::Join { answer }) = response else { return };
         attempt.last_heard = now;
-        let company = attempt.company.id;
-        let before = join.state;
+        let company = attempt.company.clone();
         match answer {
             JoinAnswer::Waiting => {
                 // The admin shows the same code from now on.
                 let view = join.view();
                 self.emit(Effect::Event(Event::Join(view)));
             }
-            JoinAnswer::Admitted => self.pull_company(company, peer),
-            JoinAnswer::Refused => {
-                join.state = JoinState::Refused;
-                let view = join.view();
-                if before != JoinState::Refused {
-                    self.emit(Effect::Event(Event::Join(view)));
-                }
-            }
+            JoinAnswer::Admitted => self.pull_company(company.id, peer),
+            JoinAnswer::Refused => self.join_refused(company),
             // The admin's node restarted, or the request lapsed: ask anew, with a new code.
             JoinAnswer::Unknown => {
                 join.attempt = None;
@@ -292,6 +300,7 @@ impl Engine {
             }
             DeskAnswer::Waiting => JoinAnswer::Waiting,
             DeskAnswer::Unknown => JoinAnswer::Unknown,
+            DeskAnswer::Refused => JoinAnswer::Refused,
             DeskAnswer::Busy => JoinAnswer::Busy,
         };
         Response::Join { answer }
@@ -369,7 +378,25 @@ impl Engine {
     }
 
     /// The request that an admin means, if the code is the one it shows.
-    fn requested(&self, name: &str, code: &str) -> Result<Newcomer, Failure> {
+    pub(super) fn requested(&self, name: &str, code: &str) -> Result<Newcomer, Failure> {
+        let named = self.requests_named(name)?;
+        let shown = |newcomer: &Newcomer| {
+            let mut open = self.desk.open(self.now);
+            let request = open.find(|r| r.newcomer.device == newcomer.device);
+            request.and_then(|r| r.code()).is_some_and(|shown| codes_match(code, shown))
+        };
+        named.into_iter().find(shown).ok_or_else(|| {
+            Failure::new(
+                FailureKind::WrongCode,
+                format!("\"{code}\" is not the safety code of \"{name}\"; nothing was changed"),
+                "compare the code on the newcomer's own screen, by phone or in person; if it \
+                 differs from `conclave agent requests`, someone is between you",
+            )
+        })
+    }
+
+    /// Who asks under a name, or with a device; at least one.
+    pub(super) fn requests_named(&self, name: &str) -> Result<Vec<Newcomer>, Failure> {
         let wanted = normalize_name(name).ok();
         let named: Vec<_> = self
             .desk
@@ -377,6 +404,7 @@ impl Engine {
             .filter(|r| {
                 Some(&r.newcomer.name) == wanted.as_ref() || r.newcomer.device.to_string() == name
             })
+            .map(|r| r.newcomer.clone())
             .collect();
         if named.is_empty() {
             return Err(Failure::new(
@@ -385,15 +413,7 @@ impl Engine {
                 "see who asks with `conclave agent requests`",
             ));
         }
-        let matching = named.iter().find(|r| r.code().is_some_and(|c| codes_match(code, c)));
-        matching.map(|r| r.newcomer.clone()).ok_or_else(|| {
-            Failure::new(
-                FailureKind::WrongCode,
-                format!("\"{code}\" is not the safety code of \"{name}\"; nothing was changed"),
-                "compare the code on the newcomer's own screen, by phone or in person; if it \
-                 differs from `conclave agent requests`, someone is between you",
-            )
-        })
+        Ok(named)
     }
 
     pub(super) fn approval_answered(&mut self, request: RequestId, response: Option<Response>) {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::entropy::Entropy;
+use super::heard::heard_row;
 use super::io::{BatchId, Effect, PeerPolicy, Table, Write};
-use super::joining::JoinClient;
 use super::{Engine, EngineConfig, KnownAddresses};
 use crate::address::AddressRecord;
 use crate::control::ControlLog;
@@ -41,7 +41,7 @@ impl Engine {
 
     /// What a store has to hold for an engine to start in a company that was just founded.
     #[must_use]
-    pub fn founding_writes(foundation: &Foundation) -> Vec<Write> {
+    pub fn founding_writes(foundation: &Foundation, now: Timestamp) -> Vec<Write> {
         let put = |table, key: &[u8], value: Vec<u8>| Write {
             table,
             key: key.to_vec(),
@@ -50,6 +50,7 @@ impl Engine {
         let objects = foundation.objects.iter();
         objects
             .map(|(id, bytes)| put(Table::Control, &id.0, bytes.clone()))
+            .chain(foundation.objects.iter().map(|(id, _)| heard_row(*id, now)))
             .chain([put(Table::State, COMPANY, foundation.company.0.to_vec())])
             .collect()
     }
@@ -134,7 +135,7 @@ impl Engine {
         if !engine.member
             && let Some(wish) = config.join
         {
-            engine.join = Some(JoinClient::new(wish));
+            engine.load_wish(wish);
         }
         engine.commit();
         engine

@@ -9,7 +9,9 @@ use crate::id::{AgentId, ObjectId, UnitId};
 use crate::limits::PRINCIPALS_PAGE_MAX;
 use crate::name::normal_form;
 use crate::object::Principal;
-use crate::view::{AccessLine, AccessPreview, AgentRef, AgentRoom, OwnAuthority, PrincipalView};
+use crate::view::{
+    AccessLine, AccessPreview, AgentRef, AgentRoom, OwnAuthority, PermittedView, PrincipalView,
+};
 
 impl Engine {
     /// Who would get into a room with these permissions, had this device made it.
@@ -140,6 +142,18 @@ impl Engine {
         let view = self.admin_view(log, id)?;
         Some(OwnAuthority { rank: view.rank, may: view.may, scope: view.scope })
     }
+}
+
+/// A principal that a room is open to, and whether there is still somebody whom that could let in.
+pub(super) fn permitted(access: &Access, principal: Principal) -> PermittedView {
+    let (id, gone) = match principal {
+        Principal::Unit(unit) => {
+            let deleted = access.units().get(&unit).is_none_or(|info| info.revoked);
+            (unit.into(), deleted && unit != UnitId::ROLE_AGENT)
+        }
+        Principal::Agent(agent) => (agent.into(), !access.is_live(agent)),
+    };
+    PermittedView { principal: access.label(principal), id, gone }
 }
 
 fn live(access: &Access) -> impl Iterator<Item = AgentId> + '_ {

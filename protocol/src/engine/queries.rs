@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::command::{Failure, FailureKind};
+use super::principals::permitted;
 use crate::control::ControlLog;
 use crate::id::{AgentId, DeviceId, MessageId, ObjectId, RoomId};
 use crate::join::JoinRequest;
@@ -202,6 +203,7 @@ impl Engine {
             history,
             active,
             permissions: access.principals(room).map(|p| access.label(p)).collect(),
+            principals: access.principals(room).map(|p| permitted(access, p)).collect(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Asking to be let in: a desk that strangers cannot fill, admins that fall silent.
 
-use conclave_protocol::engine::Command;
+use conclave_protocol::engine::{Command, Engine, FailureKind};
 use conclave_protocol::id::{DeviceId, ObjectId};
 use conclave_protocol::join::{Newcomer, commitment};
 use conclave_protocol::limits::{
@@ -18,7 +18,12 @@ use crate::scene::{push, stand_in, team};
 const NONCE: ObjectId = ObjectId([7; 32]);
 
 fn hello(w: &mut World, admin: NodeId, name: &str) -> (DeviceId, Response) {
-    let keys = w.outsider(name);
+    hello_as(w, admin, name, name)
+}
+
+/// As [`hello`], with the key of somebody who is not called so.
+fn hello_as(w: &mut World, admin: NodeId, who: &str, name: &str) -> (DeviceId, Response) {
+    let keys = w.outsider(who);
     let device = w.puppet(&keys, admin);
     let newcomer = Newcomer { device, sealing: keys.sealing(), name: name.to_owned() };
     let commitment = commitment(&newcomer, NONCE);
@@ -179,4 +184,75 @@ fn a_peer_that_puts_a_newcomer_off_for_ever_holds_it_a_quarter_of_an_hour_at_mos
     let code = w.code_at(alice, "carol");
     w.must(alice, Command::Approve { name: "carol".into(), code, units: Vec::new() });
     w.until("membership", 10_000, |w| w.engine(carol).status().member);
+}
+
+fn refuse(name: &str, code: Option<&str>) -> Command {
+    Command::Refuse { name: name.into(), code: code.map(str::to_owned) }
+}
+
+#[test]
+fn who_is_refused_asks_no_more_until_its_user_does() {
+    let (mut w, alice, others) = team(30, &["bob"]);
+    let bob = others[0];
+    appoint(&mut w, alice, bob);
+    let carol = w.newcomer("carol");
+    w.connect(alice, carol);
+    let code = w.code_at(alice, "carol");
+    let digest = w.engine(alice).status().control_digest;
+    w.must(alice, refuse("carol", None));
+    assert_eq!(open(&w, alice), 0);
+    w.until("word of it", 10_000, |w| state(w, carol) == JoinState::Refused);
+    let view = w.engine(carol).join_view().expect("it asked");
+    assert_eq!(view.company.map(|company| company.name).as_deref(), Some("Acme"));
+    assert_eq!(view.code, None, "there is nothing to compare any more");
+    let approve = Command::Approve { name: "carol".into(), code, units: Vec::new() };
+    assert_eq!(w.command(alice, approve).unwrap_err().kind, FailureKind::NotFound);
+    // Neither the same admin nor another is asked again, however long and with a new start.
+    w.connect(bob, carol);
+    for _ in 0..2 {
+        w.run(2 * JOIN_REQUEST_MS);
+        assert_eq!((open(&w, alice), open(&w, bob)), (0, 0));
+        assert_eq!(state(&w, carol), JoinState::Refused);
+        w.crash(carol);
+        w.start(carol);
+        w.connect(alice, carol);
+        w.connect(bob, carol);
+    }
+    assert_eq!(w.engine(alice).status().control_digest, digest);
+    // A new request of its user.
+    w.crash(carol);
+    let mut rows = w.disk(carol).durable();
+    for write in Engine::asking_anew() {
+        rows.remove(&(write.table, write.key)).expect("the refusal was kept");
+    }
+    w.disk(carol).restore(rows);
+    w.start(carol);
+    w.connect(alice, carol);
+    let code = w.code_at(alice, "carol");
+    w.must(alice, Command::Approve { name: "carol".into(), code, units: Vec::new() });
+    w.until("membership", 10_000, |w| w.engine(carol).status().member);
+}
+
+#[test]
+fn a_refusal_is_for_one_device_and_only_by_who_could_let_it_in() {
+    let (mut w, alice, others) = team(31, &["bob"]);
+    let (first, _) = hello_as(&mut w, alice, "mallory", "twin");
+    assert_eq!(reveal(&mut w, alice, first), JoinAnswer::Waiting);
+    let second = w.newcomer("twin");
+    w.connect(alice, second);
+    w.until("both ask", 10_000, |w| open(w, alice) == 2);
+    let failed = |w: &mut World, id, command| w.command(id, command).unwrap_err().kind;
+    assert_eq!(failed(&mut w, alice, refuse("twin", None)), FailureKind::Conflict);
+    assert_eq!(failed(&mut w, alice, refuse("twin", Some("AAAA-AAAA"))), FailureKind::WrongCode);
+    assert_eq!(failed(&mut w, alice, refuse("nobody", None)), FailureKind::NotFound);
+    assert_eq!(failed(&mut w, others[0], refuse("twin", None)), FailureKind::NotAdmin);
+    assert_eq!(open(&w, alice), 2, "nothing was changed");
+    let code = w.engine(second).join_view().and_then(|view| view.code).expect("a code");
+    w.must(alice, refuse("twin", Some(&code)));
+    let left = w.engine(alice).join_requests().expect("an admin");
+    assert_eq!(left.iter().map(|request| request.device).collect::<Vec<_>>(), [first]);
+    w.must(alice, refuse(&first.to_string(), None));
+    let poll = w.ask_as(alice, first, &Request::JoinPoll);
+    assert_eq!(poll, Response::Join { answer: JoinAnswer::Refused });
+    w.until("word of it", 10_000, |w| state(w, second) == JoinState::Refused);
 }

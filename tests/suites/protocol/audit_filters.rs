@@ -72,6 +72,9 @@ fn filters_find_what_a_look_at_everything_finds() {
         found += usize::from(!expected.is_empty());
         for limit in [1, 3, 1000] {
             assert_eq!(all(&w, alice, limit, &filter), expected, "{filter:?}");
+            let page = page(&w, alice, 0, limit, &filter);
+            assert_eq!(page.matching, Some(expected.len() as u64), "{filter:?}");
+            assert_eq!(page.total, total as u64);
         }
         filter.newest_first = true;
         expected.reverse();

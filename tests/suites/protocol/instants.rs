@@ -535,3 +535,18 @@ fn an_old_copy_that_has_forgotten_a_conversation_uses_no_number_twice() {
         assert_eq!(texts, ["after", "forgotten"]);
     }
 }
+
+#[test]
+fn why_somebody_is_in_instant_messages_names_no_room() {
+    let (mut w, nodes) = company(60, &["alice", "bob", "carol"]);
+    let room = say(&mut w, nodes[1], &["carol"], "a word");
+    w.agree();
+    let why = |agent: &str| w.engine(nodes[1]).why_access(&room, agent).expect("bob is in it");
+    let inside = why("carol");
+    assert_eq!((inside.kind, inside.state.as_str()), (None, "counts"));
+    assert!(inside.chain.iter().all(|link| link.kind != "room-create"), "{inside:?}");
+    assert!(inside.chain.iter().any(|link| link.kind == "device-cert"), "{inside:?}");
+    let outside = why("alice");
+    assert_eq!((outside.kind, outside.state.as_str()), (None, "void"));
+    assert!(!outside.summary.contains("deleted"), "{}", outside.summary);
+}

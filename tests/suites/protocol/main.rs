@@ -19,6 +19,7 @@ mod fuzz_corpus;
 mod fuzz_findings;
 mod garbage;
 mod ghost_post;
+mod heard;
 mod history;
 mod instants;
 mod joining;

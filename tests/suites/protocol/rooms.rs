@@ -194,3 +194,37 @@ fn only_what_was_just_written_is_news() {
     ];
     assert_eq!(news, expected.map(|(text, live)| (text.to_owned(), live)));
 }
+
+#[test]
+fn a_permission_of_a_deleted_unit_is_told_from_one_of_a_new_unit_of_its_name() {
+    let mut w = World::new(40, Options::CALM);
+    let alice = w.found("Acme", "alice");
+    w.department(alice, "Support");
+    w.room(alice, "help", &["department:Support", "role:Agent"]);
+    let shown = |w: &World| w.engine(alice).room("help").expect("an admin").principals;
+    let gone = |w: &World| -> Vec<(String, bool)> {
+        let mut all: Vec<_> = shown(w).into_iter().map(|p| (p.principal, p.gone)).collect();
+        all.sort();
+        all
+    };
+    let label = |name: &str, gone| (name.to_owned(), gone);
+    assert_eq!(gone(&w), [label("department:Support", false), label("role:Agent", false)]);
+    w.must(alice, Command::DeleteUnit { unit: "department:Support".into() });
+    assert_eq!(gone(&w), [label("department:Support", true), label("role:Agent", false)]);
+    w.department(alice, "Support");
+    w.permit(alice, "help", "department:Support");
+    let two = [label("department:Support", false), label("department:Support", true)];
+    assert_eq!(gone(&w), [&two[..], &[label("role:Agent", false)]].concat());
+    // By its id the old one can be taken away; the name means the new one.
+    let dead = shown(&w).into_iter().find(|p| p.gone).expect("the old one").id;
+    w.unpermit(alice, "help", &dead.to_string());
+    assert_eq!(gone(&w), [label("department:Support", false), label("role:Agent", false)]);
+    w.permit(alice, "help", "agent:alice");
+    let everybody = shown(&w).into_iter().find(|p| p.principal == "role:Agent").expect("it").id;
+    w.unpermit(alice, "help", &everybody.to_string());
+    assert_eq!(gone(&w), [label("agent:alice", false), label("department:Support", false)]);
+    let alices = shown(&w).into_iter().find(|p| p.principal == "agent:alice").expect("it").id;
+    w.unpermit(alice, "help", &alices.to_string());
+    w.permit(alice, "help", &alices.to_string());
+    assert_eq!(gone(&w).len(), 2);
+}

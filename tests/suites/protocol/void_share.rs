@@ -1,7 +1,7 @@
 //! Void control objects: those that something reconciled refers to reach everybody, however many
 //! they are; others are bounded by author, whoever brings them.
 
-use conclave_protocol::engine::Command;
+use conclave_protocol::engine::{Command, Table};
 use conclave_protocol::id::ObjectId;
 use conclave_protocol::limits::VOID_CONTROL_PER_DEVICE_MAX;
 use conclave_protocol::object::{Capabilities, Payload, UnitCreate, UnitKind};
@@ -120,6 +120,9 @@ fn void_objects_that_nothing_follows_are_taken_back_at_the_end_of_the_pull() {
         .map(|line| line.id)
         .collect();
     assert!(held.len() <= VOID_CONTROL_PER_DEVICE_MAX, "{} are held", held.len());
+    let rows = w.disk(alice).durable();
+    let times = rows.keys().filter(|(_, key)| key.starts_with(b"heard/")).count();
+    assert!(times <= w.disk(alice).count(Table::Control), "times of what was taken back stay");
     // And a node that starts again holds no more of them either.
     w.crash(alice);
     w.start(alice);

@@ -76,6 +76,7 @@ impl From<view::LogLine> for LogEntry {
             text: line.text,
             cut_by: line.cut_by,
             ratify: line.ratify,
+            heard: line.heard.map(Time),
         }
     }
 }
@@ -105,6 +106,7 @@ impl From<view::WhyLink> for WhyLink {
             author: link.author,
             holds: link.holds,
             text: link.text,
+            heard: link.heard.map(Time),
         }
     }
 }

@@ -78,9 +78,9 @@ async fn log(State(app): State<App>, params: Params<LogQuery>) -> Answer<LogPage
     let (kind, agent, state) = (named(kind), named(agent), named(state));
     let filter = AuditFilter { kind, agent, state, text: named(text), newest_first };
     let look = move |engine: &Engine| engine.audit_page(from, limit, &filter);
-    let AuditPage { lines, next, more, total } = app.handle.query(look).await??;
+    let AuditPage { lines, next, more, total, matching } = app.handle.query(look).await??;
     let objects = lines.into_iter().map(LogEntry::from).collect();
-    Ok(Json(LogPage { objects, next, more, total }))
+    Ok(Json(LogPage { objects, next, more, total, matching }))
 }
 
 /// Selects an object or a message.

@@ -325,6 +325,10 @@ pub struct LogEntry {
     pub cut_by: Vec<ObjectId>,
     /// A `ratify` of this would make it count again.
     pub ratify: Option<ObjectId>,
+    /// When this node took it in, by its own clock: for what was signed here, when it was signed.
+    /// Null if that was before such times were kept.
+    #[serde(default)]
+    pub heard: Option<Time>,
 }
 
 /// A part of the audit trail.
@@ -342,6 +346,9 @@ pub struct LogPage {
     /// How many objects the whole log holds.
     #[serde(default)]
     pub total: u64,
+    /// How many objects of the whole log fit the filter; null if the log is too long to count.
+    #[serde(default)]
+    pub matching: Option<u64>,
 }
 
 /// What the audit trail is narrowed down to; all that is named has to fit.
@@ -402,6 +409,9 @@ pub struct WhyLink {
     pub holds: bool,
     /// What it says, and why it holds or fails.
     pub text: String,
+    /// When this node took it in; null if that was before such times were kept.
+    #[serde(default)]
+    pub heard: Option<Time>,
 }
 
 /// Why an agent has access to a room, or has not.

@@ -2,7 +2,7 @@
 
 import { get } from '../api.js';
 import { h, button } from '../dom.js';
-import { plain, count } from '../text.js';
+import { plain, count, fullTime } from '../text.js';
 import { go, link } from '../router.js';
 import { choice, directory, filterField, heading, hint, live, quiet, shortId, small, table, toAgent } from './core.js';
 import { objects } from './effects.js';
@@ -26,11 +26,12 @@ export function show(place, { id }) {
     choice('Kind', [['', 'All kinds'], ...KINDS.map((kind) => [kind, kind])], filters.kind, filter('kind')),
     choice('State', [['', 'Counts or void'], ['counts', 'counts'], ['void', 'void']], filters.state, filter('state')));
   directory().then(({ agents }) => tools.append(choice('Signed by', [['', 'Signed by anyone'], ...agents.map((agent) => [agent.id, plain(agent.name)])], filters.agent, filter('agent'))), () => {});
-  place.append(heading('Audit'), hint('What was signed, newest first. No clock counts here: what has the greater height came later, or apart.'), tools, view.region);
+  place.append(heading('Audit'), hint('What was signed, newest first. “Heard” is when this computer took it in, by its own clock. No clock decides anything: what has the greater height came later, or apart.'), tools, view.region);
 
   function body(page) {
-    return [hint(page.objects.length < page.total && `${page.objects.length} of `, count(page.total, 'entry', 'entries')),
-      table('Audit trail', ['What', 'Signed by', 'Height', 'State', 'Id'], page.objects.map(line), 'Nothing fits.'),
+    const fit = page.matching ?? page.total;
+    return [hint(page.objects.length < fit && `${page.objects.length} of `, count(fit, 'entry', 'entries'), fit < page.total && ` that fit, of ${page.total.toLocaleString()}`),
+      table('Audit trail', ['What', 'Signed by', 'Heard', 'Height', 'State', 'Id'], page.objects.map(line), 'Nothing fits.'),
       h('div', { class: 'admin-actions' }, pages.length > 1 && button('Newer', () => turn(pages.slice(0, -1))),
         page.more && button('Older', () => turn([...pages, page.next])))];
   }
@@ -45,6 +46,7 @@ function line(entry) {
     h('span', null, h('a', { href: link('admin', 'audit', entry.id) }, plain(entry.text)), quiet(` ${entry.kind}`)),
     h('span', null, entry.agent ? toAgent(entry.agent) : entry.rank === 0 ? 'the root key' : shortId(entry.author),
       entry.rank > 0 && quiet(` rank ${entry.rank}`)),
+    entry.heard ? fullTime(entry.heard) : quiet('unknown'),
     String(entry.height),
     isVoid ? h('span', null, h('span', { class: 'loses' }, 'void'), entry.cut_by.length > 0 && [', cut by ', objects(entry.cut_by)],
       entry.ratify && [' ', small('Restore', () => restore(entry.ratify, entry.text), `Restore: ${plain(entry.text)}`)]) : 'counts',

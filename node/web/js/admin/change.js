@@ -12,7 +12,7 @@ import { effectsView, merge, warnings } from './effects.js';
  * `update()` when they change; `changes()`: bodies for `/v1/changes`, none while something is
  * missing, when `empty` is said; `preview: false`: it takes nothing from anybody; `view`: options of
  * `effectsView`; `command`: what to type where the root key is; `send(body)`: another route; `done`:
- * what is said at the end. Resolves to the answers, or undefined.
+ * what is said at the end, if anything. Resolves to the answers, or undefined.
  */
 export async function change({ title, yes, danger, intro, fields, changes, empty, preview = true, view, done, command, send = (body) => post('/v1/changes', body) }) {
   let stop;
@@ -68,7 +68,7 @@ export async function change({ title, yes, danger, intro, fields, changes, empty
       h('footer', null, button('Cancel', () => close()), ok));
   });
   stop();
-  if (answers) told(typeof done === 'function' ? done(answers) : done, answers.flatMap((answer) => answer?.effects?.warnings ?? []));
+  if (answers && done) told(typeof done === 'function' ? done(answers) : done, answers.flatMap((answer) => answer?.effects?.warnings ?? []));
   return answers;
 }
 

@@ -28,10 +28,10 @@ export const quiet = (...content) => h('span', { class: 'quiet-text' }, content)
 export const hint = (...content) => h('p', { class: 'hint' }, content);
 
 /** A unit or other principal by its full name: its kind in quiet letters, then the name. */
-export function unitName(label) {
+export function unitName(label, id = ids.get(label)) {
   if (label === 'role:Agent') return h('span', null, 'Everybody', quiet(' (role:Agent)'));
   const parts = principalParts(label);
-  return h('span', null, quiet(parts.word, ' '), name({ id: ids.get(label), name: parts.name }));
+  return h('span', null, quiet(parts.word, ' '), name({ id, name: parts.name }));
 }
 
 /** What an entry is besides its name. */

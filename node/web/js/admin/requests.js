@@ -1,7 +1,7 @@
 // Devices that ask to be let in: compare the safety code, choose units, let them in.
 
 import { get, post } from '../api.js';
-import { h, button, icon } from '../dom.js';
+import { h, announce, button, icon } from '../dom.js';
 import { name, plain, count } from '../text.js';
 import { heading, hint, live, quiet, shortId } from './core.js';
 import { change } from './change.js';
@@ -19,7 +19,8 @@ export function show(place) {
 const body = (requests) => requests.length ? h('ul', null, requests.map((request) => h('li', { 'data-row': request.device, class: 'admin-card' },
   h('div', null, h('h2', null, name(request, request.name_note)), h('p', null, quiet('Device ', shortId(request.device), '. ',
     h('span', { data: { expires: request.expires } }, remaining(request.expires)))), doubts(request)),
-  code('Safety code', request), button([icon('check'), 'Let in'], () => letIn(request), { class: 'primary', 'aria-label': `Let in ${plain(request.name)}` }))))
+  code('Safety code', request), button([icon('check'), 'Let in'], () => letIn(request), { class: 'primary', 'aria-label': `Let in ${plain(request.name)}` }),
+  button('Refuse', () => refuse(request), { class: 'danger', 'aria-label': `Refuse ${plain(request.name)}` }))))
   : hint('Nobody asks to be let in. A newcomer runs ', h('code', null, 'conclave join --as NAME'), '; the request then appears here by itself.');
 
 const code = (title, request) => h('p', { class: 'admin-code' }, quiet(title), h('b', null, plain(request.code)));
@@ -34,6 +35,14 @@ function remaining(expires) {
   if (seconds <= 0) return 'Lapsed; the newcomer asks again with a new code.';
   return `Lapses in ${seconds >= 60 ? count(Math.ceil(seconds / 60), 'minute') : count(seconds, 'second')}.`;
 }
+
+const refuse = (request) => change({
+  title: `Refuse ${plain(request.name)}`, yes: `Refuse ${plain(request.name)}`, danger: true, preview: false,
+  intro: h('p', null, 'That device is told so and asks no more, unless its user runs ', h('code', null, 'conclave join'), ' again.'),
+  changes: () => [{ name: request.device }],
+  // Nothing of it reaches other devices: there is nothing to follow.
+  send: async (refusal) => { await post('/v1/agent-requests/refuse', refusal); announce(`Refused ${plain(request.name)}.`); },
+});
 
 /** Only letters and digits count; case does not. */
 const letters = (text) => text.toUpperCase().replace(/[^A-Z0-9]/gu, '');

@@ -13,20 +13,21 @@ import { whyAccess } from './why.js';
 /** Shows the view. */
 export function show(place, { id }) {
   const view = live(async () => {
-    const [room, { agents }, known] = await Promise.all([get('/v1/room', { room: id }), get('/v1/room/access', { room: id }), directory()]);
-    return { room, agents, known };
+    // The directory says whose names deceive.
+    const [room, { agents }] = await Promise.all([get('/v1/room', { room: id }), get('/v1/room/access', { room: id }), directory()]);
+    return { room, agents };
   }, body, ['control', 'presence']);
   place.append(h('a', { href: link('admin', 'rooms') }, 'All rooms'), view.region);
   return view.end;
 }
 
-function body({ room, agents, known }) {
+function body({ room, agents }) {
   const title = plain(room.name);
-  const permissionRow = (label) => {
-    const dead = gone(label, known);
-    return { key: label, class: dead && 'is-off', cells: [h('span', null, unitName(label), dead && tag(dead, 'warn')),
+  const permissionRow = ({ principal: label, id, gone }) => {
+    const dead = gone && (label.startsWith('agent:') ? 'dismissed: lets nobody in' : 'deleted: matches nobody');
+    return { key: id, class: dead && 'is-off', cells: [h('span', null, unitName(label, id), dead && tag(dead, 'warn')),
       dead ? 'nobody' : count(agents.filter((agent) => agent.via.includes(label)).length, 'person', 'people'),
-      small([icon('close'), 'Remove'], () => unpermit(room, label), `Remove permission ${plain(label)}`)] };
+      small([icon('close'), 'Remove'], () => unpermit(room, label, id), `Remove permission ${plain(label)}${dead ? ` (${dead})` : ''}`)] };
   };
   const accessRow = (agent) => ({ key: agent.id, cells: [h('span', null, toAgent(agent), agent.present && tag('present')),
     several(agent.via.map(unitName), 4), small('Why?', () => whyAccess(room, agent), `Why has ${plain(agent.name)} access?`)] });
@@ -36,18 +37,11 @@ function body({ room, agents, known }) {
       button(room.active ? 'Deactivate' : 'Reactivate', () => setActive(room)), button('Delete', () => remove(room), { class: 'danger' })),
     room.topic && h('p', null, name({ name: room.topic })),
     quiet(room.history === 'full' ? 'Newcomers can read the whole history.' : 'Newcomers read from the moment they join.', !room.active && ' Nobody can post here while it is inactive; it can still be read.'),
-    section('Permissions', table(`Permissions of ${title}`, ['Open to', 'Lets in', ''], room.permissions.map(permissionRow), 'None: the room is open to nobody.'),
+    section('Permissions', table(`Permissions of ${title}`, ['Open to', 'Lets in', ''], room.principals.map(permissionRow), 'None: the room is open to nobody.'),
       button([icon('add'), 'Add Permission'], () => permit(room))),
     section(`With Access (${agents.length})`, agents.length ? table(`With access to ${title}`, ['Agent', 'Through', ''], agents.map(accessRow))
       : h('p', { class: 'notice' }, 'Nobody has access to this room. What was written is kept; Add Permission opens it again.')),
   ];
-}
-
-/** Why a permission lets nobody in, if what it names is gone; null if it is there. */
-function gone(label, known) {
-  if (label === 'role:Agent') return null;
-  if (!label.startsWith('agent:')) return known.units.some((unit) => unit.unit === label) ? null : 'deleted: matches nobody';
-  return known.agents.some((agent) => `agent:${agent.name}` === label && agent.active) ? null : 'dismissed: lets nobody in';
 }
 
 function permit(room) {
@@ -61,12 +55,12 @@ function permit(room) {
   });
 }
 
-const unpermit = (room, label) => change({
+const unpermit = (room, label, id) => change({
   title: `Remove a permission of ${plain(room.name)}`, yes: 'Remove permission', danger: true,
-  intro: h('p', null, unitName(label), room.permissions.length === 1 && h('span', { class: 'loses' }, ' is the last permission: without it the room is open to nobody.')),
-  changes: () => [{ change: 'unpermit', room: room.id, unit: label }],
+  intro: h('p', null, unitName(label, id), room.permissions.length === 1 && h('span', { class: 'loses' }, ' is the last permission: without it the room is open to nobody.')),
+  changes: () => [{ change: 'unpermit', room: room.id, unit: id }],
   view: { nothing: 'Nobody loses access by this.' },
-  done: ['Removed ', unitName(label), ' from ', name(room), '.'],
+  done: ['Removed ', unitName(label, id), ' from ', name(room), '.'],
 });
 
 const rename = (room) => textChange({

@@ -186,7 +186,7 @@ impl Checker {
                     Outcome::Unit(view) => vec![view.id.into()],
                     Outcome::Room(view, _) => vec![view.room.id.into()],
                     Outcome::Approved { agent, .. } => vec![agent.id.into()],
-                    Outcome::Instant(_) | Outcome::Done => Vec::new(),
+                    Outcome::Instant(_) | Outcome::Refused { .. } | Outcome::Done => Vec::new(),
                 };
                 self.seen(id).acknowledged.extend(objects);
             }
