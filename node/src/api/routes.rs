@@ -538,6 +538,7 @@ fn outcome_kind(outcome: &Outcome) -> &'static str {
         Outcome::Unit(_) => "unit",
         Outcome::Approved { .. } => "approved",
         Outcome::Member { .. } => "member",
+        Outcome::Refused { .. } => "refused",
         Outcome::Room(..) => "room",
         Outcome::Instant(_) => "instant",
         Outcome::Message(_) => "message",
