@@ -1,7 +1,8 @@
 //! The page as people use it: real browsers, each in front of a real node.
 //!
 //! All of it needs the package `chromium`, so all of it is ignored unless asked for: `.ci/run`
-//! does. By hand: `cargo test -p conclave --test browser -- --ignored`.
+//! does. By hand: `cargo test -p conclave --test browser -- --ignored agents:: admins::`; for
+//! `axe::` first `npm ci` in this folder's copy, then `CONCLAVE_AXE=…/axe-core/axe.min.js`.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,

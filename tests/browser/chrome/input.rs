@@ -110,14 +110,6 @@ impl Part<'_> {
         }
     }
 
-    /// Clicks it.
-    #[track_caller]
-    pub(crate) fn click_here(&self) {
-        let mut last = String::new();
-        let clicked = try_until(|| self.try_click_here().map_err(|error| last = error).ok());
-        assert!(clicked.is_some(), "cannot click {:?}: {last}", self.name());
-    }
-
     /// Clicks it if a click can reach it.
     pub(crate) fn try_click_here(&self) -> Result<(), String> {
         let node = json!({ "backendNodeId": self.id()? });

@@ -69,7 +69,7 @@ pub(crate) struct Page {
     session: String,
     origin: RefCell<String>,
     failed_loads: Cell<bool>,
-    looked_at: Cell<bool>,
+    faults_taken: Cell<bool>,
 }
 
 impl Page {
@@ -85,7 +85,7 @@ impl Page {
             session,
             origin: RefCell::default(),
             failed_loads: Cell::new(false),
-            looked_at: Cell::new(false),
+            faults_taken: Cell::new(false),
         };
         for domain in ["Page", "Runtime", "Log", "Network", "Audits", "DOM"] {
             page.cdp(&format!("{domain}.enable"), &json!({}));
@@ -118,12 +118,6 @@ impl Page {
     #[track_caller]
     fn wait_read(&self) {
         self.wait("the page is read", "document.readyState === 'complete'");
-    }
-
-    /// The part behind the `#` of its address.
-    #[track_caller]
-    pub(crate) fn hash(&self) -> String {
-        self.eval("location.hash").as_str().unwrap_or_default().to_owned()
     }
 
     /// Goes to another view of the same page, as a bookmark does.
@@ -245,16 +239,8 @@ impl Page {
 
     /// Leaves out of account what it did: a test of the tests.
     pub(crate) fn take_faults(&self) -> Vec<String> {
-        self.looked_at.set(true);
+        self.faults_taken.set(true);
         self.faults()
-    }
-
-    /// Everything it has asked for, in order.
-    pub(crate) fn requests(&self) -> Vec<String> {
-        let events = self.pipe.events(&self.session);
-        let requests = events.iter().filter(|event| event.method == "Network.requestWillBeSent");
-        let url = |params: &Value| params["request"]["url"].as_str().unwrap_or_default().to_owned();
-        requests.map(|event| url(&event.params)).collect()
     }
 
     /// Writes a picture of what is on screen.
@@ -284,7 +270,7 @@ impl Drop for Page {
             let outline = self.whole().outline();
             eprintln!("--- the page at {} showed:\n{outline}", self.origin.borrow());
             eprintln!("--- and its faults were: {:#?}", self.faults());
-        } else if !self.looked_at.get() {
+        } else if !self.faults_taken.get() {
             let faults = self.faults();
             assert!(faults.is_empty(), "the page at {}: {faults:#?}", self.origin.borrow());
         }

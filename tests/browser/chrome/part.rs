@@ -127,13 +127,6 @@ impl<'a> Part<'a> {
         found.unwrap_or_else(|| panic!("it still says {words:?}: {}", self.text()));
     }
 
-    /// The value of a property of it in the page's script.
-    #[track_caller]
-    pub(crate) fn property(&self, name: &str) -> Value {
-        let get = self.try_call("function(name) { return this[name]; }", &[json!(name)]);
-        get.unwrap_or_else(|error| panic!("{error}: {name} of {}", self.name))
-    }
-
     /// Calls a function of the page's script with it as `this`.
     pub(crate) fn try_call(&self, function: &str, arguments: &[Value]) -> Result<Value, String> {
         let resolve = json!({ "backendNodeId": self.root()? });
