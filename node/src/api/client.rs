@@ -15,7 +15,9 @@ use reqwest::{RequestBuilder, Response, Url, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::routes::{Approval, Membership, NewBackup, NewRoom, NewUnit, Nothing, Permission, Post, Refusal};
+use super::routes::{
+    Approval, Membership, NewBackup, NewRoom, NewUnit, Nothing, Permission, Post, Refusal,
+};
 use super::server::BACKUP_TIME_MAX;
 use super::stream::Events;
 use super::types::{

@@ -62,7 +62,8 @@ impl Engine {
         let mut page = AuditPage { lines: Vec::new(), next: start, more: false, total, matching };
         let at = usize::try_from(start).unwrap_or(usize::MAX);
         let mut take = |id: ObjectId| {
-            page.lines.extend(self.fits(log, id, &wanted).then(|| self.log_line(log, id)).flatten());
+            page.lines
+                .extend(self.fits(log, id, &wanted).then(|| self.log_line(log, id)).flatten());
             page.lines.len() < limit
         };
         let looked_at = if filter.newest_first {

@@ -9,7 +9,9 @@ use crate::id::{AgentId, ObjectId, UnitId};
 use crate::limits::PRINCIPALS_PAGE_MAX;
 use crate::name::normal_form;
 use crate::object::Principal;
-use crate::view::{AccessLine, AccessPreview, AgentRef, AgentRoom, OwnAuthority, PermittedView, PrincipalView};
+use crate::view::{
+    AccessLine, AccessPreview, AgentRef, AgentRoom, OwnAuthority, PermittedView, PrincipalView,
+};
 
 impl Engine {
     /// Who would get into a room with these permissions, had this device made it.
