@@ -386,6 +386,9 @@ fn d7_who_granted_what_all_rooms_of_a_person_and_why() {
     for room in [SUPPORT, EVERYONE] {
         audit.says(room);
     }
+    audit.says("2 entries that fit, of ");
+    assert!(rows().iter().all(|row| !row.contains("unknown")), "when is known: {:?}", rows());
+    audit.find("columnheader", "Heard");
     audit.pick("Kind", "All kinds");
     audit.fill("searchbox", "Search in what it says", "bob");
     wait_until("what is about bob", || {
@@ -404,7 +407,7 @@ fn d7_who_granted_what_all_rooms_of_a_person_and_why() {
     agent.find("table", "Rooms of bob").says(SUPPORT);
     agent.find("table", "Rooms of bob").says(EVERYONE);
     let why = alice.dialog("Why is Help Desk open to bob?", "Why bob and Help Desk?");
-    for words in ["Has access", "opens the room Help Desk", "alice"] {
+    for words in ["Has access", "opens the room Help Desk", "alice", ", heard "] {
         why.says(words);
     }
     why.find("contentinfo", "").click("button", "Close");
@@ -413,4 +416,36 @@ fn d7_who_granted_what_all_rooms_of_a_person_and_why() {
     alice.main().pick("A room that is not open", SUPPORT);
     let why = alice.dialog("Why not?", "Why carol and Help Desk?");
     why.says("No access");
+}
+
+#[test]
+#[ignore = "needs chromium: run by .ci/run"]
+fn who_is_refused_reads_so_and_what_is_deleted_is_named_so() {
+    let lab = Lab::new(BINARY);
+    let [mut alice, mut bob] = ["alice", "bob"].map(|name| lab.node(name));
+    Company::found(&mut alice);
+    let permits = ["--permit", "department:Support", "--permit", "role:Manager"];
+    alice.ok(&[&["room", "new", SUPPORT][..], &permits].concat());
+    alice.ok(&["role", "delete", "Manager"]);
+    alice.ok(&["role", "new", "Manager"]);
+    alice.ok(&["room", "permit", SUPPORT, "role:Manager"]);
+    ask_to_join(&mut bob, &["--peer", &alice.address()]);
+    let (alice, bob) = (Desk::at(alice), Desk::at(bob));
+    alice.admin("requests").find("heading", "bob");
+    let dialog = alice.dialog("Refuse bob", "Refuse bob");
+    dialog.says("asks no more");
+    dialog.click("button", "Refuse bob");
+    alice.whole().gone("dialog", "Refuse bob");
+    alice.main().says("Nobody asks to be let in.");
+    bob.whole().find("heading", "The request was refused");
+    bob.whole().says("conclave join");
+    // Two permissions of one name, of which one is dead.
+    alice.admin_of("rooms", SUPPORT);
+    let permissions = alice.main().find("table", &format!("Permissions of {SUPPORT}"));
+    permissions.says("deleted: matches nobody");
+    let dead = "Remove permission role:Manager (deleted: matches nobody)";
+    let dialog = alice.dialog(dead, &format!("Remove a permission of {SUPPORT}"));
+    alice.done(&dialog, "Remove permission", "Removed");
+    alice.main().gone("button", dead);
+    alice.main().find("button", "Remove permission role:Manager");
 }

@@ -186,7 +186,7 @@ fn log_text(out: &Output, log: &Log) -> String {
 fn entry_text(out: &Output, entry: &LogEntry) -> String {
     let who = entry.agent.as_ref().map_or("the root key".into(), |a| escape::line(&a.name));
     // Of what came before times were kept none is known.
-    let heard = entry.heard.map(moment).unwrap_or_else(|| "-".to_owned());
+    let heard = entry.heard.map_or_else(|| "-".to_owned(), moment);
     let mut text = format!(
         "{:>5}  {heard:<16}  {}  {}  {}",
         entry.height,
