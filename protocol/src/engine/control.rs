@@ -228,6 +228,14 @@ impl Engine {
         }
         if changes.is_none_or(|c| !c.agents.is_empty() || !c.rooms.is_empty()) {
             let regained = self.open_rooms(company);
+            // After a start all rooms are new; a conversation is there because of a message.
+            for room in
+                regained.iter().filter(|room| changes.is_some() && !self.instants.is_kept(**room))
+            {
+                if let Some(state) = self.rooms.get_mut(room) {
+                    state.opened = Some(self.now);
+                }
+            }
             self.rejudge_rooms(changes, &regained);
             self.hide_incomplete_of_ended();
             // Before anything is accepted: gossip must not pass it on to whoever lost access.

@@ -137,9 +137,12 @@ impl Engine {
         }
     }
 
-    /// Whether what claims to have been written then was written a moment ago.
-    pub(super) fn is_news(&self, claimed: Timestamp) -> bool {
+    /// Whether what claims to have been written then was written a moment ago, and not before the
+    /// room was open to this agent.
+    pub(super) fn is_news(&self, room: RoomId, claimed: Timestamp) -> bool {
+        let opened = self.rooms.get(&room).and_then(|state| state.opened);
         self.now.ms_since(claimed).max(claimed.ms_since(self.now)) <= NEWS_AGE_MS_MAX
+            && opened.is_none_or(|opened| claimed >= opened)
     }
 
     fn show_incomplete(&mut self, room: RoomId, id: MessageId) {
@@ -152,7 +155,7 @@ impl Engine {
             && let Some(view) = self.message_view(room, id)
         {
             self.write_waiting(room, id);
-            let live = self.is_news(view.time);
+            let live = self.is_news(room, view.time);
             self.emit(Effect::Event(Event::Message(view, live)));
         }
     }

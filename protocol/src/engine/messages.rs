@@ -397,7 +397,8 @@ impl Engine {
                 // Its text is at hand: nothing needs to be read back.
                 let text = message.text().map(str::to_owned);
                 if let Some(view) = text.and_then(|text| self.view_of(room, id, text)) {
-                    let live = !matches!(origin, Origin::Sync { .. }) || self.is_news(view.time);
+                    let live =
+                        !matches!(origin, Origin::Sync { .. }) || self.is_news(room, view.time);
                     self.emit(Effect::Event(Event::Message(view, live)));
                 }
                 continue;
@@ -517,7 +518,7 @@ impl Engine {
             return self.show_state(room, id);
         }
         if let Some(view) = self.message_view(room, id) {
-            let live = self.is_news(view.time);
+            let live = self.is_news(room, view.time);
             self.emit(Effect::Event(Event::Message(view, live)));
         }
     }

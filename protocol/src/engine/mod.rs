@@ -105,6 +105,8 @@ struct Room {
     entered: Option<(MessageId, crate::envelope::EnterBody)>,
     /// When to seal what a removal left without acknowledgement.
     seal_at: Option<Timestamp>,
+    /// Since when it is open to this agent, if that began after the start.
+    opened: Option<Timestamp>,
     /// Whether the room has been compared with another device since the start.
     compared: bool,
     /// `Enter`s that were refused under the present control log; bounded.

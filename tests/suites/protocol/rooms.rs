@@ -150,6 +150,37 @@ fn a_start_shows_nothing_as_new_and_writes_nothing_again() {
 }
 
 #[test]
+fn what_was_written_before_a_room_opened_to_somebody_is_no_news() {
+    use conclave_protocol::engine::Event;
+    let mut w = World::new(5, Options::CALM);
+    let alice = w.found("Acme", "alice");
+    w.department(alice, "Support");
+    w.add_member(alice, "alice", "department:Support");
+    w.room(alice, "help", &["department:Support"]);
+    let bob = w.join(alice, "bob", &[]);
+    w.post(alice, "help", "before");
+    w.settle();
+    w.run(1_000);
+    w.add_member(alice, "bob", "department:Support");
+    w.until("the history", 10_000, |w| {
+        w.engine(bob).history("help", 9, None).is_ok_and(|page| page.messages.len() == 1)
+    });
+    w.run(1_000);
+    w.post(alice, "help", "after");
+    w.agree();
+    let live: Vec<bool> = w
+        .node(bob)
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Message(_, live) => Some(*live),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(live, [false, true]);
+}
+
+#[test]
 fn only_what_was_just_written_is_news() {
     use conclave_protocol::engine::Event;
     use conclave_protocol::limits::NEWS_AGE_MS_MAX;
