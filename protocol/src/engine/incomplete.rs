@@ -146,6 +146,10 @@ impl Engine {
     }
 
     fn show_incomplete(&mut self, room: RoomId, id: MessageId) {
+        // An instant room is there once something of it counts; till then a peer only says so.
+        if self.instants.is_empty_room(room) {
+            return;
+        }
         let live =
             self.rooms.get(&room).and_then(|r| r.log.held.get(id)).is_some_and(|waiting| {
                 self.standing_of(waiting.envelope.value().device, room).live

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::authoring::not_a_member;
 use super::command::{Failure, FailureKind, Outcome};
-use super::io::{Effect, Event, Table};
+use super::io::{Effect, Event, GossipVerdict, Table};
 use super::load::{WAS_COPY, id_at};
 use super::syncing::Asked;
 use super::{Engine, Room};
@@ -65,8 +65,14 @@ impl Instants {
         self.told.keys().copied()
     }
 
-    fn is_empty_room(&self, room: RoomId) -> bool {
+    /// Whether it is an instant room of which no message is stored.
+    pub(super) fn is_empty_room(&self, room: RoomId) -> bool {
         self.told.contains_key(&room) || self.opened.contains(&room)
+    }
+
+    /// Whether a peer must not notice that the room is known here: the user may have opened it.
+    pub(super) fn is_hidden_from(&self, peer: DeviceId, room: RoomId) -> bool {
+        self.is_empty_room(room) && !self.told.get(&room).is_some_and(|told| told.contains(&peer))
     }
 }
 
@@ -159,7 +165,7 @@ impl Engine {
         let company = control.company();
         let starter = control.standing(author, room).agent.unwrap_or_default();
         let Some(agents) = control.access().instant(room).cloned() else { return };
-        self.instants.told.remove(&room);
+        let told = self.instants.told.remove(&room).unwrap_or_default();
         self.instants.opened.retain(|opened| *opened != room);
         self.instants.kept.insert(room, starter);
         let row = [starter].into_iter().chain(agents.iter()).flat_map(|id| id.0).collect();
@@ -178,6 +184,10 @@ impl Engine {
             self.tell_instant(room, &[]);
         }
         self.emit(Effect::Event(Event::Instants));
+        // Before, nobody could have found what was shown.
+        for peer in told {
+            self.show_newest_page(room, peer);
+        }
     }
 
     /// Lets gossip know of rooms that are new.
@@ -337,7 +347,13 @@ impl Engine {
         if let Some(control) = self.control.as_mut() {
             control.forget_instant(room);
         }
-        self.rooms.remove(&room);
+        let Some(state) = self.rooms.remove(&room) else { return };
+        for (id, waiting) in state.log.held.iter() {
+            if let Some((token, _)) = waiting.verdict {
+                self.verdict(token, GossipVerdict::Ignore);
+            }
+            self.waited(room, id, waiting.stored);
+        }
     }
 
     /// Forgets rooms of which peers have told and then brought nothing.

@@ -135,7 +135,8 @@ impl Engine {
     fn servable(&self, peer: DeviceId, scope: Scope) -> Option<&crate::sync::Items> {
         match scope {
             Scope::Control => {}
-            Scope::Room(room) | Scope::Waiting(room) if self.shares_room(peer, room) => {}
+            Scope::Room(room) | Scope::Waiting(room)
+                if self.shares_room(peer, room) && !self.instants.is_hidden_from(peer, room) => {}
             Scope::Room(_) | Scope::Waiting(_) => return None,
         }
         self.items(scope)
@@ -197,7 +198,9 @@ impl Engine {
                     self.want(peer, Scope::Control);
                 }
             }
-            Scope::Room(room) if self.shares_room(peer, room) => {
+            Scope::Room(room)
+                if self.shares_room(peer, room) && !self.instants.is_hidden_from(peer, room) =>
+            {
                 self.take_pushed_messages(peer, room, objects);
             }
             Scope::Room(_) | Scope::Waiting(_) => {

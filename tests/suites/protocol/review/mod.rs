@@ -4,6 +4,7 @@ mod changes;
 mod commands;
 mod costs;
 mod history;
+mod instants_review;
 mod introductions;
 mod rules;
 mod verdicts;
