@@ -20,6 +20,7 @@ mod hostile;
 mod people;
 mod screenshots;
 mod views;
+mod windows;
 
 /// The binary that was built with these tests.
 const BINARY: &str = env!("CARGO_BIN_EXE_conclave");

@@ -99,8 +99,11 @@ pub(super) async fn file(request: Request) -> Response {
         return ([(ALLOW, "GET, HEAD")], wrong_method()).into_response();
     }
     let tag = tag(&file);
+    // A page that browsers keep for Back as it was would hold, asleep, the stream of events that one
+    // window has for all.
+    let kept = if name == "index.html" { "no-store" } else { "no-cache" };
     let headers = [
-        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (CACHE_CONTROL, HeaderValue::from_static(kept)),
         (CONTENT_TYPE, HeaderValue::from_static(content_type(name))),
         (ETAG, tag.clone()),
     ];
@@ -197,7 +200,9 @@ mod tests {
         let page = ask(Method::GET, "/", None).await;
         assert_eq!(page.status(), StatusCode::OK);
         assert_eq!(page.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
-        assert_eq!(page.headers()[CACHE_CONTROL], "no-cache");
+        assert_eq!(page.headers()[CACHE_CONTROL], "no-store");
+        let script = ask(Method::GET, "/js/main.js", None).await;
+        assert_eq!(script.headers()[CACHE_CONTROL], "no-cache");
         let tag = page.headers()[ETAG].clone();
         let again = ask(Method::GET, "/index.html", Some(&tag)).await;
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);

@@ -52,9 +52,14 @@ const KINDS = ['hello', 'reset', 'lagged', 'message', 'message_state', 'message_
 /**
  * News of the node, and the state of the connection with it: `connection` is told as `connecting`,
  * `open`, `lost` or `signed-out`. After `reset` everything shown has to be read again.
+ *
+ * A browser makes six connections to a node, for all windows together: one of them leads, and tells
+ * the others what it hears.
  */
 class Events {
   #listeners = new Map();
+  #others = new BroadcastChannel('events');
+  #leads = false;
   #source = null;
   #retryMs = 500;
   connection = 'connecting';
@@ -70,48 +75,87 @@ class Events {
     if (kind === 'connection') {
       if (this.connection === data) return;
       this.connection = data;
+      if (data === 'open') this.#retryMs = 500;
     }
     for (const listener of [...this.#listeners.get(kind) ?? []]) {
       try { listener(data); } catch (error) { console.error(error); }
     }
   }
 
+  #tell(kind, data) {
+    this.emit(kind, data);
+    this.#others.postMessage([kind, data, this.#last]);
+  }
+
   /** The last event that arrived, so that a new stream goes on after it. */
   #last = '';
 
-  open() {
+  start() {
+    this.#others.onmessage = ({ data: [kind, data, last] }) => {
+      if (kind === 'open') this.#wanted();
+      else {
+        this.#last = last;
+        this.emit(kind, data);
+        if (data === 'lost') this.#again(null);
+      }
+    };
+    // A page that is only kept for Back must not lead.
+    const leaving = new AbortController();
+    const { signal } = leaving;
+    addEventListener('pagehide', () => leaving.abort());
+    addEventListener('pageshow', ({ persisted }) => { if (persisted) location.reload(); });
+    navigator.locks.request('events', { signal }, () => new Promise((leave) => {
+      signal.onabort = () => { this.#source.close(); leave(); };
+      this.#leads = true;
+      this.#open();
+    })).catch(() => {});
+    this.#others.postMessage(['open']);
+  }
+
+  #wanted() {
+    if (!this.#leads) return;
+    if (this.connection === 'open') this.#tell('connection', 'open');
+    else if (this.connection !== 'connecting') this.#open();
+  }
+
+  #open() {
     this.#source?.close();
     const source = new EventSource(this.#last ? `/v1/events?after=${encodeURIComponent(this.#last)}` : '/v1/events');
     this.#source = source;
-    source.onopen = () => { this.#retryMs = 500; this.emit('connection', 'open'); };
+    source.onopen = () => this.#tell('connection', 'open');
     source.onerror = () => {
       source.close();
       if (this.#source !== source) return;
-      if (this.connection !== 'signed-out') this.emit('connection', 'lost');
-      setTimeout(() => this.#again(source), this.#retryMs);
-      this.#retryMs = Math.min(this.#retryMs * 2, 5000);
+      if (this.connection !== 'signed-out') this.#tell('connection', 'lost');
+      this.#later(source);
     };
     for (const kind of KINDS) {
       source.addEventListener(kind, (event) => {
         if (event.lastEventId) this.#last = event.lastEventId;
         let data;
         try { data = JSON.parse(event.data); } catch { return; }
-        if (kind === 'lagged') { this.#last = ''; this.emit('reset', {}); this.open(); return; }
-        this.emit(kind, data);
+        if (kind === 'lagged') { this.#last = ''; this.#tell('reset', {}); this.#open(); return; }
+        this.#tell(kind, data);
       });
     }
   }
 
+  #later(source) {
+    setTimeout(() => this.#again(source), this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, 5000);
+  }
+
   /** EventSource does not tell a refusal from a node that is away: a request does. */
   async #again(source) {
-    if (this.#source !== source) return;
+    if (this.#source !== source || this.connection === 'open') return;
     try {
       await get('/v1/status');
     } catch (problem) {
-      if (problem.status !== 401) { setTimeout(() => this.#again(source), this.#retryMs); return; }
+      if (problem.status !== 401) this.#later(source);
       return;
     }
-    this.open();
+    // A window that nobody sees wakes seldom: whoever notices first says so.
+    if (this.#leads) this.#open(); else this.#others.postMessage(['open']);
   }
 }
 

@@ -98,7 +98,7 @@ followState();
 followNotifications(current);
 onState(drawFrame);
 start(showRoute);
-events.open();
+events.start();
 loadAll().then(() => {
   loadDrafts();
   if (frame && route.view === 'home') showRoute(route);
