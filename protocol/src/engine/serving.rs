@@ -1,7 +1,7 @@
 //! The side that serves: what a peer may have, checked at every request.
 
 use super::Engine;
-use super::io::{Effect, ResponseToken};
+use super::io::{Effect, GossipVerdict, ResponseToken};
 use super::messages::Origin;
 use crate::id::{DeviceId, ObjectId, RoomId};
 use crate::limits::{OBJECTS_FRAME_BYTES_MAX, STRANGER_FRAME_BYTES_MAX, SUMMARY_ROOMS_MAX};
@@ -73,7 +73,11 @@ impl Engine {
             }
             Request::Presence { beacons } => {
                 for beacon in &beacons {
-                    self.take_beacon(&beacon.bytes.0, Some(beacon.age));
+                    // Nobody keeps a forged one: whoever brings it is not worth more checks.
+                    let taken = self.take_beacon(&beacon.bytes.0, Some(beacon.age));
+                    if taken == GossipVerdict::Reject {
+                        break;
+                    }
                 }
                 self.beacons_came(peer);
                 Response::Ack

@@ -1,12 +1,16 @@
-//! Instant messages against a member with a modified node.
+//! Instant messages and beacons against a member with a modified node.
 
+use conclave_protocol::codec::encode;
 use conclave_protocol::engine::{Command, Effect, Event, Input, Outcome, ResponseToken, Table};
 use conclave_protocol::envelope::EnterBody;
 use conclave_protocol::id::{AgentId, MessageId, ObjectId, RoomId};
 use conclave_protocol::instant::InstantAgents;
-use conclave_protocol::object::{ControlObject, Payload};
-use conclave_protocol::signed::{Trust, Verified};
-use conclave_protocol::sync::{Blob, Bound, InstantSummary, Request, Response, RoomSummary, Scope};
+use conclave_protocol::object::{ControlObject, ObjectType, Payload};
+use conclave_protocol::presence::PresenceBeacon;
+use conclave_protocol::signed::{Trust, Verified, sign};
+use conclave_protocol::sync::{
+    AgedBeacon, Blob, Bound, InstantSummary, Request, Response, RoomSummary, Scope,
+};
 use conclave_protocol::view::ControlEntry;
 use conclave_tests::forge::{self, Forged};
 use conclave_tests::world::{NodeId, Options, World};
@@ -155,4 +159,22 @@ fn nobody_can_find_out_that_a_conversation_was_opened_with_them() {
     let opened = w.must(alice, Command::OpenInstant { agents: vec!["mallory".into()] });
     assert!(matches!(opened, Outcome::Instant(view) if view.room.id == room));
     assert_eq!(asked(&mut w), before, "the answers are those of before");
+}
+
+#[test]
+fn a_frame_of_forged_beacons_costs_one_check() {
+    let (mut w, alice, mallory) = two(4);
+    let keys = w.node(mallory).keys();
+    let (company, device) = (w.ledger().company, w.node(alice).device());
+    let forged = |n: u64| {
+        let issued = w.now().plus_ms(n);
+        let beacon = PresenceBeacon { version: 1, company, device, issued, online: true };
+        let (_, bytes) = sign(&keys, ObjectType::Presence, company, &encode(&beacon));
+        AgedBeacon { bytes: Blob(bytes), age: 0 }
+    };
+    let beacons = (1..=100).map(forged).collect();
+    w.crash(mallory);
+    let before = w.refusals(alice, "bad_signature");
+    w.ask_as(alice, keys.device(), &Request::Presence { beacons });
+    assert_eq!(w.refusals(alice, "bad_signature") - before, 1, "an honest peer brings none");
 }
