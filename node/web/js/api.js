@@ -8,18 +8,14 @@ export class Problem extends Error {
   }
 }
 
-const UNREACHABLE = {
-  kind: 'not_running', status: 0,
-  message: 'The node does not answer.',
-  hint: 'Start it with `conclave up`; this page goes on by itself.',
-};
+const UNREACHABLE = { kind: 'not_running', status: 0, message: 'The node does not answer.', hint: 'Start it with `conclave up`; this page goes on by itself.' };
 
 async function call(method, path, { params, body } = {}) {
   const url = new URL(path, location.origin);
   for (const [name, value] of Object.entries(params ?? {})) {
     if (value !== undefined && value !== null && value !== '') url.searchParams.set(name, value);
   }
-  const init = { method, credentials: 'same-origin', headers: {} };
+  const init = { method, headers: {} };
   if (body !== undefined) {
     init.headers['Content-Type'] = 'application/json';
     init.body = JSON.stringify(body);
@@ -33,9 +29,9 @@ async function call(method, path, { params, body } = {}) {
   if (response.ok) return response.status === 204 ? null : response.json();
   const document = await response.json().catch(() => ({}));
   const problem = new Problem({
-    kind: document.kind ?? document.error?.kind ?? 'failed',
-    message: document.detail ?? document.error?.message ?? `The node answered ${response.status}.`,
-    hint: document.hint ?? document.error?.hint ?? '',
+    kind: document.kind ?? 'failed',
+    message: document.detail ?? `The node answered ${response.status}.`,
+    hint: document.hint ?? '',
     status: response.status,
   });
   if (response.status === 401) events.emit('connection', 'signed-out');

@@ -24,6 +24,7 @@ export function connectionState() {
   const { status } = state;
   if (status?.troubles?.length) return { kind: 'warn', words: 'Connected, with trouble', help: status.troubles.join(' ') };
   const peers = status?.peers.length ?? 0;
+  if (status?.member && !status.agent) return { kind: 'bad', words: 'Not let in', help: 'An admin dismissed you, or revoked this device. Ask why; if it is taken back, your rooms return.' };
   if (status?.member && !peers) return { kind: 'warn', words: 'Connected; no other node in reach: messages wait' };
   return { kind: 'good', words: peers ? `Connected, ${count(peers, 'other node')}` : 'Connected' };
 }

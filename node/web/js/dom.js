@@ -4,14 +4,13 @@
 const SVG = 'http://www.w3.org/2000/svg';
 
 /**
- * An element. `props`: `class`, `on` ({event: listener}), `data` ({name: value}), properties of the
- * element that have to be set as such (`value`, `checked`, `disabled`, `hidden`, …), and
- * attributes. Null, undefined and false leave a prop or a child out.
+ * An element. `props`: `on` ({event: listener}), `data` ({name: value}), attributes, and what has to
+ * be set as a property. Null, undefined and false leave a prop or a child out.
  */
 export function h(tag, props, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props ?? {})) {
-    if (value === null || value === undefined || value === false) continue;
+    if (value == null || value === false) continue;
     if (name === 'on') {
       for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
     } else if (name === 'data') Object.assign(node.dataset, value);
@@ -24,18 +23,17 @@ export function h(tag, props, ...children) {
 
 const PROPERTIES = new Set(['value', 'checked', 'disabled', 'hidden', 'indeterminate', 'selected', 'open']);
 
-/** Appends children: nodes, text, arrays of these; null, undefined and false are left out. */
+/** Appends children: nodes, text, arrays of these. */
 export function append(node, ...children) {
   for (const child of children.flat(Infinity)) {
-    if (child === null || child === undefined || child === false) continue;
-    node.append(child instanceof Node ? child : document.createTextNode(String(child)));
+    if (child != null && child !== false) node.append(child instanceof Node ? child : String(child));
   }
 }
 
 /** Replaces all children. */
 export function fill(node, ...children) {
   node.replaceChildren();
-  append(node, ...children);
+  append(node, children);
   return node;
 }
 
@@ -47,7 +45,7 @@ const ICONS = {
   down: 'M8 3v10M4 9l4 4 4-4',
   room: 'M3 4h10v7H7l-3 3v-3H3z',
   warning: 'M8 2l6 11H2zM8 6v4M8 11.5v.5',
-  settings: 'M2 5h7m3 0h2M2 11h2m3 0h7M10.500 3.500v3M5.500 9.500v3',
+  settings: 'M2 5h7m3 0h2M2 11h2m3 0h7M10.5 3.5v3M5.5 9.5v3',
   check: 'M3 8l4 4 6-8',
   save: 'M8 2v8M5 7l3 3 3-3M3 13h10',
   more: 'M3 8h.01M8 8h.01M13 8h.01',

@@ -11,9 +11,7 @@ export function compare(a, b) {
 }
 
 export class MessageWindow {
-  /** The messages, oldest first. */
   list = [];
-  /** Older ones exist. */
   more = false;
   /** Newer ones exist that are not held. */
   newer = false;
@@ -28,10 +26,8 @@ export class MessageWindow {
   has(id) { return this.#ids.has(id); }
   of(id) { return this.#ids.get(id); }
 
-  /** Holds the newest page instead of what was held. */
   newest() { return this.#replace({}); }
 
-  /** Holds the page around that message. */
   around(id) { return this.#replace({ around: id }); }
 
   async #replace(where) {
@@ -54,7 +50,6 @@ export class MessageWindow {
     for (const message of arrived) this.insert(message);
   }
 
-  /** Holds a page of older messages too. */
   async older() {
     const turn = this.#turn;
     const page = await get('/v1/messages', { room: this.#room, limit: PAGE, before: this.list[0]?.id });
@@ -67,7 +62,6 @@ export class MessageWindow {
     }
   }
 
-  /** Holds a page of newer messages too. */
   async later() {
     const turn = this.#turn;
     const page = await get('/v1/messages', { room: this.#room, limit: PAGE, after: this.list.at(-1)?.id });
@@ -96,7 +90,6 @@ export class MessageWindow {
     return 'held';
   }
 
-  /** Takes the new state of a message. */
   update(message) {
     const at = this.list.findIndex((held) => held.id === message.id);
     if (at < 0) return false;
@@ -105,7 +98,6 @@ export class MessageWindow {
     return true;
   }
 
-  /** Forgets a message that is shown no longer. */
   remove(id) {
     if (!this.#ids.delete(id)) return false;
     this.list = this.list.filter((message) => message.id !== id);

@@ -41,14 +41,12 @@ export function send(room, text) {
   return attempt(hold(room, text, { state: 'sending' }));
 }
 
-/** Tries again. */
 export function retry(entry) {
   entry.state = 'sending';
   entry.problem = undefined;
   return attempt(entry);
 }
 
-/** Forgets what could not be sent. */
 export function discard(entry) {
   lines.set(entry.room, unsent(entry.room).filter((held) => held !== entry));
   changed(entry.room);

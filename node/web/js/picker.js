@@ -125,9 +125,7 @@ function picker({ find, onChange, addLabel, searchLabel, empty, opened }) {
   return {
     node,
     input,
-    /** What is chosen now. */
     value: () => [...chosen.keys()],
-    /** Opens the list and goes there. */
     focus: () => (opened ? input.focus() : show(true)),
   };
 }

@@ -34,16 +34,13 @@ export class ReadMark {
     this.#tell();
   }
 
-  /** Begins with the first message that is not read. */
   begin(first) {
     this.unread ??= first;
     this.line ??= first;
   }
 
-  /** Whether it was on screen. */
   hasSeen(id) { return this.#seen.has(id); }
 
-  /** Someone else's message came in. */
   arrived(message) {
     const first = this.unread && (this.#held.of(this.unread) ?? this.#first);
     if (!this.unread) {
@@ -71,7 +68,6 @@ export class ReadMark {
   /** The reader takes part: the line has done its work. */
   forget() { this.line = null; }
 
-  /** Everything is read, seen or not. */
   all() {
     this.unread = null;
     this.line = null;

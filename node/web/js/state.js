@@ -6,11 +6,8 @@ import { setMarks } from './text.js';
 export const state = {
   /** `/v1/status`; null until it was read for the first time. */
   status: null,
-  /** Rooms open to this agent. */
   rooms: [],
-  /** Instant messages, newest first. */
   instants: [],
-  /** Ids of the agents who are present. */
   present: new Set(),
   settings: { presence: true, notifications: false },
   /** Whether rooms and instant messages were read: before that, nothing can be said to be missing. */
@@ -95,7 +92,6 @@ export const load = {
 
 const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
 
-/** Everything, from the start. */
 export async function loadAll() {
   await load.status();
   await Promise.all([load.rooms(), load.instants(), load.presence(), load.marks(), load.settings()]);
@@ -106,7 +102,6 @@ export function placeOf(id) {
   return state.rooms.find((room) => room.id === id) ?? state.instants.find((instant) => instant.id === id);
 }
 
-/** Whether this agent wrote it. */
 export const isOwn = (message) => message.author.id === state.status?.agent?.id;
 
 /** How many messages are unread, in all. */

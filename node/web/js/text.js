@@ -26,7 +26,6 @@ function shown(text, acts) {
   return parts;
 }
 
-/** As plain text, for titles, labels and notifications. */
 export function plain(text) {
   return text.replace(ACTS_IN_NAMES, number);
 }
@@ -79,14 +78,11 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-d
 const day = new Intl.DateTimeFormat(undefined, { weekday: 'long', year: 'numeric', month: 'long', day: 'numeric' });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
-/** Hours and minutes, here. */
 export const shortTime = (time) => clock.format(new Date(time));
-/** Day and time, here. */
 export const fullTime = (time) => full.format(new Date(time));
 /** The day, here: equal for times of one day. */
 export const dayKey = (time) => new Date(time).toDateString();
 
-/** The day in words. */
 export function dayName(time) {
   const date = new Date(time);
   const today = new Date();

@@ -19,7 +19,6 @@ export async function directory() {
 }
 export const allRooms = async () => (await get('/v1/rooms', { all: true })).rooms;
 export const allAdmins = async () => (await get('/v1/admins')).admins;
-/** The state of the node, as it is now. */
 export const status = () => get('/v1/status');
 
 const ids = new Map();
@@ -34,9 +33,7 @@ export function unitName(label, id = ids.get(label)) {
   return h('span', null, quiet(parts.word, ' '), name({ id, name: parts.name }));
 }
 
-/** What an entry is besides its name. */
 export const tag = (text, kind = '') => h('span', { class: `admin-tag ${kind}` }, text);
-/** The pages of an agent and of a room. */
 export const toAgent = (agent) => h('a', { href: link('admin', 'agents', agent.id) }, name(agent));
 export const toRoom = (room) => h('a', { href: link('admin', 'rooms', room.id) }, name(room));
 /** A small button of a row; `label` is its whole name. */
@@ -113,7 +110,6 @@ export function live(read, render, kinds = ['control']) {
   return { region, refresh, redraw, end: () => { ended = true; for (const stop of listening) stop(); } };
 }
 
-/** The heading of a view, with what can be done in it. */
 export const heading = (title, ...actions) => h('header', { class: 'admin-head' }, h('h1', { tabindex: '-1' }, title), h('div', { class: 'admin-actions' }, actions));
 export const section = (title, ...content) => h('section', null, h('h2', null, title), content);
 
@@ -133,13 +129,11 @@ export function several(things, shown = 12) {
     h('details', { class: 'admin-more' }, h('summary', null, `and ${things.length - shown} more`), ' ', list(shown))]];
 }
 
-/** A search field over a list; calls `changed(text)` as one types. */
 export function filterField(label, value, changed) {
   return h('input', { type: 'search', placeholder: label, 'aria-label': label, value,
     spellcheck: 'false', on: { input: (event) => changed(event.target.value.trim().toLowerCase()) } });
 }
 
-/** A choice of one value. */
 export function choice(label, options, value, changed) {
   return h('select', { 'aria-label': label, on: { change: (event) => changed(event.target.value) } },
     options.map(([key, text]) => h('option', { value: key, selected: key === value }, text)));
