@@ -24,7 +24,8 @@ fn more_windows_than_a_browser_has_connections_all_go_on() {
     let mut desk = Desk::at(alice);
     desk.lists(EVERYONE);
     desk.enter(EVERYONE);
-    let address = format!("{}/{}", text(&desk.node.ready()["api"]), desk.hash());
+    let address =
+        format!("{}/{}", text(&desk.node.ready()["api"]), text(&desk.eval("location.hash")));
     let windows: Vec<Page> = (0..8).map(|_| desk.browser.open(&address)).collect();
     desk.node.send(EVERYONE, "to all windows");
     for window in &windows {
