@@ -46,7 +46,7 @@ const SHOWING: [&str; 23] = [
 
 /// Commands that show nothing of others beyond the words of their own arguments, which
 /// [`what_is_typed_is_refused_or_shown_and_never_acts`] gives them, or that other tests look at.
-const SILENT: [&str; 45] = [
+const SILENT: [&str; 46] = [
     "init",
     "join",
     "up",
@@ -76,6 +76,7 @@ const SILENT: [&str; 45] = [
     "role rename",
     "role delete",
     "agent approve",
+    "agent refuse",
     "agent add",
     "admin grant",
     "admin revoke",
