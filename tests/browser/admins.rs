@@ -360,6 +360,13 @@ fn d6_two_admins_apart_change_the_same_room_and_all_end_alike() {
         .collect();
     // The permission counts, and so does the name of the more senior.
     assert_eq!(names, [OF_ALICE; 3]);
+    // That they did not know of one another is shown, and what to do.
+    for desk in [&alice, &bob] {
+        let alarms = desk.admin("alarms");
+        for words in ["changed apart", OF_ALICE, OF_BOB, "once more to settle it"] {
+            alarms.says(words);
+        }
+    }
     for desk in [&alice, &bob] {
         desk.lists(OF_ALICE);
         let audit = desk.admin("audit");

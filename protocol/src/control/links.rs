@@ -159,6 +159,11 @@ impl Links {
         of(&self.fields, &key)
     }
 
+    /// Fields of targets that were set more than once.
+    pub(super) fn fields_set_again(&self) -> impl Iterator<Item = FieldKey> + '_ {
+        self.fields.iter().filter(|(_, set)| set.len() > 1).map(|(key, _)| *key)
+    }
+
     /// Groups of a Department.
     pub(super) fn groups_of(&self, department: UnitId) -> &[UnitId] {
         self.groups.get(&department).map(Vec::as_slice).unwrap_or_default()

@@ -249,6 +249,25 @@ impl ControlLog {
         ids.into_iter().collect()
     }
 
+    /// Carried `SetField`s that give one field different values, none knowing of the other: the one
+    /// that is shown first.
+    #[must_use]
+    pub fn conflicting_fields(&self) -> Vec<Vec<ObjectId>> {
+        let value = |id: &ObjectId| match self.nodes.payload_of(*id) {
+            Some(Payload::SetField(f)) => Some(&f.value),
+            _ => None,
+        };
+        let mut conflicts = Vec::new();
+        for (target, field) in self.links.fields_set_again() {
+            let mut ids = self.current_fields(self.nodes.id(target), field);
+            ids.sort_by_key(|id| (self.rank(*id), *id));
+            if ids.iter().any(|id| value(id) != ids.first().and_then(value)) {
+                conflicts.push(ids);
+            }
+        }
+        conflicts
+    }
+
     /// The objects that an `Enter` of a device in a room lists, if it has access.
     #[must_use]
     pub fn enter_body(&self, device: DeviceId, room: RoomId) -> Option<EnterBody> {

@@ -2,14 +2,38 @@
 
 use super::Engine;
 use crate::control::{Alarm, ControlLog};
-use crate::id::DeviceId;
+use crate::id::{DeviceId, ObjectId};
 use crate::view::AlarmView;
 
 impl Engine {
     pub(super) fn alarm_views(&self, control: &ControlLog) -> Vec<AlarmView> {
         let control_alarms = control.alarms();
         let views = control_alarms.iter().map(|alarm| self.alarm_view(control, alarm));
-        views.chain(self.fork_alarms(control)).collect()
+        views.chain(self.fork_alarms(control)).chain(self.conflict_alarms(control)).collect()
+    }
+
+    /// What admins changed apart. Only for admins: the names of rooms are not for everybody.
+    fn conflict_alarms(&self, control: &ControlLog) -> Vec<AlarmView> {
+        if self.own_authority().is_none() {
+            return Vec::new();
+        }
+        let words = |id: &ObjectId| {
+            // No device is at fault here, so none is named.
+            let author = control.get(*id).map(|object| object.header.author);
+            let agent = author.and_then(|device| control.agents_of_device(device).next());
+            let agent = agent.map_or("the root key".to_owned(), |agent| self.agent_ref(agent).name);
+            format!("{agent} {}", control.describe(*id))
+        };
+        let view = |objects: Vec<ObjectId>| {
+            let all: Vec<String> = objects.iter().map(words).collect();
+            let message = format!(
+                "changed apart, without knowing of one another: {}. The first one counts, by rank; \
+                 make the change that you want once more to settle it",
+                all.join("; ")
+            );
+            AlarmView { kind: "conflicting_changes", message, objects }
+        };
+        control.conflicting_fields().into_iter().map(view).collect()
     }
 
     fn alarm_view(&self, control: &ControlLog, alarm: &Alarm) -> AlarmView {
@@ -75,7 +99,7 @@ impl Engine {
         AlarmView { kind: alarm.word(), message, objects }
     }
 
-    fn author_words(&self, control: &ControlLog, object: crate::id::ObjectId) -> String {
+    fn author_words(&self, control: &ControlLog, object: ObjectId) -> String {
         control
             .get(object)
             .map_or_else(String::new, |o| self.device_words(control, o.header.author))

@@ -10,6 +10,7 @@ import { revoke } from './revoke.js';
 const ALARMS = {
   equivocation: 'One key, two hands?', root_fork: 'The recovery phrase was used twice', duel_of_equals: 'Two equal admins are at odds',
   powerless_revoke: 'A junior tried to remove a senior', uncountersigned_device: 'A device that nobody confirmed', disputed_key: 'One key for two people',
+  conflicting_changes: 'Changed apart by two admins',
 };
 
 /** Shows the view. */

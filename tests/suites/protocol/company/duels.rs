@@ -175,3 +175,40 @@ fn ended_grant(pen: &Pen, name: &str) -> ObjectId {
     let mut all = pen.log.admin_grants().filter(|(_, grant)| grant.agent == agent);
     all.find(|(id, _)| !pen.log.in_force(*id)).expect("it has ended").0
 }
+
+#[test]
+fn what_two_admins_change_apart_is_shown_until_one_of_them_decides() {
+    let (mut w, alice, others) = team(5, &["bob", "carol"]);
+    let (bob, carol) = (others[0], others[1]);
+    make_admin(&mut w, alice, "bob", 2, Capabilities::ALL);
+    w.agree();
+    w.post(carol, "help", "hello");
+    w.agree();
+    let room = w.room_status(alice, "help").expect("a member").room.id.to_string();
+    let rename = |w: &mut World, id, name: &str| {
+        w.must(id, Command::RenameRoom { room: room.clone(), name: name.into() });
+    };
+    w.isolate(alice);
+    rename(&mut w, alice, "Desk of Alice");
+    rename(&mut w, bob, "Desk of Bob");
+    w.connect_all();
+    w.agree();
+    let conflicts = |w: &World, id| {
+        let alarms = w.engine(id).status().alarms.into_iter();
+        let conflicts = alarms.filter(|alarm| alarm.kind == "conflicting_changes");
+        conflicts.map(|alarm| alarm.message).collect::<Vec<_>>()
+    };
+    for id in [alice, bob] {
+        let [message] = &conflicts(&w, id)[..] else { panic!("one conflict") };
+        let (first, second) = (message.find("Desk of Alice"), message.find("Desk of Bob"));
+        assert!(first.is_some() && first < second, "{message}");
+    }
+    assert!(conflicts(&w, carol).is_empty(), "no names of rooms for those who are no admins");
+    assert_eq!(w.room_status(carol, "Desk of Alice").map(|room| room.messages), Some(1));
+    rename(&mut w, bob, "Desk of both");
+    w.agree();
+    for id in [alice, bob, carol] {
+        assert!(conflicts(&w, id).is_empty());
+        assert!(w.room_status(id, "Desk of both").is_some());
+    }
+}
