@@ -156,11 +156,13 @@ fn a4_a_room_appears_with_its_history_though_its_author_is_away() {
     alice.reads("how to mend a printer");
     bob.stop();
     assert!(!carol.has_line(SUPPORT));
+    carol.wants_notifications();
     alice.node.ok(&["agent", "add", "carol", "group:Support/Front Line"]);
     carol.lists(SUPPORT);
     carol.enter(SUPPORT);
     let line = carol.reads("how to mend a printer");
     assert!(line.contains("bob"), "{line}");
+    assert_eq!(carol.notifications(), [], "it was written before the room was open to her");
 }
 
 #[test]
