@@ -250,16 +250,26 @@ impl ControlLog {
     }
 
     /// Carried `SetField`s that give one field different values, none knowing of the other: the one
-    /// that is shown first.
+    /// that is shown first. What is deleted or dismissed has no conflicts: nobody could settle them.
     #[must_use]
     pub fn conflicting_fields(&self) -> Vec<Vec<ObjectId>> {
         let value = |id: &ObjectId| match self.nodes.payload_of(*id) {
             Some(Payload::SetField(f)) => Some(&f.value),
             _ => None,
         };
+        let access = &self.access;
+        let is_gone = |target: ObjectId| {
+            access.rooms().get(&target.into()).is_some_and(|room| room.revoked)
+                || access.units().get(&target.into()).is_some_and(|unit| unit.revoked)
+                || access.agents().get(&target.into()).is_some_and(|agent| !agent.live)
+        };
         let mut conflicts = Vec::new();
         for (target, field) in self.links.fields_set_again() {
-            let mut ids = self.current_fields(self.nodes.id(target), field);
+            let target = self.nodes.id(target);
+            if is_gone(target) {
+                continue;
+            }
+            let mut ids = self.current_fields(target, field);
             ids.sort_by_key(|id| (self.rank(*id), *id));
             if ids.iter().any(|id| value(id) != ids.first().and_then(value)) {
                 conflicts.push(ids);

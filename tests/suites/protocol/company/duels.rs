@@ -211,4 +211,15 @@ fn what_two_admins_change_apart_is_shown_until_one_of_them_decides() {
         assert!(conflicts(&w, id).is_empty());
         assert!(w.room_status(id, "Desk of both").is_some());
     }
+    w.isolate(alice);
+    rename(&mut w, alice, "Desk one");
+    rename(&mut w, bob, "Desk two");
+    w.connect_all();
+    w.agree();
+    assert_eq!(conflicts(&w, bob).len(), 1);
+    w.must(alice, Command::DeleteRoom { room: room.clone() });
+    w.agree();
+    for id in [alice, bob] {
+        assert!(conflicts(&w, id).is_empty(), "nobody can settle what is deleted");
+    }
 }
