@@ -13,6 +13,7 @@
 //! - [`sync`]: how two nodes come to hold the same.
 //! - [`instant`]: rooms that agents start without a control object.
 //! - [`join`], [`found`]: how a device comes to be a member.
+//! - [`transcript`]: a room that is taken out of a node, and judged without one.
 //! - [`crypt`]: how content is kept from those outside a room; [`vault`]: and from readers of the store.
 //! - [`object`], [`envelope`], [`epoch`], [`address`], [`report`], [`presence`]: what is signed; [`signed`] and [`codec`]: its bytes.
 //! - [`id`], [`name`], [`time`], [`keys`], [`limits`]: the vocabulary; [`view`]: what is shown.
@@ -43,5 +44,6 @@ pub mod room;
 pub mod signed;
 pub mod sync;
 pub mod time;
+pub mod transcript;
 pub mod vault;
 pub mod view;

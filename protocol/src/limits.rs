@@ -223,6 +223,14 @@ pub const SEND_WAIT_MS_MAX: u64 = 2_000;
 /// Largest page of history in one API answer; longer reads take several.
 pub const HISTORY_PAGE_MAX: usize = 1000;
 
+/// Most control objects in a transcript.
+pub const TRANSCRIPT_OBJECTS_MAX: u64 = 1 << 20;
+/// Most envelopes in a transcript.
+pub const TRANSCRIPT_ENTRIES_MAX: u64 = 1 << 24;
+/// Largest part of a transcript, an object or a message, as JSON in bytes: a text of
+/// [`TEXT_BYTES_MAX`] and an object of [`OBJECT_BYTES_MAX`], with whatever is escaped.
+pub const TRANSCRIPT_PART_BYTES_MAX: usize = 512 * 1024;
+
 /// Most places in a room up to which a user has read at different times, see
 /// [`crate::room::RoomLog::mark_read`].
 pub const READ_PLACES_MAX: usize = 64;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{Access, ControlLog};
 use crate::envelope::{EnterBody, Envelope};
-use crate::id::{AgentId, ObjectId, RoomId, UnitId};
+use crate::id::{AgentId, DeviceId, ObjectId, RoomId, UnitId};
 use crate::instant::InstantAgents;
 use crate::object::{Payload, Principal};
 
@@ -28,9 +28,20 @@ impl ControlLog {
     /// becomes of them: what is only void or ended here may count for an honest forwarder.
     #[must_use]
     pub fn contradicts_itself(&self, enter: &Envelope, body: &EnterBody) -> bool {
+        self.enter_contradicts_itself(enter.device, enter.room, body)
+    }
+
+    /// As [`ControlLog::contradicts_itself`], of the `Enter` of a device in a room.
+    #[must_use]
+    pub fn enter_contradicts_itself(
+        &self,
+        device: DeviceId,
+        room: RoomId,
+        body: &EnterBody,
+    ) -> bool {
         let payload = |id: ObjectId| self.get(id).map(|object| &object.payload);
         let Some(Payload::DeviceCert(cert)) = payload(body.device_cert()) else { return true };
-        if cert.device != enter.device {
+        if cert.device != device {
             return true;
         }
         let (grants, permit) = match body {
@@ -55,7 +66,7 @@ impl ControlLog {
             Principal::Unit(UnitId::ROLE_AGENT) => true,
             Principal::Unit(unit) => units.contains(&unit),
         };
-        permit.room != enter.room || !leads
+        permit.room != room || !leads
     }
 }
 

@@ -49,6 +49,7 @@ mod serving;
 mod settings;
 mod syncing;
 mod targets;
+mod transcript;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -63,6 +64,7 @@ pub use io::{
 };
 pub use reading::PageAt;
 pub use settings::{Draft, Settings};
+pub use transcript::TranscriptPlan;
 
 use entropy::Entropy;
 use joining::{Approval, JoinClient};
