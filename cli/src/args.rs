@@ -11,7 +11,7 @@ use crate::commands::{
     export::ExportArgs, history::HistoryArgs, im::ImArgs, init::InitArgs, join::JoinArgs,
     log::LogArgs, open::OpenArgs, ratify::RatifyArgs, recover::RecoverArgs, room::RoomCommand,
     send::SendArgs, settings::SettingsArgs, shell::CompletionsArgs, tail::TailArgs,
-    unit::GroupCommand, unit::UnitCommand, up::UpArgs, why::WhyArgs,
+    unit::GroupCommand, unit::UnitCommand, up::UpArgs, verify::VerifyArgs, why::WhyArgs,
 };
 use crate::devnet::DevnetArgs;
 use crate::error::CliError;
@@ -91,6 +91,7 @@ pub(crate) enum Command {
     History(HistoryArgs),
     Tail(TailArgs),
     Export(ExportArgs),
+    Verify(VerifyArgs),
     Log(LogArgs),
     Why(WhyArgs),
     Ratify(RatifyArgs),

@@ -15,3 +15,4 @@ mod names;
 pub mod net;
 pub mod node;
 pub mod store;
+pub mod transcript;

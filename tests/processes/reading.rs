@@ -69,7 +69,7 @@ fn a_room_is_exported_as_text() {
     assert!(stamp[4] == '-' && stamp[10] == ' ' && stamp[16] == ':' && stamp[19] == ' ');
     assert!(lines[251].ends_with(" bob: line 249"), "{}", lines[251]);
     assert_eq!(line(&alice)["unread"], 251, "an export reads nothing");
-    alice.fails(&["export", ROOM, "--format", "json"], 1, "failed");
+    alice.fails(&["export", ROOM, "--format", "text"], 2, "usage");
     assert_eq!(alice.say(&["export", "nowhere"]).code, 5);
     let refused = carol.say(&["export", ROOM]);
     assert_eq!((refused.code, refused.stdout.as_str()), (4, ""));

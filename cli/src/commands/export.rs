@@ -10,32 +10,40 @@ use crate::error::CliError;
 /// Write a whole room to standard output
 ///
 /// As text: a line for each message, times of this computer, further lines of a message moved
-/// in. Marks nothing as read. Example: conclave export Support > support.txt
+/// in. As JSON: a document that `conclave verify` checks on any computer, without a node; it holds
+/// the company's whole control log, and so the names of units and agents. Marks nothing as read.
+/// Example: conclave export Support --format json > support.json
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// The room, by name or id
     room: String,
-    /// In which form
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    /// In which form [default: text; with --json: json]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people
     Text,
-    /// For programs; not available yet
+    /// For programs, and to be verified by `conclave verify`
     Json,
 }
 
 pub(crate) async fn run(context: &Context, args: &ExportArgs) -> Result<(), CliError> {
-    if args.format == Format::Json || context.out.json() {
-        return Err(CliError::failed(
-            "a room cannot be exported as JSON yet; nothing was written",
-            "use `--format text` without `--json`, or read it with `conclave history --json`",
-        ));
-    }
-    let mut transcript = context.client()?.transcript(&args.room).await?;
+    let format = match (args.format, context.out.json()) {
+        (Some(Format::Text), true) => {
+            let hint = "use one of `--json` and `--format text`";
+            return Err(CliError::usage("text for people is no JSON", hint));
+        }
+        (Some(Format::Json), _) | (None, true) => Format::Json,
+        (Some(Format::Text) | None, false) => Format::Text,
+    };
+    let client = context.client()?;
+    let mut transcript = match format {
+        Format::Text => client.transcript(&args.room).await?,
+        Format::Json => client.transcript_json(&args.room).await?,
+    };
     let mut stdout = io::stdout().lock();
     while let Some(part) = transcript.next().await? {
         stdout.write_all(&part).map_err(|error| unwritable(&error))?;

@@ -22,6 +22,7 @@ mod status;
 pub(crate) mod tail;
 pub(crate) mod unit;
 pub(crate) mod up;
+pub(crate) mod verify;
 pub(crate) mod why;
 
 use conclave_protocol::name::new_name;
@@ -50,6 +51,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
         Command::History(args) => history::run(context, &args).await,
         Command::Tail(args) => tail::run(context, &args).await,
         Command::Export(args) => export::run(context, &args).await,
+        Command::Verify(args) => verify::run(context, &args),
         Command::Log(args) => log::run(context, &args).await,
         Command::Why(args) => why::run(context, &args).await,
         Command::Ratify(args) => ratify::run(context, args).await,

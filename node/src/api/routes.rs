@@ -9,6 +9,7 @@ mod people;
 pub(super) mod reading;
 mod settings;
 mod transcript;
+mod transcript_json;
 
 use std::path::PathBuf;
 
@@ -73,6 +74,7 @@ pub(super) fn described() -> ApiRouter {
         .merge(reading::router())
         .merge(settings::router())
         .merge(transcript::router())
+        .merge(transcript_json::router())
 }
 
 /// Everything that is served.

@@ -416,13 +416,20 @@ impl Check {
         })
     }
 
-    fn report_author(&self, device: DeviceId, by: &Author, vouched: u64, void: u64) -> AuthorReport {
+    fn report_author(
+        &self,
+        device: DeviceId,
+        by: &Author,
+        vouched: u64,
+        void: u64,
+    ) -> AuthorReport {
         let (control, room) = (&self.control, self.head.room);
         let enter = by.enters.keys().next().and_then(|enter| self.enters.of(*enter, device));
         let agent = author(control, device, room, enter);
         let access = control.access();
         let live = access.device_has_access(device, room);
-        let in_use = |unit: &crate::id::UnitId| access.units().get(unit).is_some_and(|u| !u.revoked);
+        let in_use =
+            |unit: &crate::id::UnitId| access.units().get(unit).is_some_and(|u| !u.revoked);
         let units = agent.iter().flat_map(|agent| access.units_of(agent.id)).filter(in_use);
         let mut units: Vec<String> = units.map(|unit| access.unit_label(unit)).collect();
         units.sort();
@@ -436,7 +443,11 @@ impl Check {
             messages: by.messages,
             vouched,
             void,
-            enters: by.enters.iter().filter_map(|(id, n)| self.report_enter(*id, device, *n)).collect(),
+            enters: by
+                .enters
+                .iter()
+                .filter_map(|(id, n)| self.report_enter(*id, device, *n))
+                .collect(),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::api::routes::Nothing;
 use crate::api::routes::reading::ReadMark;
 use crate::api::types::Problem;
 
-/// A room as text, part by part.
+/// A room, written part by part.
 pub struct Transcript(Response);
 
 impl Transcript {
@@ -23,7 +23,8 @@ impl Transcript {
             Err(error) if error.is_timeout() => Err(silent()),
             Err(_) => Err(Problem::new(
                 "failed",
-                "the text has broken off: the room is open to you no longer, or the node has ended",
+                "the export has broken off: the room is open to you no longer, a message of it is \
+                 damaged here, or the node has ended",
                 "what was written is not the whole; see `conclave room list` and try again",
             )),
         }
@@ -36,7 +37,19 @@ impl Client {
     /// # Errors
     /// See [`Client::status`].
     pub async fn transcript(&self, room: &str) -> Result<Transcript, Problem> {
-        let request = self.http.get(self.url(&["room", "transcript"], &[("room", room)]));
+        self.transcript_at(&["room", "transcript"], room).await
+    }
+
+    /// A room as JSON that can be verified without a node.
+    ///
+    /// # Errors
+    /// See [`Client::status`].
+    pub async fn transcript_json(&self, room: &str) -> Result<Transcript, Problem> {
+        self.transcript_at(&["room", "transcript", "json"], room).await
+    }
+
+    async fn transcript_at(&self, path: &[&str], room: &str) -> Result<Transcript, Problem> {
+        let request = self.http.get(self.url(path, &[("room", room)]));
         // Only the beginning is limited: a room may be long.
         let answer = tokio::time::timeout(REQUEST_TIME_MAX, self.call(request)).await;
         answer.map_err(|_| silent())?.map(Transcript).map_err(only_looked)
