@@ -39,6 +39,7 @@ mod root;
 mod route_sweep;
 mod scarce;
 mod stranger;
+mod transcript;
 mod traps;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -42,6 +42,7 @@ mod strangers;
 mod summaries;
 mod syncing;
 mod telling;
+mod transcript;
 mod unread;
 mod vectors;
 mod void_share;
