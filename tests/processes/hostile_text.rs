@@ -239,11 +239,16 @@ fn what_is_typed_is_refused_or_shown_and_never_acts() {
     });
     for node in [&alice, &bob] {
         look(node, &["history", &conversation]);
-        look(node, &["export", &conversation]);
-        let written = node.json(&["export", &conversation]).stdout;
-        let verified = node.json_with_input(&["verify", "-"], written.as_bytes());
-        assert_tame("verify", &verified);
-        assert_eq!(verified.code, 0, "{verified:?}");
+        for room in [conversation.as_str(), ROOM] {
+            look(node, &["export", room]);
+            let written = node.json(&["export", room]).stdout;
+            let scripts = node.json_with_input(&["verify", "-"], written.as_bytes());
+            let people = run(node.command(&["verify", "-"]), written.as_bytes());
+            for verified in [&scripts, &people] {
+                assert_tame("verify", verified);
+                assert_eq!(verified.code, 0, "{verified:?}");
+            }
+        }
     }
     assert!(sent.len() > 60, "most of the corpus is text: {}", sent.len());
     alice.send(ROOM, "the end");

@@ -8,6 +8,7 @@ use clap::Args;
 use conclave_node::api::time::Time;
 use conclave_node::transcript::{ReadError, verify};
 use conclave_protocol::id::CompanyId;
+use conclave_protocol::object::HistoryPolicy;
 use conclave_protocol::transcript::{AuthorReport, EnterReport, Report};
 use serde_json::{Value, json};
 
@@ -76,7 +77,7 @@ fn document(report: &Report) -> Value {
         "room": {
             "id": head.room,
             "name": words.room,
-            "history": words.history.map(|history| history.word()),
+            "history": words.history.map(HistoryPolicy::word),
         },
         "exported": {
             "time": Time(head.time),

@@ -9,7 +9,7 @@ use conclave_protocol::crypt::ContentKey;
 use conclave_protocol::id::CompanyId;
 use conclave_protocol::instant::InstantAgents;
 use conclave_protocol::limits::TRANSCRIPT_PART_BYTES_MAX;
-use conclave_protocol::object::SignatureBytes;
+use conclave_protocol::object::{HistoryPolicy, SignatureBytes};
 use conclave_protocol::time::Timestamp;
 use conclave_protocol::transcript::{
     Check, Entry, Fault, Head, HeadWords, Report, Stands, TRANSCRIPT_VERSION, Words,
@@ -215,7 +215,7 @@ fn head_of(document: &HeadDocument) -> Result<Head, Fault> {
 fn says(document: &HeadDocument, words: &HeadWords) -> bool {
     document.company.name == words.company
         && document.room.name == words.room
-        && document.room.history.as_deref() == words.history.map(|history| history.word())
+        && document.room.history.as_deref() == words.history.map(HistoryPolicy::word)
         && document.exported.agent == words.exporter.clone().into()
 }
 

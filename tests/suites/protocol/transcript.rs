@@ -152,6 +152,8 @@ fn no_key_of_an_epoch_is_handed_out() {
     assert_eq!(opened, 4);
 }
 
+type Change = Box<dyn Fn(&mut Value)>;
+
 #[test]
 fn what_is_changed_is_noticed() {
     let (w, alice, ..) = scene(3);
@@ -166,7 +168,7 @@ fn what_is_changed_is_noticed() {
         assert_ne!(document, honest);
         document
     };
-    let cases: Vec<(&str, Box<dyn Fn(&mut Value)>)> = vec![
+    let cases: Vec<(&str, Change)> = vec![
         ("its text is not", Box::new(move |d| d["entries"][one]["text"] = json!("forged"))),
         (
             "its text is not",
