@@ -507,15 +507,7 @@ fn unit_kind(word: &str) -> Result<UnitKind, ApiError> {
 fn history_policy(word: Option<&str>) -> Result<HistoryPolicy, ApiError> {
     match word {
         None | Some("full") => Ok(HistoryPolicy::Full),
-        // Without encryption every device that syncs a room holds its whole history, so the
-        // promise could not be kept.
-        Some("from-join") => Err(Failure::new(
-            FailureKind::Failed,
-            "history from-join is not available yet: it rests on end-to-end encryption and \
-             comes with it",
-            "make the room with `--history full`, which shows newcomers everything",
-        )
-        .into()),
+        Some("from-join") => Ok(HistoryPolicy::FromJoin),
         Some(_) => Err(ApiError::usage("history is full or from-join")),
     }
 }

@@ -134,9 +134,6 @@ impl Payload {
             }
             Self::RoomCreate(r) => {
                 check_name(&r.name)?;
-                if r.history == HistoryPolicy::FromJoin {
-                    return Err(ObjectError::Unsupported("history from-join"));
-                }
             }
             Self::Permit(p) => check_ascending(&p.overrides)?,
             Self::Revoke(r) => {
