@@ -64,6 +64,9 @@ impl From<HomeError> for StartError {
                 "found a company with `conclave init`, or ask to be let into one with \
                  `conclave join`",
             ),
+            HomeError::NoPassphrase(_) => {
+                (StartErrorKind::Conflict, "`conclave passphrase set` gives them one")
+            }
             HomeError::NeedsPassphrase(_) => (
                 StartErrorKind::Usage,
                 "give it with `--passphrase-file FILE`, or `-` for standard input",

@@ -94,6 +94,9 @@ pub enum HomeError {
     /// Its keys are protected by a passphrase, and none was given.
     #[error("the keys in {0} are protected by a passphrase")]
     NeedsPassphrase(PathBuf),
+    /// Its keys are not protected by a passphrase.
+    #[error("the keys in {0} have no passphrase")]
+    NoPassphrase(PathBuf),
     /// Its keys are protected by another passphrase.
     #[error("this is not the passphrase of the keys in {0}")]
     WrongPassphrase(PathBuf),
@@ -121,6 +124,9 @@ pub struct PendingJoin {
     /// Multiaddrs of peers to ask.
     pub peers: Vec<String>,
 }
+
+/// Files by name, with what they hold.
+pub(crate) type KeptFiles = Vec<(&'static str, Zeroizing<Vec<u8>>)>;
 
 /// Holds a home until it is dropped.
 #[derive(Debug)]
@@ -168,7 +174,7 @@ impl Home {
 
     /// Those of [`Home::BACKUP_FILES`] that are there, as they are: keys as they lie here, under
     /// a passphrase if they have one, and all of one moment.
-    pub(crate) fn read_kept(&self) -> Result<Vec<(&'static str, Zeroizing<Vec<u8>>)>, HomeError> {
+    pub(crate) fn read_kept(&self) -> Result<KeptFiles, HomeError> {
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.settle_keys()?;
         let mut kept = Vec::new();

@@ -45,7 +45,7 @@ async fn found(progress: &Progress, network: &mut Network) -> Result<(), CliErro
     let home = network.home("alice");
     state::make_private(&home)?;
     node::found(&home, "Devnet Company", "alice", None, None)?;
-    network.start("alice", None, None).await?;
+    network.start("alice", None).await?;
     progress.say("alice founded Devnet Company and runs its first node.")
 }
 

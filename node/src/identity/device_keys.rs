@@ -137,10 +137,17 @@ impl Home {
         passphrase: Option<&Passphrase>,
     ) -> Result<Option<DeviceSecrets>, HomeError> {
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.opened_secrets(passphrase)
+    }
+
+    fn opened_secrets(
+        &self,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Option<DeviceSecrets>, HomeError> {
         match self.find_device_file()? {
             None => Ok(None),
             Some(Found::Plain(file)) => {
-                let secrets = self.from_plain(&file)?;
+                let secrets = self.taken_over(&file)?;
                 self.seal_anew(&secrets, None)?;
                 Ok(Some(secrets))
             }
@@ -172,6 +179,10 @@ impl Home {
     /// One of reading the files.
     pub fn needs_passphrase(&self) -> Result<bool, HomeError> {
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_protected()
+    }
+
+    fn is_protected(&self) -> Result<bool, HomeError> {
         match self.find_device_file()? {
             Some(Found::Sealed(file)) => Ok(self.key_of(&file)?.0.is_sealed()),
             _ => Ok(false),
@@ -195,7 +206,7 @@ impl Home {
     /// Seals the keys anew, under a new home key that lies in plain beside them.
     ///
     /// # Errors
-    /// As [`Home::set_passphrase`].
+    /// As [`Home::set_passphrase`], or [`HomeError::NoPassphrase`].
     pub fn remove_passphrase(&self, current: Option<&Passphrase>) -> Result<(), HomeError> {
         self.change_passphrase(current, None)
     }
@@ -205,10 +216,13 @@ impl Home {
         current: Option<&Passphrase>,
         new: Option<(&Passphrase, Cost)>,
     ) -> Result<(), HomeError> {
-        let secrets = self.device_secrets(current)?;
-        let missing = || HomeError::NoKeys(self.path.clone());
-        let secrets = secrets.ok_or_else(missing)?;
+        // One at a time: each takes the memory that makes guessing dear.
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = || HomeError::NoKeys(self.path.clone());
+        let secrets = self.opened_secrets(current)?.ok_or_else(missing)?;
+        if new.is_none() && !self.is_protected()? {
+            return Err(HomeError::NoPassphrase(self.path.clone()));
+        }
         self.seal_anew(&secrets, new)
     }
 
@@ -326,7 +340,7 @@ impl Home {
         Ok(secrets)
     }
 
-    fn from_plain(&self, file: &PlainFile) -> Result<DeviceSecrets, HomeError> {
+    fn taken_over(&self, file: &PlainFile) -> Result<DeviceSecrets, HomeError> {
         let mut secrets = DeviceSecrets::empty();
         secrets.plain.seed = *self.key_bytes(DEVICE_FILE, &file.signing)?;
         secrets.plain.sealing = *self.key_bytes(DEVICE_FILE, &file.sealing)?;

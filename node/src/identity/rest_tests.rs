@@ -19,6 +19,25 @@ fn open(home: &Home, passphrase: Option<&Passphrase>) -> Result<DeviceSecrets, H
     home.device_secrets(passphrase).map(|secrets| secrets.unwrap())
 }
 
+impl Home {
+    /// A change also if it changes nothing but the keys.
+    fn reseal(
+        &self,
+        current: Option<&Passphrase>,
+        new: Option<(&Passphrase, Cost)>,
+    ) -> Result<(), HomeError> {
+        let words = words("any words at all");
+        let current = match current {
+            Some(current) => current,
+            None => {
+                self.change_passphrase(None, Some((&words, CHEAP)))?;
+                &words
+            }
+        };
+        self.change_passphrase(Some(current), new)
+    }
+}
+
 type Keys = [Zeroizing<[u8; 32]>; 3];
 
 fn keys(secrets: &DeviceSecrets) -> Keys {
@@ -54,7 +73,7 @@ fn keys_lie_sealed_and_each_write_is_another() {
     }
     assert!(made[0] != made[1] && made[1] != made[2]);
     let before = fs::read(folder.path().join(DEVICE_FILE)).unwrap();
-    home.change_passphrase(None, None).unwrap();
+    home.reseal(None, None).unwrap();
     assert_ne!(fs::read(folder.path().join(DEVICE_FILE)).unwrap(), before);
     assert_eq!(keys(&open(&home, Some(&words("of no need"))).unwrap()), made);
 }
@@ -77,6 +96,7 @@ fn a_passphrase_is_set_changed_and_removed() {
         assert!(home.change_passphrase(wrong, Some((&second, CHEAP))).is_err());
         assert!(home.remove_passphrase(wrong).is_err());
     }
+    let none = HomeError::NoPassphrase(here.clone());
     home.change_passphrase(Some(&first), Some((&second, CHEAP))).unwrap();
     assert!(open(&home, Some(&first)).is_err());
     assert_eq!(keys(&open(&home, Some(&second)).unwrap()), made);
@@ -88,6 +108,7 @@ fn a_passphrase_is_set_changed_and_removed() {
     home.remove_passphrase(Some(&second)).unwrap();
     assert_eq!(keys(&open(&home, None).unwrap()), made);
     assert_eq!(home.needs_passphrase(), Ok(false));
+    assert_eq!(home.remove_passphrase(None), Err(none));
 }
 
 #[test]
@@ -118,7 +139,7 @@ fn no_moment_of_a_change_loses_the_keys() {
         for next in [None, Some(&new)] {
             for steps in 0..3 {
                 let (folder, home, made) = home_with_keys();
-                home.change_passphrase(None, first.map(|words| (words, CHEAP))).unwrap();
+                home.reseal(None, first.map(|words| (words, CHEAP))).unwrap();
                 let secrets = open(&home, first).unwrap();
                 let mut opens = first;
                 if steps > 0 {
@@ -135,7 +156,7 @@ fn no_moment_of_a_change_loses_the_keys() {
                 assert_eq!(names(), before);
                 assert_eq!(keys(&open(&home, opens).unwrap()), made, "step {steps}");
                 // And it can be changed again.
-                home.change_passphrase(opens, None).unwrap();
+                home.reseal(opens, None).unwrap();
                 assert_eq!(keys(&open(&home, None).unwrap()), made, "step {steps}");
                 assert_eq!(names(), 2);
             }
@@ -242,7 +263,7 @@ fn a_copy_under_another_name_is_not_wiped() {
     for name in [HOME_KEY_FILE, DEVICE_FILE] {
         fs::hard_link(folder.path().join(name), copy.path().join(name)).unwrap();
     }
-    home.change_passphrase(None, None).unwrap();
+    home.reseal(None, None).unwrap();
     let copy = Home::open(copy.path()).unwrap();
     assert_eq!(keys(&open(&copy, None).unwrap()), made);
 }
