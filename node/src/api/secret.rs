@@ -129,13 +129,13 @@ mod tests {
     fn passphrases_travel_at_one_length() {
         let seal = Seal::new(Zeroizing::new([1; 32]));
         let sealed = |text: &str| {
-            let passphrase = Passphrase::new(text).ok().expect("long enough");
+            let passphrase = Passphrase::new(text).expect("long enough");
             seal.seal_passphrase(Purpose::NewPassphrase, &passphrase).expect("random numbers")
         };
         // The last one is longer in NFC than what was typed.
         let texts = ["correct horse", &"a".repeat(1024), &"\u{1d15e}".repeat(200)];
         for text in texts {
-            let normal = Passphrase::new(text).ok().expect("a passphrase");
+            let normal = Passphrase::new(text).expect("a passphrase");
             let opened = seal.open_passphrase(Purpose::NewPassphrase, &sealed(text));
             assert!(opened.is_some_and(|opened| opened.text() == normal.text()), "{text}");
             assert_eq!(sealed(text).len(), sealed("another passphrase").len());
