@@ -175,7 +175,8 @@ fn a_node_that_is_killed_while_its_passphrase_changes_keeps_its_keys() {
     for round in 0..4 {
         let other = 1 - now;
         let mut change = alice.command(&set(&files[other], Some(&files[now])));
-        let mut change = change.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut change =
+            change.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         let next = alice.home().join("home.key.next");
         // Killed when the first file was written, or a while before or after that.
         if round % 2 == 0 {

@@ -15,8 +15,8 @@ use std::sync::PoisonError;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce};
-use conclave_protocol::id::ObjectId;
 use conclave_protocol::keys::{DeviceKeys, public_key};
+use conclave_protocol::vault::Vault;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -66,9 +66,7 @@ impl DeviceSecrets {
     /// What the engine signs and is addressed with.
     #[must_use]
     pub fn keys(&self) -> DeviceKeys {
-        let secret = x25519_dalek::StaticSecret::from(self.plain.sealing);
-        let sealing = x25519_dalek::PublicKey::from(&secret);
-        DeviceKeys::new(&self.plain.seed, ObjectId(sealing.to_bytes()))
+        DeviceKeys::new(&self.plain.seed, &self.plain.sealing)
     }
 
     /// The libp2p identity.
@@ -90,7 +88,13 @@ impl DeviceSecrets {
         Zeroizing::new(self.plain.sealing)
     }
 
-    /// The key under which the store keeps what would betray content.
+    /// What seals the rows of the store that hold keys or words.
+    #[must_use]
+    pub fn vault(&self) -> Vault {
+        Vault::new(&self.plain.vault)
+    }
+
+    /// The key of [`DeviceSecrets::vault`].
     #[must_use]
     pub fn vault_key(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.plain.vault)

@@ -35,7 +35,7 @@ const SUM_BYTES: usize = 8;
 /// Written to the new log at once.
 const GROUP_BYTES: usize = 1024 * 1024;
 /// Rows of [`Table::State`] that belong to messages, by the beginning of their keys.
-const OF_MESSAGES: [&[u8]; 5] = [b"tail/", b"read/", b"draft/", b"fork/", b"instant/"];
+const OF_MESSAGES: [&[u8]; 6] = [b"tail/", b"read/", b"draft/", b"fork/", b"instant/", b"epoch/"];
 /// The tables of which anything stays.
 const KEPT_TABLES: [Table; 2] = [Table::Control, Table::State];
 
