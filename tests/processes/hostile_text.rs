@@ -46,7 +46,7 @@ const SHOWING: [&str; 23] = [
 
 /// Commands that show nothing of others beyond the words of their own arguments, which
 /// [`what_is_typed_is_refused_or_shown_and_never_acts`] gives them, or that other tests look at.
-const SILENT: [&str; 46] = [
+const SILENT: [&str; 48] = [
     "init",
     "join",
     "up",
@@ -54,6 +54,8 @@ const SILENT: [&str; 46] = [
     "tail",
     "ratify",
     "recover",
+    "passphrase set",
+    "passphrase remove",
     "backup",
     "restore",
     "devnet",

@@ -29,6 +29,7 @@ mod leavers;
 mod old_copy;
 mod once;
 mod page;
+mod passphrase;
 mod permissions;
 mod presence;
 mod reading;

@@ -1,5 +1,6 @@
 //! `conclave join`: asks to be let into a company.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,6 +12,7 @@ use conclave_protocol::view::{JoinState, JoinView};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::ask::opens_or_protects;
 use super::{check_multiaddrs, check_new_name};
 use crate::args::Context;
 use crate::error::CliError;
@@ -49,6 +51,10 @@ pub(crate) struct JoinArgs {
     /// Address to listen on while waiting; may be repeated [default: all, any port]
     #[arg(long, value_name = "MULTIADDR")]
     listen: Vec<String>,
+    /// Protect this device's keys with the passphrase in the first line of this file, or open
+    /// them if they have one; `-` reads standard input, and asks if that is a terminal
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
 }
 
 pub(crate) async fn run(context: &Context, args: JoinArgs) -> Result<(), CliError> {
@@ -58,7 +64,9 @@ pub(crate) async fn run(context: &Context, args: JoinArgs) -> Result<(), CliErro
     }
     check_multiaddrs(&args.peer)?;
     check_multiaddrs(&args.listen)?;
-    node::request_join(&context.home, &args.agent, args.company.as_deref(), &args.peer)?;
+    let passphrase = opens_or_protects(&context.home, args.passphrase_file.as_deref())?;
+    let company = args.company.as_deref();
+    node::request_join(&context.home, &args.agent, company, &args.peer, passphrase.as_ref())?;
     if args.no_wait {
         let waiting =
             Join { state: "waiting".into(), agent: args.agent, company: None, code: None };
@@ -78,6 +86,7 @@ pub(crate) async fn run(context: &Context, args: JoinArgs) -> Result<(), CliErro
         peers: args.peer,
         mdns: !args.no_mdns,
         api: None,
+        passphrase,
     };
     let mut node = tokio::select! {
         started = Node::start(config) => started?,

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod agent;
+mod ask;
 pub(crate) mod backup;
 mod change;
 pub(crate) mod export;
@@ -11,6 +12,7 @@ pub(crate) mod init;
 pub(crate) mod join;
 pub(crate) mod log;
 pub(crate) mod open;
+pub(crate) mod passphrase;
 pub(crate) mod ratify;
 pub(crate) mod recover;
 pub(crate) mod room;
@@ -55,6 +57,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
         Command::Ratify(args) => ratify::run(context, args).await,
         Command::Recover(args) => recover::run(context, &args).await,
         Command::Settings(args) => settings::run(context, &args).await,
+        Command::Passphrase(command) => passphrase::run(context, command).await,
         Command::Backup(args) => backup::backup(context, &args).await,
         Command::Restore(args) => backup::restore(context, &args),
         Command::Devnet(args) => devnet::run(context, args).await,

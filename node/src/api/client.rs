@@ -4,6 +4,7 @@ mod authority;
 mod instants;
 mod names;
 mod people;
+mod protection;
 mod reading;
 mod settings;
 

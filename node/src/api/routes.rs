@@ -6,6 +6,7 @@ pub(in crate::api) mod instants;
 pub(super) mod links;
 pub(super) mod marks;
 mod people;
+mod protection;
 pub(super) mod reading;
 mod settings;
 mod transcript;
@@ -70,6 +71,7 @@ pub(super) fn described() -> ApiRouter {
         .merge(links::router())
         .merge(marks::router())
         .merge(people::router())
+        .merge(protection::router())
         .merge(reading::router())
         .merge(settings::router())
         .merge(transcript::router())

@@ -6,6 +6,7 @@ mod authority;
 mod instants;
 mod names;
 mod people;
+mod protection;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use self::people::{
     AccessPreview, AgentRoom, AgentRooms, OwnAuthority, Principal, Principals, ProposedAccess,
     WouldEnter,
 };
+pub use self::protection::{PassphraseRemoval, Protection, SetPassphrase};
 pub use self::settings::{Draft, Drafts, Present, Settings, SettingsChange};
 use super::describe::Id;
 use super::time::Time;
