@@ -22,6 +22,7 @@ pub mod address;
 mod bits;
 mod cached;
 pub mod codec;
+pub mod confirmed;
 pub mod control;
 pub mod engine;
 pub mod envelope;

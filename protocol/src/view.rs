@@ -288,8 +288,55 @@ pub struct JoinRequestView {
     pub code: String,
     /// When the request lapses.
     pub expires: Timestamp,
-    /// Whether an agent of that name exists already.
+    /// Whether another than the one who asks bears that name already.
     pub name_taken: bool,
+    /// The agent whose other device it is, if the request says so.
+    pub device_of: Option<AgentRef>,
+    /// Whether a device of that agent has confirmed it.
+    pub countersigned: bool,
+}
+
+/// A device of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceView {
+    /// Its key.
+    pub device: DeviceId,
+    /// Whether it is the one that shows this.
+    pub this: bool,
+    /// Whether it may act: certified and not revoked.
+    pub active: bool,
+    /// Whether another device of the agent has confirmed it.
+    pub countersigned: bool,
+    /// Whether everybody is warned of it: not the agent's first, and confirmed by none.
+    pub unconfirmed: bool,
+    /// Whether it is connected with this one.
+    pub connected: bool,
+}
+
+/// A device that asks to become another one of this agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRequestView {
+    /// The name it asks for.
+    pub name: String,
+    /// Its key.
+    pub device: DeviceId,
+    /// The safety code to compare, `XXXX-XXXX`.
+    pub code: String,
+    /// When the request lapses.
+    pub expires: Timestamp,
+    /// Whether this agent has confirmed it, and an admin has to certify it.
+    pub confirmed: bool,
+}
+
+/// The devices of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DevicesView {
+    /// Whose.
+    pub agent: AgentRef,
+    /// Its devices, live ones first.
+    pub devices: Vec<DeviceView>,
+    /// What asks to become one; of the own agent only.
+    pub requests: Vec<DeviceRequestView>,
 }
 
 /// How this device's own request to join stands.
@@ -329,6 +376,8 @@ pub struct JoinView {
     pub company: Option<CompanyRef>,
     /// The safety code, once both nonces are known.
     pub code: Option<String>,
+    /// The name is that of an agent, and none of its devices has answered yet.
+    pub name_taken: bool,
 }
 
 /// A connected peer.

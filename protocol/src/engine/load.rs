@@ -10,6 +10,7 @@ use crate::address::AddressRecord;
 use crate::control::ControlLog;
 use crate::found::Foundation;
 use crate::id::{CompanyId, DeviceId, ObjectId, RoomId};
+use crate::confirmed::ConfirmedDevices;
 use crate::join::JoinDesk;
 use crate::limits::RECONCILE_EVERY_MS;
 use crate::object::{ControlObject, Genesis};
@@ -78,6 +79,7 @@ impl Engine {
             addresses: BTreeMap::new(),
             join: None,
             desk: JoinDesk::default(),
+            confirmed: ConfirmedDevices::default(),
             approvals: BTreeMap::new(),
             requests: BTreeMap::new(),
             last_request: 0,

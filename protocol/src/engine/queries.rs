@@ -55,9 +55,17 @@ impl Engine {
             device: request.newcomer.device,
             code: request.code().unwrap_or_default().to_owned(),
             expires: request.expires,
-            name_taken: access.agent_named(&request.newcomer.name).is_some(),
+            name_taken: access.agent_named(&request.newcomer.name).is_some()
+                && !self.is_own_name(&request.newcomer.name),
+            device_of: Some(&request.newcomer.name)
+                .filter(|name| self.is_own_name(name))
+                .and_then(|_| self.me())
+                .map(|me| self.agent_ref(me)),
+            countersigned: false,
         };
-        Ok(self.desk.open(self.now).map(view).collect())
+        let mut requests: Vec<_> = self.desk.open(self.now).map(view).collect();
+        requests.extend(self.confirmed_views());
+        Ok(requests)
     }
 
     /// Units of a kind, by name.

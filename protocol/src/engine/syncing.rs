@@ -57,6 +57,8 @@ pub(super) enum Asked {
     JoinReveal(DeviceId),
     JoinPoll(DeviceId),
     Approval,
+    /// An admin was told of a device that we have confirmed.
+    Confirmed(DeviceId),
     Beacons(DeviceId),
     /// Nothing is asked of it: that it answers says that our last word has arrived.
     Goodbye(DeviceId),
@@ -78,7 +80,7 @@ impl Asked {
             | Self::JoinPoll(peer)
             | Self::Beacons(peer)
             | Self::Goodbye(peer) => Some(peer),
-            Self::Approval | Self::Nothing => None,
+            Self::Approval | Self::Confirmed(_) | Self::Nothing => None,
         }
     }
 }
@@ -174,6 +176,7 @@ impl Engine {
         }
         self.send_reports(peer);
         self.send_beacons(peer);
+        self.tell_confirmed(peer);
         self.summarize(peer);
         self.repair_from(peer);
     }
@@ -248,6 +251,7 @@ impl Engine {
             Asked::Heads(peer, room) => self.heads_answered(request, peer, room, response),
             Asked::JoinHello(peer) => self.join_offered(peer, response),
             Asked::JoinReveal(peer) | Asked::JoinPoll(peer) => self.join_answered(peer, response),
+            Asked::Confirmed(device) => self.confirmed_answered(device, response),
             Asked::Approval => self.approval_answered(request, response),
         }
     }

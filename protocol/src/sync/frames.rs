@@ -8,7 +8,7 @@ use crate::instant::InstantAgents;
 use crate::limits::{
     ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, BEACONS_FRAME_MAX, FRAME_BYTES_MAX, IDS_FRAME_MAX,
     INSTANTS_TOLD_PER_PEER_MAX, INTRODUCTION_OBJECTS_MAX, NAME_CHARS_MAX, RANGE_PARTS,
-    SUMMARY_ROOMS_MAX,
+    SAFETY_CODE_BYTES,    SUMMARY_ROOMS_MAX,
 };
 use crate::object::SignatureBytes;
 
@@ -203,6 +203,9 @@ pub enum Request {
         /// See [`crate::join::commitment`].
         #[n(2)]
         commitment: ObjectId,
+        /// It is another device of the agent of that name, all of whose other devices are lost.
+        #[n(3)]
+        lost: bool,
     },
     /// The newcomer opens its commitment.
     #[n(8)]
@@ -277,6 +280,28 @@ pub enum Request {
         /// Signed bytes of messages that the sender thinks the other side lacks.
         #[n(1)]
         objects: Vec<Blob>,
+    },
+    /// A device of the sender's agent that the sender has confirmed; the receiver may certify it.
+    #[n(18)]
+    Confirmed {
+        /// The agent.
+        #[n(0)]
+        agent: AgentId,
+        /// The new device.
+        #[n(1)]
+        device: DeviceId,
+        /// Its X25519 key.
+        #[n(2)]
+        sealing: ObjectId,
+        /// Its signature over [`crate::keys::device_statement`].
+        #[n(3)]
+        proof: SignatureBytes,
+        /// The sender's signature over the same.
+        #[n(4)]
+        countersignature: SignatureBytes,
+        /// The safety code that the new device and the sender show.
+        #[n(5)]
+        code: String,
     },
 }
 
@@ -375,7 +400,7 @@ pub enum Response {
         #[n(2)]
         admins: Vec<Referred>,
     },
-    /// To [`Request::JoinReveal`] and [`Request::JoinPoll`].
+    /// To [`Request::JoinReveal`], [`Request::JoinPoll`] and [`Request::Confirmed`].
     #[n(8)]
     Join {
         /// How the request stands.
@@ -399,6 +424,17 @@ pub enum Response {
         /// By id, ascending; at most [`crate::limits::INSTANTS_TOLD_PER_PEER_MAX`].
         #[n(1)]
         rooms: Vec<InstantSummary>,
+    },
+    /// To [`Request::JoinHello`], from an admin's device: the name is that of an agent, whose
+    /// devices confirm another one.
+    #[n(11)]
+    JoinTaken {
+        /// The company.
+        #[n(0)]
+        company: CompanyId,
+        /// Its name.
+        #[n(1)]
+        name: String,
     },
 }
 
@@ -438,6 +474,7 @@ impl Request {
             Self::Presence { beacons } => beacons.len() <= BEACONS_FRAME_MAX,
             Self::Introduce { objects } => objects.len() <= INTRODUCTION_OBJECTS_MAX,
             Self::JoinHello { name, .. } => name.chars().count() <= NAME_CHARS_MAX,
+            Self::Confirmed { code, .. } => code.len() <= SAFETY_CODE_BYTES,
             _ => true,
         };
         if fits { Ok(request) } else { Err(FrameError::TooLong) }
