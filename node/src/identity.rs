@@ -132,6 +132,9 @@ pub struct PendingJoin {
     pub company: Option<String>,
     /// Multiaddrs of peers to ask.
     pub peers: Vec<String>,
+    /// It is another device of the agent of that name, all of whose other devices are lost.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 /// Holds a home until it is dropped.

@@ -138,7 +138,7 @@ impl Node {
                 keys: secrets.keys(),
                 seed: random()?,
                 reader: store.clone(),
-                join: pending.map(|join| JoinWish { agent: join.agent, company: join.company }),
+                join: pending.map(wish),
                 copied: store.is_copy(),
             },
             now(),
@@ -321,8 +321,25 @@ pub fn request_join(
     company: Option<&str>,
     peers: &[String],
 ) -> Result<(DeviceId, String), StartError> {
-    let agent = stored_name(agent)?;
-    crate::net::check_peers(peers)?;
+    let join = PendingJoin {
+        agent: agent.to_owned(),
+        company: company.map(str::to_owned),
+        peers: peers.to_vec(),
+        lost: false,
+    };
+    request_join_as(home, join)
+}
+
+/// As [`request_join`], with all that can be said.
+///
+/// # Errors
+/// As [`request_join`].
+pub fn request_join_as(
+    home: &Path,
+    mut join: PendingJoin,
+) -> Result<(DeviceId, String), StartError> {
+    join.agent = stored_name(&join.agent)?;
+    crate::net::check_peers(&join.peers)?;
     let (home, _lock) = home_for_setup(home)?;
     let store = Store::open(&home.db_path())?;
     if company_of(&store).is_some() {
@@ -332,11 +349,14 @@ pub fn request_join(
         Some(secrets) => secrets,
         None => home.create_device_secrets()?,
     };
-    let company = company.map(str::to_owned);
     // An earlier request may have been refused.
     store.write_now(Engine::asking_anew())?;
-    home.write_join(&PendingJoin { agent, company, peers: peers.to_vec() })?;
+    home.write_join(&join)?;
     Ok((secrets.keys().device(), secrets.peer_id()))
+}
+
+fn wish(join: PendingJoin) -> JoinWish {
+    JoinWish { agent: join.agent, company: join.company, lost: join.lost }
 }
 
 fn company_of(store: &Store) -> Option<CompanyId> {

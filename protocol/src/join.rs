@@ -11,7 +11,8 @@ use data_encoding::BASE32_NOPAD;
 use crate::id::{CompanyId, DeviceId, ObjectId};
 use crate::limits::{
     JOIN_FRAMES_PER_MINUTE_MAX, JOIN_REQUEST_MS, JOIN_REQUESTS_MAX, JOIN_UNREVEALED_MS,
-    SAFETY_CODE_BYTES,};
+    SAFETY_CODE_BYTES,
+};
 use crate::time::Timestamp;
 
 /// What a newcomer asks with, known to both sides.

@@ -288,9 +288,10 @@ pub struct JoinRequestView {
     pub code: String,
     /// When the request lapses.
     pub expires: Timestamp,
-    /// Whether another than the one who asks bears that name already.
+    /// Whether an agent of that name exists already, and nothing shows that it is one of its
+    /// devices.
     pub name_taken: bool,
-    /// The agent whose other device it is, if the request says so.
+    /// The agent whose other device it would be: it bears the name.
     pub device_of: Option<AgentRef>,
     /// Whether a device of that agent has confirmed it.
     pub countersigned: bool,

@@ -67,6 +67,10 @@ pub(crate) struct ApproveArgs {
     /// Unit to put the agent into; may be repeated
     #[arg(long, value_name = "UNIT")]
     to: Vec<String>,
+    /// It is another device of the agent that bears the name, all of whose devices are lost; since
+    /// none of them confirms it, everybody is warned
+    #[arg(long, conflicts_with = "to")]
+    another_device: bool,
 }
 
 #[derive(Debug, Args)]
@@ -154,9 +158,19 @@ pub(crate) async fn run(context: &Context, command: AgentCommand) -> Result<(), 
             out.show(&requests, |requests| requests_text(out, requests))
         }
         AgentCommand::Approve(args) => {
-            let approved = client.approve(&args.agent, &args.code, &args.to).await?;
+            let approved = if args.another_device {
+                client.approve_device(&args.agent, &args.code).await?
+            } else {
+                client.approve(&args.agent, &args.code, &args.to).await?
+            };
+            // Afterwards it has several, whichever way it came.
+            let id = approved.agent.id.to_string();
+            let devices = client.agent(&id).await.map_or(1, |agent| agent.devices.len());
             out.done(&approved, |approved: &Approved| {
                 let name = escape::line(&approved.agent.name);
+                if args.another_device || devices > 1 {
+                    return format!("Let another device of {name} in.");
+                }
                 match approved.units.as_slice() {
                     [] => format!("Let {name} in, in no unit yet."),
                     units => format!("Let {name} in: {}.", list(units)),
@@ -220,7 +234,12 @@ async fn revoke(context: &Context, args: RevokeArgs) -> Result<(), CliError> {
 fn requests_text(out: &Output, requests: &JoinRequests) -> String {
     let row = |request: &JoinRequest| {
         let note = marks::note(request.name_note.as_deref());
-        let taken = if request.name_taken { "  (this name is taken)" } else { "" };
+        let taken = match (&request.device_of, request.countersigned) {
+            // What is to be known of it stands beside the name.
+            (Some(_), _) | (None, true) => "",
+            (None, false) if request.name_taken => "  (this name is taken)",
+            (None, false) => "",
+        };
         vec![
             format!("{}{note}{taken}", escape::line(&request.name)),
             escape::line(&request.code).into_owned(),
@@ -234,7 +253,8 @@ fn requests_text(out: &Output, requests: &JoinRequests) -> String {
         &rows,
         "Nobody asks to be let in.",
     );
-    if let (Some(first), false) = (requests.requests.first(), out.quiet()) {
+    let may = |request: &&JoinRequest| !request.name_taken;
+    if let (Some(first), false) = (requests.requests.iter().find(may), out.quiet()) {
         text += &format!(
             "\n\nCompare the code with the newcomer, then run:\n  conclave agent approve {} --code {}",
             shell_word(&first.name),

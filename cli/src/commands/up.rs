@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::check_multiaddrs;
-use super::join::waiting_text;
+use super::join::{taken_text, waiting_text};
 use crate::args::Context;
 use crate::error::CliError;
 use crate::logs;
@@ -170,6 +170,10 @@ async fn tell_join(out: Output, handle: Handle, member: bool) {
                 );
                 break;
             }
+            if join.name_taken && !taken {
+                out.note(&taken_text(&join));
+            }
+            taken = join.name_taken;
             if news {
                 out.note(&waiting_text(&join));
             }

@@ -95,12 +95,10 @@ impl Engine {
                     Err(failure) => Err(failure),
                 }
             }
-            Command::ApproveDevice { name, code } => {
-                match self.approve_device(id, &name, &code) {
-                    Ok(()) => return None,
-                    Err(failure) => Err(failure),
-                }
-            }
+            Command::ApproveDevice { name, code } => match self.approve_device(id, &name, &code) {
+                Ok(()) => return None,
+                Err(failure) => Err(failure),
+            },
             Command::AddDevice { code } => match self.add_device(id, &code) {
                 Ok(()) => return None,
                 Err(failure) => Err(failure),

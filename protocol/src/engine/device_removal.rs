@@ -8,6 +8,7 @@ use crate::control::ControlLog;
 use crate::id::{AgentId, DeviceId, MessageId};
 use crate::limits::KEPT_HEADS_MAX;
 use crate::object::{Keep, Payload, Revoke, RevokeMode};
+use crate::view::AgentRef;
 
 /// A beginning of an id that is shorter says too little.
 const PREFIX_DIGITS_MIN: usize = 8;
@@ -48,7 +49,8 @@ impl Engine {
         };
         let mode = if strict { RevokeMode::Strict } else { RevokeMode::Depart };
         let control_cuts = Vec::new();
-        let revoke = Payload::Revoke(Revoke { target: cert, control_cuts, keep: keep.clone(), mode });
+        let revoke =
+            Payload::Revoke(Revoke { target: cert, control_cuts, keep: keep.clone(), mode });
         if log.authority_for(self.keys.device(), &revoke).is_none() {
             return Err(if self.me() == Some(agent) {
                 self.left_to_an_admin(agent, device, strict, &keep)
@@ -60,6 +62,16 @@ impl Engine {
         let mut plan = self.revocation(name, cert, vec![device], (mode, keep), None, &None)?;
         plan.warnings.extend(warning);
         Ok(plan)
+    }
+
+    /// Whose a device is, that a user names to remove it.
+    ///
+    /// # Errors
+    /// If this device is not a member, or there is no such device.
+    pub fn owner_of_device(&self, typed: &str) -> Result<Option<AgentRef>, Failure> {
+        let device = self.find_device(typed)?;
+        let agent = self.agent_of_device(self.log()?, device);
+        Ok(agent.map(|agent| self.agent_ref(agent)))
     }
 
     fn agent_of_device(&self, log: &ControlLog, device: DeviceId) -> Option<AgentId> {
@@ -100,11 +112,7 @@ impl Engine {
     }
 
     /// The newest message of a device that is accepted here, in each room.
-    fn keep_what_is_here(
-        &self,
-        log: &ControlLog,
-        device: DeviceId,
-    ) -> (Vec<Keep>, Option<String>) {
+    fn keep_what_is_here(&self, log: &ControlLog, device: DeviceId) -> (Vec<Keep>, Option<String>) {
         let mut found: Vec<(u64, Keep)> = Vec::new();
         let mut conversations = 0_u64;
         for (room, state) in &self.rooms {
@@ -138,7 +146,8 @@ impl Engine {
             );
         }
         if lost > 0 {
-            warning += &format!("; what it wrote in {lost} more rooms goes: too many for one object");
+            warning +=
+                &format!("; what it wrote in {lost} more rooms goes: too many for one object");
         }
         (keeps, Some(warning))
     }

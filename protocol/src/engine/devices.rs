@@ -30,7 +30,7 @@ pub(super) enum Desk {
 }
 
 /// A device has the units of its agent.
-pub(super) fn no_units_for_a_device(units: &[String]) -> Result<(), Failure> {
+fn no_units_for_a_device(units: &[String]) -> Result<(), Failure> {
     if units.is_empty() {
         return Ok(());
     }
@@ -91,11 +91,7 @@ impl Engine {
     }
 
     /// As [`Engine::add_device`], once it is clear which.
-    pub(super) fn confirm(
-        &mut self,
-        command: CommandId,
-        newcomer: Newcomer,
-    ) -> Result<(), Failure> {
+    fn confirm(&mut self, command: CommandId, newcomer: Newcomer) -> Result<(), Failure> {
         let agent = self.me().ok_or_else(super::authoring::not_a_member)?;
         self.require_new(agent, newcomer.device)?;
         self.require_connected(&newcomer)?;
@@ -264,7 +260,8 @@ impl Engine {
                 let mut waiting = self.confirmed.open(self.now);
                 waiting.find(|(d, _)| d.newcomer.device == device).map(|(_, until)| until)
             };
-            let asking = self.own_requests().filter(|r| access.agent_of(r.newcomer.device).is_none());
+            let asking =
+                self.own_requests().filter(|r| access.agent_of(r.newcomer.device).is_none());
             requests.extend(asking.map(|request| DeviceRequestView {
                 name: request.newcomer.name.clone(),
                 device: request.newcomer.device,
@@ -295,6 +292,19 @@ impl Engine {
 
 /// The admin's side.
 impl Engine {
+    /// Whoever says yes to a namesake must not make it another device of the one who says so.
+    pub(super) fn refuse_own_name(&self, name: &str) -> Result<(), Failure> {
+        if !self.is_own_name(name) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            FailureKind::Conflict,
+            format!("\"{name}\" is your own name; nothing was changed"),
+            "if it is another computer of yours, run `conclave device add` with its code; somebody \
+             else has to join under another name",
+        ))
+    }
+
     /// Begins to let a device in that nobody confirms.
     pub(super) fn approve_device(
         &mut self,
@@ -309,9 +319,7 @@ impl Engine {
             return Ok(());
         }
         let newcomer = self.requested(name, code)?;
-        if self.is_own_name(&newcomer.name) {
-            return self.confirm(command, newcomer);
-        }
+        self.refuse_own_name(&newcomer.name)?;
         let access = self.access()?;
         let agent = access.agent_named(&newcomer.name).filter(|agent| access.is_live(*agent));
         let agent = agent.ok_or_else(|| {
@@ -453,9 +461,8 @@ impl Engine {
 
     /// Says no to a confirmed device, if the name, and the code if there is one, are of one only.
     pub(super) fn refuse_confirmed(&mut self, name: &str, code: Option<&str>) -> Option<Outcome> {
-        let fits = |device: &ConfirmedDevice| {
-            code.is_none_or(|code| codes_match(code, &device.code))
-        };
+        let fits =
+            |device: &ConfirmedDevice| code.is_none_or(|code| codes_match(code, &device.code));
         let mut named = self.confirmed_named(name).filter(|(device, _)| fits(device));
         let newcomer = named.next()?.0.newcomer.clone();
         if named.next().is_some() {

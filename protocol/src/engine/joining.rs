@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::authoring::not_admin;
 use super::command::{Failure, FailureKind, Outcome};
-use super::devices::{Desk, no_units_for_a_device};
+use super::devices::Desk;
 use super::io::{CommandId, Effect, Event, RequestId};
 use super::syncing::Asked;
 use super::{Engine, JoinWish};
@@ -377,10 +377,6 @@ impl Engine {
             return Ok(());
         }
         let newcomer = self.requested(name, code)?;
-        if self.is_own_name(&newcomer.name) {
-            no_units_for_a_device(units)?;
-            return self.confirm(command, newcomer);
-        }
         self.refuse_taken_name(&newcomer.name)?;
         let units = units.iter().map(|u| self.find_unit(u)).collect::<Result<Vec<_>, _>>()?;
         // Before anything is signed: nobody is let in by halves.
@@ -414,6 +410,7 @@ impl Engine {
         if self.access()?.agent_named(name).is_none() {
             return Ok(());
         }
+        self.refuse_own_name(name)?;
         Err(Failure::new(
             FailureKind::Conflict,
             format!("there is an agent named \"{name}\" already"),

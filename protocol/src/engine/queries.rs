@@ -55,12 +55,11 @@ impl Engine {
             device: request.newcomer.device,
             code: request.code().unwrap_or_default().to_owned(),
             expires: request.expires,
-            name_taken: access.agent_named(&request.newcomer.name).is_some()
-                && !self.is_own_name(&request.newcomer.name),
-            device_of: Some(&request.newcomer.name)
-                .filter(|name| self.is_own_name(name))
-                .and_then(|_| self.me())
-                .map(|me| self.agent_ref(me)),
+            name_taken: access.agent_named(&request.newcomer.name).is_some(),
+            device_of: access
+                .agent_named(&request.newcomer.name)
+                .filter(|agent| access.is_live(*agent))
+                .map(|agent| self.agent_ref(agent)),
             countersigned: false,
         };
         let mut requests: Vec<_> = self.desk.open(self.now).map(view).collect();

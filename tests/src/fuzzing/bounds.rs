@@ -8,7 +8,7 @@ use conclave_protocol::limits::{
     ADDRESS_BYTES_MAX, ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, BEACONS_FRAME_MAX,
     ENTER_GRANTS_MAX, HEIGHT_MAX, IDS_FRAME_MAX, INSTANTS_TOLD_PER_PEER_MAX,
     INTRODUCTION_OBJECTS_MAX, NAME_CHARS_MAX, OVERRIDES_MAX, PARENTS_MAX, RANGE_PARTS,
-    SUMMARY_ROOMS_MAX, TEXT_BYTES_MAX, TOPIC_CHARS_MAX,
+    SAFETY_CODE_BYTES, SUMMARY_ROOMS_MAX, TEXT_BYTES_MAX, TOPIC_CHARS_MAX,
 };
 use conclave_protocol::object::{ControlObject, FieldValue, HistoryPolicy, Payload, UnitKind};
 use conclave_protocol::sync::{Request, Response};
@@ -136,6 +136,7 @@ pub(super) fn request(request: &Request) {
         Request::Presence { beacons } => assert!(beacons.len() <= BEACONS_FRAME_MAX),
         Request::Introduce { objects } => assert!(objects.len() <= INTRODUCTION_OBJECTS_MAX),
         Request::JoinHello { name, .. } => assert!(name.chars().count() <= NAME_CHARS_MAX),
+        Request::Confirmed { code, .. } => assert!(code.len() <= SAFETY_CODE_BYTES),
         Request::Summary
         | Request::Ranges { .. }
         | Request::List { .. }
@@ -164,6 +165,7 @@ pub(super) fn response(response: &Response) {
         Response::Refused
         | Response::Ack
         | Response::JoinOffer { .. }
+        | Response::JoinTaken { .. }
         | Response::Join { .. }
         | Response::JoinProof { .. } => {}
     }

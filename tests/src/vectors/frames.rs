@@ -82,12 +82,13 @@ fn request_fields(request: &Request) -> (&'static str, Value) {
         Request::Held { room, ids: held } => {
             ("held", json!({ "room": room.to_string(), "ids": ids(held) }))
         }
-        Request::JoinHello { name, sealing, commitment } => (
+        Request::JoinHello { name, sealing, commitment, lost } => (
             "join hello",
             json!({
                 "name": name,
                 "sealing": sealing.to_string(),
                 "commitment": commitment.to_string(),
+                "lost": lost,
             }),
         ),
         Request::JoinReveal { nonce } => ("join reveal", json!({ "nonce": nonce.to_string() })),
@@ -95,6 +96,17 @@ fn request_fields(request: &Request) -> (&'static str, Value) {
         Request::JoinSign { company, agent } => {
             ("join sign", json!({ "company": company.to_string(), "agent": agent.to_string() }))
         }
+        Request::Confirmed { agent, device, sealing, proof, countersignature, code } => (
+            "confirmed",
+            json!({
+                "agent": agent.to_string(),
+                "device": device.to_string(),
+                "sealing": sealing.to_string(),
+                "proof": hex(&proof.0),
+                "countersignature": hex(&countersignature.0),
+                "code": code,
+            }),
+        ),
     }
 }
 
@@ -135,6 +147,9 @@ fn response_fields(response: &Response) -> (&'static str, Value) {
             let admins: Vec<Value> = admins.iter().map(admin).collect();
             let company = company.to_string();
             ("join referral", json!({ "company": company, "name": name, "admins": admins }))
+        }
+        Response::JoinTaken { company, name } => {
+            ("join taken", json!({ "company": company.to_string(), "name": name }))
         }
         Response::Join { answer } => {
             ("join", json!({ "answer": format!("{answer:?}").to_lowercase() }))
@@ -215,7 +230,22 @@ fn requests() -> Vec<(&'static str, Request)> {
         }),
         ("what is held", Request::Held { room: ROOM, ids: vec![ID] }),
         ("a newcomer", {
-            Request::JoinHello { name: "J\u{f6}rg \u{1f600}".into(), sealing: ID, commitment: ID }
+            let name = "J\u{f6}rg \u{1f600}".into();
+            Request::JoinHello { name, sealing: ID, commitment: ID, lost: false }
+        }),
+        ("a newcomer whose other devices are lost", {
+            let name = "alice".into();
+            Request::JoinHello { name, sealing: ID, commitment: ID, lost: true }
+        }),
+        ("a device confirmed", {
+            Request::Confirmed {
+                agent: AgentId([7; 32]),
+                device: keys(2).device(),
+                sealing: ID,
+                proof: SignatureBytes([6; 64]),
+                countersignature: SignatureBytes([5; 64]),
+                code: "AB2C-DEF7".into(),
+            }
         }),
         ("a nonce revealed", Request::JoinReveal { nonce: ID }),
         ("how it stands", Request::JoinPoll),
@@ -259,6 +289,7 @@ fn responses() -> Vec<(&'static str, Response)> {
         ("a referral", {
             Response::JoinReferral { company: COMPANY, name: name(), admins: vec![admin, silent] }
         }),
+        ("a name that is taken", Response::JoinTaken { company: COMPANY, name: name() }),
         ("a proof", Response::JoinProof { signature: SignatureBytes([6; 64]) }),
     ];
     let (two, most) = two_and_most();
