@@ -302,6 +302,8 @@ pub struct JoinRequestView {
 pub struct DeviceView {
     /// Its key.
     pub device: DeviceId,
+    /// Since when, by this device's own clock; objects carry no time.
+    pub since: Option<Timestamp>,
     /// Whether it is the one that shows this.
     pub this: bool,
     /// Whether it may act: certified and not revoked.

@@ -122,11 +122,17 @@ fn devices_text(out: &Output, devices: &Devices) -> String {
         state.extend(device.countersigned.then_some("confirmed"));
         state.extend(device.unconfirmed.then_some("CONFIRMED BY NONE"));
         let peer = device.peer_id.as_deref().unwrap_or_default();
-        vec![device.id.to_string(), state.join(", "), escape::line(peer).into_owned()]
+        let since = device.since.map(moment).unwrap_or_default();
+        vec![
+            device.id.to_string(),
+            state.join(", "),
+            since,
+            escape::line(peer).into_owned(),
+        ]
     };
     let rows: Vec<_> = devices.devices.iter().map(row).collect();
     let empty = format!("{} has no devices.", escape::line(&devices.agent.name));
-    let mut text = out.table(&["DEVICE", "STATE", "PEER ID"], &rows, &empty);
+    let mut text = out.table(&["DEVICE", "STATE", "SINCE", "PEER ID"], &rows, &empty);
     if devices.devices.iter().any(|device| device.unconfirmed) {
         text +=
             "\n\nA device that none of the others confirmed may be an impostor's: ask its owner.";

@@ -150,6 +150,7 @@ async fn parent_gone(counts: bool) {
 async fn tell_join(out: Output, handle: Handle, member: bool) {
     let mut events = handle.events();
     let mut shown_code = None;
+    let mut taken = false;
     let mut waiting = !member;
     while waiting {
         let Ok(join) = handle.query(Engine::join_view).await else { break };

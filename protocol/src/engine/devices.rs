@@ -8,7 +8,7 @@ use super::joining::{Approval, Becomes};
 use super::syncing::Asked;
 use crate::confirmed::{ConfirmedDevice, Noted};
 use crate::control::ControlLog;
-use crate::id::{AgentId, DeviceId};
+use crate::id::{AgentId, DeviceId, ObjectId};
 use crate::join::{JoinRequest, Newcomer, codes_match, is_code};
 use crate::keys::device_statement;
 use crate::name::normalize_name;
@@ -278,12 +278,14 @@ impl Engine {
             Some(Payload::DeviceCert(cert)) => cert.countersignature.is_some(),
             _ => false,
         };
-        let mut certs = log.certs_of(device, agent).filter(|cert| log.counts(*cert));
+        let certs: Vec<ObjectId> =
+            log.certs_of(device, agent).filter(|cert| log.counts(*cert)).collect();
         DeviceView {
             device,
+            since: certs.iter().filter_map(|cert| self.heard(*cert)).min(),
             this: device == self.keys.device(),
             active: log.access().agent_of(device) == Some(agent),
-            countersigned: certs.any(confirmed),
+            countersigned: certs.into_iter().any(confirmed),
             unconfirmed: log.access().uncountersigned().contains(&device),
             connected: self.peers.contains_key(&device),
         }

@@ -11,6 +11,7 @@ impl From<view::DeviceView> for Device {
         Self {
             id: device.device,
             peer_id: peer_id_of_device(device.device).map(|peer| peer.to_string()),
+            since: device.since.map(Time),
             this: device.this,
             active: device.active,
             countersigned: device.countersigned,

@@ -16,6 +16,8 @@ pub struct Device {
     pub id: DeviceId,
     /// Its libp2p identity.
     pub peer_id: Option<String>,
+    /// Since when, by this node's own clock: what is signed carries no time.
+    pub since: Option<Time>,
     /// Whether it is the one that is asked.
     pub this: bool,
     /// Whether it may act: certified and not revoked.
