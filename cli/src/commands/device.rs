@@ -123,12 +123,7 @@ fn devices_text(out: &Output, devices: &Devices) -> String {
         state.extend(device.unconfirmed.then_some("CONFIRMED BY NONE"));
         let peer = device.peer_id.as_deref().unwrap_or_default();
         let since = device.since.map(moment).unwrap_or_default();
-        vec![
-            device.id.to_string(),
-            state.join(", "),
-            since,
-            escape::line(peer).into_owned(),
-        ]
+        vec![device.id.to_string(), state.join(", "), since, escape::line(peer).into_owned()]
     };
     let rows: Vec<_> = devices.devices.iter().map(row).collect();
     let empty = format!("{} has no devices.", escape::line(&devices.agent.name));
