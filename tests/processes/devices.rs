@@ -180,4 +180,6 @@ fn where_all_computers_are_lost_an_admin_decides_alone_and_all_are_warned() {
     }
     let shown = alice.say(&["device", "list", "bob"]).stdout;
     assert!(shown.contains("CONFIRMED BY NONE"), "{shown}");
+    let shown = alice.say(&["agent", "show", "bob"]).stdout;
+    assert!(shown.contains("CONFIRMED BY NONE"), "{shown}");
 }

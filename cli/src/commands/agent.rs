@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use conclave_node::api::types::{
-    Agent, Agents, Approved, Change, Changed, JoinRequest, JoinRequests, Member, Named,
+    Agent, Agents, Approved, Change, Changed, Device, JoinRequest, JoinRequests, Member, Named,
 };
 use conclave_protocol::id::{AgentId, ObjectId};
 use serde::Serialize;
@@ -191,7 +191,10 @@ pub(crate) async fn run(context: &Context, command: AgentCommand) -> Result<(), 
         AgentCommand::Show(args) => {
             let agent = client.agent(&args.agent).await?;
             let marks = Marks::ask(context, &client).await;
-            out.show(&agent, |agent| agent_text(out, agent, &marks))
+            let id = agent.id.to_string();
+            let devices = if out.json() { None } else { Some(client.devices(Some(&id)).await?) };
+            let devices = devices.map(|devices| devices.devices).unwrap_or_default();
+            out.show(&agent, |agent| agent_text(out, agent, &devices, &marks))
         }
         AgentCommand::Add(args) => {
             let member = client.add_member(&args.agent, &args.unit).await?;
@@ -274,14 +277,18 @@ fn agents_text(out: &Output, agents: &Agents, marks: &Marks) -> String {
     out.table(&["AGENT", "UNITS", "ID"], &rows, "There are no agents yet.")
 }
 
-fn agent_text(out: &Output, agent: &Agent, marks: &Marks) -> String {
+fn agent_text(out: &Output, agent: &Agent, known: &[Device], marks: &Marks) -> String {
     let note = marks.beside(agent.id);
     let mut lines = vec![
         format!("{}{note}  {}", out.bold(escape::line(&agent.name)), out.dim(agent.id)),
         format!("active   {}", if agent.active { "yes" } else { "no" }),
         format!("units    {}", list(&agent.units)),
     ];
-    lines.extend(agent.devices.iter().map(|device| format!("device   {device}")));
+    lines.extend(agent.devices.iter().map(|device| {
+        let doubtful = known.iter().any(|one| one.id == *device && one.unconfirmed);
+        let warning = if doubtful { "  (CONFIRMED BY NONE of the others)" } else { "" };
+        format!("device   {device}{warning}")
+    }));
     lines.join("\n")
 }
 
