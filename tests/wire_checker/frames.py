@@ -14,6 +14,7 @@ SUMMARY = Struct(room=ID, count=U64, fingerprint=ID)
 AGED = Struct(bytes=BYTES, age=U64)
 INSTANT = Struct(agents=AgentList(), waiting=Maybe(SUMMARY), summary=SUMMARY)
 ADMIN = Struct(device=ID, addresses=List(TEXT))
+NEW_DEVICE = Struct(agent=ID, device=ID, sealing=ID, proof=SIG, countersignature=SIG, code=TEXT)
 STATES = ("waiting", "admitted", "refused", "unknown", "busy")
 STATE = Choice(**{word: (number, Struct()) for number, word in enumerate(STATES)})
 
@@ -36,10 +37,7 @@ REQUESTS = {
     "presence": (15, Struct(beacons=List(AGED))),
     "instants": (16, Struct(**{"from": ID})),
     "instant": (17, Struct(agents=AgentList(), objects=List(BYTES))),
-    "confirmed": (
-        18,
-        Struct(agent=ID, device=ID, sealing=ID, proof=SIG, countersignature=SIG, code=TEXT),
-    ),
+    "confirmed": (18, Struct(device=NEW_DEVICE)),
 }
 RESPONSES = {
     "refused": (0, Struct()),
@@ -84,7 +82,7 @@ def decode_frame(direction, data):
             raise malformed("rule", name)
     if word == "introduce" and len(fields["objects"]) > INTRODUCED_MOST:
         raise malformed("rule", "objects")
-    if word == "confirmed" and len(fields["code"].encode()) > CODE_MOST:
+    if word == "confirmed" and len(fields["device"][5].encode()) > CODE_MOST:
         raise malformed("rule", "code")
     if word == "instants" and len(fields.get("rooms", [])) > INSTANTS_MOST:
         raise malformed("rule", "rooms")

@@ -14,7 +14,7 @@ use crate::keys::device_statement;
 use crate::name::normalize_name;
 use crate::object::{Countersignature, DeviceCert, Payload, SignatureBytes};
 use crate::signed::signature_fits;
-use crate::sync::{JoinAnswer, Request, Response};
+use crate::sync::{JoinAnswer, NewDevice, Request, Response};
 use crate::time::Timestamp;
 use crate::view::{DeviceRequestView, DeviceView, DevicesView, JoinRequestView};
 
@@ -207,8 +207,8 @@ impl Engine {
         for ConfirmedDevice { agent, newcomer, proof, countersignature, code } in told {
             let Newcomer { device, sealing, .. } = newcomer;
             let countersignature = countersignature.signature;
-            let request =
-                Request::Confirmed { agent, device, sealing, proof, countersignature, code };
+            let word = NewDevice { agent, device, sealing, proof, countersignature, code };
+            let request = Request::Confirmed { device: Box::new(word) };
             self.send(peer, Asked::Confirmed(device), &request);
         }
     }
@@ -338,15 +338,8 @@ impl Engine {
     }
 
     /// Takes word of a device that one of its agent's devices has confirmed.
-    pub(super) fn take_confirmed(
-        &mut self,
-        peer: DeviceId,
-        agent: AgentId,
-        newcomer: Newcomer,
-        proof: SignatureBytes,
-        countersignature: SignatureBytes,
-        code: String,
-    ) -> Response {
+    pub(super) fn take_confirmed(&mut self, peer: DeviceId, word: NewDevice) -> Response {
+        let NewDevice { agent, device, sealing, proof, countersignature, code } = word;
         let now = self.now;
         let Some(access) = self.control.as_ref().map(ControlLog::access) else {
             return Response::Refused;
@@ -355,7 +348,6 @@ impl Engine {
             self.count("not_confirmed");
             return Response::Refused;
         }
-        let device = newcomer.device;
         if access.agent_of(device) == Some(agent) {
             return Response::Join { answer: JoinAnswer::Admitted };
         }
@@ -368,9 +360,8 @@ impl Engine {
             return Response::Join { answer: JoinAnswer::Busy };
         }
         let company = self.company().unwrap_or_default();
-        let statement = device_statement(company, agent, device, newcomer.sealing);
-        let name = self.agent_ref(agent).name;
-        let newcomer = Newcomer { name, ..newcomer };
+        let statement = device_statement(company, agent, device, sealing);
+        let newcomer = Newcomer { device, sealing, name: self.agent_ref(agent).name };
         let countersignature = Countersignature { device: peer, signature: countersignature };
         let confirmed = ConfirmedDevice { agent, newcomer, proof, countersignature, code };
         let fits = |key, signature| signature_fits(key, &statement, signature);

@@ -4,7 +4,6 @@ use super::Engine;
 use super::io::{Effect, GossipVerdict, ResponseToken};
 use super::messages::Origin;
 use crate::id::{DeviceId, ObjectId, RoomId};
-use crate::join::Newcomer;
 use crate::limits::{OBJECTS_FRAME_BYTES_MAX, STRANGER_FRAME_BYTES_MAX, SUMMARY_ROOMS_MAX};
 use crate::sync::{Blob, Request, Response, Scope, answer_list, answer_newest, answer_ranges};
 
@@ -85,10 +84,7 @@ impl Engine {
             }
             Request::Instants { from } => self.answer_instants(peer, from),
             Request::Instant { agents, objects } => self.take_instant(peer, agents, &objects),
-            Request::Confirmed { agent, device, sealing, proof, countersignature, code } => {
-                let newcomer = Newcomer { device, sealing, name: String::new() };
-                self.take_confirmed(peer, agent, newcomer, proof, countersignature, code)
-            }
+            Request::Confirmed { device } => self.take_confirmed(peer, *device),
             // It is in the log already.
             Request::Introduce { .. } => Response::Ack,
             Request::Held { room, ids } => {

@@ -122,6 +122,30 @@ pub struct AgedBeacon {
     pub age: u64,
 }
 
+/// A device that one of its agent's devices has confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct NewDevice {
+    /// The agent.
+    #[n(0)]
+    pub agent: AgentId,
+    /// The new device.
+    #[n(1)]
+    pub device: DeviceId,
+    /// Its X25519 key.
+    #[n(2)]
+    pub sealing: ObjectId,
+    /// Its signature over [`crate::keys::device_statement`].
+    #[n(3)]
+    pub proof: SignatureBytes,
+    /// That of the device which confirmed it, over the same.
+    #[n(4)]
+    pub countersignature: SignatureBytes,
+    /// The safety code that both of them show.
+    #[n(5)]
+    pub code: String,
+}
+
 /// What a peer may ask.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Request {
@@ -284,24 +308,9 @@ pub enum Request {
     /// A device of the sender's agent that the sender has confirmed; the receiver may certify it.
     #[n(18)]
     Confirmed {
-        /// The agent.
+        /// Which.
         #[n(0)]
-        agent: AgentId,
-        /// The new device.
-        #[n(1)]
-        device: DeviceId,
-        /// Its X25519 key.
-        #[n(2)]
-        sealing: ObjectId,
-        /// Its signature over [`crate::keys::device_statement`].
-        #[n(3)]
-        proof: SignatureBytes,
-        /// The sender's signature over the same.
-        #[n(4)]
-        countersignature: SignatureBytes,
-        /// The safety code that the new device and the sender show.
-        #[n(5)]
-        code: String,
+        device: Box<NewDevice>,
     },
 }
 
@@ -474,7 +483,7 @@ impl Request {
             Self::Presence { beacons } => beacons.len() <= BEACONS_FRAME_MAX,
             Self::Introduce { objects } => objects.len() <= INTRODUCTION_OBJECTS_MAX,
             Self::JoinHello { name, .. } => name.chars().count() <= NAME_CHARS_MAX,
-            Self::Confirmed { code, .. } => code.len() <= SAFETY_CODE_BYTES,
+            Self::Confirmed { device } => device.code.len() <= SAFETY_CODE_BYTES,
             _ => true,
         };
         if fits { Ok(request) } else { Err(FrameError::TooLong) }

@@ -136,7 +136,7 @@ pub(super) fn request(request: &Request) {
         Request::Presence { beacons } => assert!(beacons.len() <= BEACONS_FRAME_MAX),
         Request::Introduce { objects } => assert!(objects.len() <= INTRODUCTION_OBJECTS_MAX),
         Request::JoinHello { name, .. } => assert!(name.chars().count() <= NAME_CHARS_MAX),
-        Request::Confirmed { code, .. } => assert!(code.len() <= SAFETY_CODE_BYTES),
+        Request::Confirmed { device } => assert!(device.code.len() <= SAFETY_CODE_BYTES),
         Request::Summary
         | Request::Ranges { .. }
         | Request::List { .. }

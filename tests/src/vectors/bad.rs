@@ -183,7 +183,7 @@ fn frames(direction: &'static str) -> Vec<Case> {
             too_long("a safety code of 10 bytes", 18, &{
                 let signature = || Raw::Bytes(vec![5; 64]);
                 let code = raw::text("ABCD-EFGHI");
-                [raw::id(7), raw::id(2), raw::id(4), signature(), signature(), code]
+                [array(&[raw::id(7), raw::id(2), raw::id(4), signature(), signature(), code])]
             }),
             shape("a scope without its room", 3, &[number(1, &[]), array(&[])]),
             shape("an unknown scope", 3, &[number(2, &[]), array(&[])]),

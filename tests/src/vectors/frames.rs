@@ -4,8 +4,8 @@ use conclave_protocol::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId};
 use conclave_protocol::instant::InstantAgents;
 use conclave_protocol::object::SignatureBytes;
 use conclave_protocol::sync::{
-    AgedBeacon, Blob, Bound, InstantSummary, JoinAnswer, Part, Referred, Request, Response,
-    RoomSummary, Scope,
+    AgedBeacon, Blob, Bound, InstantSummary, JoinAnswer, NewDevice, Part, Referred, Request,
+    Response, RoomSummary, Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -96,16 +96,16 @@ fn request_fields(request: &Request) -> (&'static str, Value) {
         Request::JoinSign { company, agent } => {
             ("join sign", json!({ "company": company.to_string(), "agent": agent.to_string() }))
         }
-        Request::Confirmed { agent, device, sealing, proof, countersignature, code } => (
+        Request::Confirmed { device } => (
             "confirmed",
-            json!({
-                "agent": agent.to_string(),
-                "device": device.to_string(),
-                "sealing": sealing.to_string(),
-                "proof": hex(&proof.0),
-                "countersignature": hex(&countersignature.0),
-                "code": code,
-            }),
+            json!({ "device": {
+                "agent": device.agent.to_string(),
+                "device": device.device.to_string(),
+                "sealing": device.sealing.to_string(),
+                "proof": hex(&device.proof.0),
+                "countersignature": hex(&device.countersignature.0),
+                "code": device.code,
+            } }),
         ),
     }
 }
@@ -238,14 +238,15 @@ fn requests() -> Vec<(&'static str, Request)> {
             Request::JoinHello { name, sealing: ID, commitment: ID, lost: true }
         }),
         ("a device confirmed", {
-            Request::Confirmed {
+            let device = NewDevice {
                 agent: AgentId([7; 32]),
                 device: keys(2).device(),
                 sealing: ID,
                 proof: SignatureBytes([6; 64]),
                 countersignature: SignatureBytes([5; 64]),
                 code: "AB2C-DEF7".into(),
-            }
+            };
+            Request::Confirmed { device: Box::new(device) }
         }),
         ("a nonce revealed", Request::JoinReveal { nonce: ID }),
         ("how it stands", Request::JoinPoll),

@@ -6,7 +6,7 @@ use conclave_protocol::join::{Newcomer, commitment};
 use conclave_protocol::keys::{DeviceKeys, device_statement};
 use conclave_protocol::limits::{CONFIRMED_PER_AGENT_MAX, JOIN_FRAMES_PER_MINUTE_MAX};
 use conclave_protocol::object::SignatureBytes;
-use conclave_protocol::sync::{JoinAnswer, Request, Response};
+use conclave_protocol::sync::{JoinAnswer, NewDevice, Request, Response};
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn say(w: &mut World, admin: NodeId, from: DeviceId, word: &Word) -> Response {
     let (device, sealing) = (word.device.device(), word.device.sealing());
     let statement = |agent| device_statement(company, agent, device, sealing);
     let proof = word.device.sign(&statement(word.proof_for.unwrap_or(word.agent)));
-    let request = Request::Confirmed {
+    let said = NewDevice {
         agent: word.agent,
         device,
         sealing,
@@ -47,7 +47,7 @@ fn say(w: &mut World, admin: NodeId, from: DeviceId, word: &Word) -> Response {
         countersignature: SignatureBytes(word.by.sign(&statement(word.agent))),
         code: word.code.to_owned(),
     };
-    w.ask_as(admin, from, &request)
+    w.ask_as(admin, from, &Request::Confirmed { device: Box::new(said) })
 }
 
 #[test]
