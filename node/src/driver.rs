@@ -12,6 +12,7 @@ use conclave_protocol::time::Timestamp;
 use conclave_protocol::view::JoinState;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver};
 use tokio::sync::{broadcast, oneshot, watch};
+use tokio::task::JoinSet;
 
 use crate::checks::Checks;
 use crate::handle::Request;
@@ -47,6 +48,8 @@ pub(crate) struct Driver {
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) stop: oneshot::Receiver<()>,
     pub(crate) failed: watch::Sender<Option<String>>,
+    /// Keys that are being sealed, on other threads.
+    pub(crate) sealing: JoinSet<Input>,
 }
 
 /// A post that has to wait.
@@ -137,6 +140,11 @@ impl Driver {
                     None => break Some(StoreError::Stopped),
                 },
                 Some(input) = self.inputs.next(), if open => self.take_inputs(input),
+                Some(sealed) = self.sealing.join_next(), if open => match sealed {
+                    Ok(input) => self.engine.handle(now(), input),
+                    // Who needs the key asks for it.
+                    Err(error) => tracing::error!(%error, "a key could not be sealed"),
+                },
                 Some(request) = self.requests.recv(), if room || stalled => {
                     self.take_requests(request, &mut waiting);
                 }
@@ -298,6 +306,10 @@ impl Driver {
                     self.settle_join_when_admitted(&event);
                     // Nobody listens: nothing is lost, events are news and not state.
                     let _ = self.events.send(event);
+                    continue;
+                }
+                Effect::Seal(job) => {
+                    self.sealing.spawn_blocking(move || job.run());
                     continue;
                 }
                 Effect::TailKnown => {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use conclave_protocol::codec;
 use conclave_protocol::control::ControlLog;
+use conclave_protocol::crypt::EpochKey;
 use conclave_protocol::engine::{Input, PeerPolicy, RequestId};
 use conclave_protocol::envelope::{ENVELOPE_VERSION, EnterBody, Envelope, EnvelopeKind};
 use conclave_protocol::id::{CompanyId, DeviceId, MessageId, ObjectId, RoomId, Topic};
@@ -187,7 +188,7 @@ fn forge_objects(
         ForgeKind::UnknownKey => {
             let mut seed = Zeroizing::new([0; 32]);
             getrandom::fill(&mut *seed).map_err(|e| ForgeError(e.to_string()))?;
-            DeviceKeys::new(&seed, ObjectId::default())
+            DeviceKeys::new(&seed, &[0; 32])
         }
         _ => keys.clone(),
     };
@@ -215,8 +216,13 @@ fn forge_objects(
     };
     let enter = envelope(1, None, EnvelopeKind::Enter, codec::encode(&body)).encode();
     let (enter_id, enter) = sign(&signer, ObjectType::Envelope, company, &enter);
-    let text = config.text.clone().into_bytes();
-    let text = envelope(2, Some(enter_id), EnvelopeKind::Text, text).encode();
+    let mut text = envelope(2, Some(enter_id), EnvelopeKind::Text, Vec::new());
+    // Whoever is not let in has no key; to the receiver that makes no difference.
+    text.epoch = Some(enter_id);
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *key).map_err(|e| ForgeError(e.to_string()))?;
+    text.seal_text(&EpochKey::new(*key), &config.text);
+    let text = text.encode();
     let (id, mut text) = sign(&signer, ObjectType::Envelope, company, &text);
     let mut objects = vec![(enter_id, enter)];
     if kind == ForgeKind::BadSignature {

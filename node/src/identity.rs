@@ -16,8 +16,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use conclave_protocol::id::ObjectId;
 use conclave_protocol::keys::{DeviceKeys, public_key};
+use conclave_protocol::vault::Vault;
 use data_encoding::HEXLOWER;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -90,9 +90,14 @@ impl DeviceSecrets {
     /// What the engine signs and is addressed with.
     #[must_use]
     pub fn keys(&self) -> DeviceKeys {
-        let secret = x25519_dalek::StaticSecret::from(self.sealing);
-        let sealing = x25519_dalek::PublicKey::from(&secret);
-        DeviceKeys::new(&self.seed, ObjectId(sealing.to_bytes()))
+        DeviceKeys::new(&self.seed, &self.sealing)
+    }
+
+    /// What seals the rows of the store that hold keys or words.
+    #[must_use]
+    pub fn vault(&self) -> Vault {
+        let key = blake3::derive_key("conclave v1 vault key", &self.sealing);
+        Vault::new(&key)
     }
 
     /// The libp2p identity.

@@ -136,6 +136,7 @@ impl Node {
         let engine = Engine::new(
             EngineConfig {
                 keys: secrets.keys(),
+                vault: secrets.vault(),
                 seed: random()?,
                 reader: store.clone(),
                 join: pending.map(wish),
@@ -170,6 +171,7 @@ impl Node {
             events,
             stop: stopped,
             failed: failed_in,
+            sealing: tokio::task::JoinSet::new(),
         };
         let mut tasks = vec![tokio::spawn(driver.run()), network.task];
 

@@ -144,7 +144,7 @@ mod tests {
                 sealing: ObjectId([n; 32]),
                 name: "alice".into(),
             },
-            proof: signature.clone(),
+            proof: signature,
             countersignature: Countersignature { device: DeviceId([agent; 32]), signature },
             code: "AAAA-AAAA".into(),
         }

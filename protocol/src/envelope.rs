@@ -5,17 +5,18 @@ use minicbor::encode::{Encoder, Error as EncodeError, Write};
 use minicbor::{Decode, Encode};
 
 use crate::codec::{self, CodecError};
+use crate::crypt::{CIPHERTEXT_OVERHEAD, CONTENT_NONCE_BYTES, ContentKey, EpochKey};
+use crate::epoch::{EpochKeys, EpochStart};
 use crate::id::{CompanyId, DeviceId, MessageId, ObjectId, RoomId};
 use crate::instant::InstantAgents;
 use crate::limits::{ENTER_GRANTS_MAX, HEIGHT_MAX, OBJECT_BYTES_MAX, PARENTS_MAX, TEXT_BYTES_MAX};
 use crate::time::Timestamp;
 
-/// The version of the envelope in this document: provisional, content in plain. End-to-end
-/// encryption brings version 1 with the same fields and refuses 0.
-pub const ENVELOPE_VERSION: u8 = 0;
+/// The version of the envelope in this document. Version 0, with its content in plain, was
+/// provisional and is refused.
+pub const ENVELOPE_VERSION: u8 = 1;
 
-/// What an envelope is. Reserved: 1 edit, 2 retract, 3 reaction, 4 reply, 5 file reference,
-/// 18 epoch start, 19 epoch keys.
+/// What an envelope is. Reserved: 1 edit, 2 retract, 3 reaction, 4 reply, 5 file reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnvelopeKind {
     /// A text; shown in the conversation.
@@ -24,6 +25,10 @@ pub enum EnvelopeKind {
     Enter,
     /// Acknowledges its ancestors, says nothing of its own.
     Seal,
+    /// Begins an epoch, see [`crate::epoch::EpochStart`].
+    EpochStart,
+    /// Hands the key of an epoch to devices, see [`crate::epoch::EpochKeys`].
+    EpochKeys,
 }
 
 impl EnvelopeKind {
@@ -32,27 +37,42 @@ impl EnvelopeKind {
     pub fn is_content(self) -> bool {
         self == Self::Text
     }
+
+    /// The number on the wire.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Text => 0,
+            Self::Enter => 16,
+            Self::Seal => 17,
+            Self::EpochStart => 18,
+            Self::EpochKeys => 19,
+        }
+    }
+
+    /// The kind of a number, if this version knows it.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Text),
+            16 => Some(Self::Enter),
+            17 => Some(Self::Seal),
+            18 => Some(Self::EpochStart),
+            19 => Some(Self::EpochKeys),
+            _ => None,
+        }
+    }
 }
 
 impl<C> Encode<C> for EnvelopeKind {
     fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
-        let number = match self {
-            Self::Text => 0,
-            Self::Enter => 16,
-            Self::Seal => 17,
-        };
-        e.u8(number)?.ok()
+        e.u8(self.number())?.ok()
     }
 }
 
 impl<'b, C> Decode<'b, C> for EnvelopeKind {
     fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
-        match d.u8()? {
-            0 => Ok(Self::Text),
-            16 => Ok(Self::Enter),
-            17 => Ok(Self::Seal),
-            _ => Err(DecodeError::message("unknown kind of envelope")),
-        }
+        Self::from_number(d.u8()?).ok_or(DecodeError::message("unknown kind of envelope"))
     }
 }
 
@@ -104,14 +124,15 @@ pub struct Envelope {
     /// The author's `Enter`; none in an `Enter`.
     #[n(9)]
     pub standing: Option<MessageId>,
-    /// Empty in version 0.
+    /// The `EpochStart` under whose key the content is encrypted; none for what has no content.
     #[n(10)]
-    pub epoch: Option<ObjectId>,
-    /// Empty in version 0.
+    pub epoch: Option<MessageId>,
+    /// See [`crate::crypt::ContentKey::seal`]; empty for what has no content.
     #[n(11)]
     #[cbor(with = "minicbor::bytes")]
     pub nonce: Vec<u8>,
-    /// Text: its UTF-8 bytes. Enter: an encoded [`EnterBody`]. Seal: nothing.
+    /// Text: its UTF-8 bytes, encrypted. Enter: an encoded [`EnterBody`]. Seal: nothing. Epoch
+    /// start and epoch keys: encoded, see [`crate::epoch`].
     #[n(12)]
     #[cbor(with = "minicbor::bytes")]
     pub body: Vec<u8>,
@@ -248,23 +269,71 @@ impl Envelope {
         shape(self.parents.windows(2).all(|p| p[0] < p[1]), "parents are not sorted")?;
         shape((1..=HEIGHT_MAX).contains(&self.height), "no such height")?;
         shape(self.parents.is_empty() == (self.height == 1), "height and parents do not fit")?;
-        shape(self.epoch.is_none() && self.nonce.is_empty(), "version 0 has no epoch")?;
+        if self.kind.is_content() {
+            shape(self.epoch.is_some(), "content without an epoch")?;
+            shape(self.nonce.len() == CONTENT_NONCE_BYTES, "no such nonce")?;
+            let bytes = CIPHERTEXT_OVERHEAD + 1..=CIPHERTEXT_OVERHEAD + TEXT_BYTES_MAX;
+            shape(bytes.contains(&self.body.len()), "no such length of a text")?;
+        } else {
+            shape(self.epoch.is_none() && self.nonce.is_empty(), "an epoch without content")?;
+        }
         shape((self.kind == EnvelopeKind::Enter) == self.standing.is_none(), "no standing")?;
         match self.kind {
-            EnvelopeKind::Text => {
-                let text = std::str::from_utf8(&self.body)
-                    .map_err(|_| EnvelopeError::Shape("the text is not UTF-8"))?;
-                check_text(text)
-            }
+            // What it says is between those who have the key: whether it is a text decides nothing.
+            EnvelopeKind::Text => Ok(()),
             EnvelopeKind::Enter => self.enter_body().map(|_| ()),
             EnvelopeKind::Seal => shape(self.body.is_empty(), "a seal has no body"),
+            EnvelopeKind::EpochStart => EpochStart::decode(&self.body).map(|_| ()),
+            EnvelopeKind::EpochKeys => EpochKeys::decode(&self.body).map(|_| ()),
         }
     }
 
-    /// The text of a content envelope.
+    /// The canonical bytes of all fields but nonce and body: what the key of the content depends
+    /// on, and its associated data.
     #[must_use]
-    pub fn text(&self) -> Option<&str> {
-        if self.kind.is_content() { std::str::from_utf8(&self.body).ok() } else { None }
+    pub fn content_fields(&self) -> Vec<u8> {
+        let bare =
+            Self { nonce: Vec::new(), body: Vec::new(), parents: self.parents.clone(), ..*self };
+        bare.encode()
+    }
+
+    /// Encrypts a text into this envelope, which names the epoch already and is otherwise complete.
+    pub fn seal_text(&mut self, key: &EpochKey, text: &str) {
+        let fields = self.content_fields();
+        let sealed = ContentKey::of(key, &fields).seal(&fields, text.as_bytes());
+        self.nonce = sealed.nonce.to_vec();
+        self.body = sealed.body;
+    }
+
+    /// The text of a content envelope, if the key opens it and it is a text that may be posted.
+    #[must_use]
+    pub fn text(&self, key: &EpochKey) -> Option<String> {
+        self.text_with(&ContentKey::of(key, &self.content_fields()))
+    }
+
+    /// As [`Envelope::text`], with the key of this one message.
+    #[must_use]
+    pub fn text_with(&self, key: &ContentKey) -> Option<String> {
+        if !self.kind.is_content() {
+            return None;
+        }
+        let content = key.open(&self.content_fields(), &self.nonce, &self.body)?;
+        let text = std::str::from_utf8(&content).ok()?;
+        check_text(text).is_ok().then(|| text.to_owned())
+    }
+
+    /// The epoch that an `EpochStart` begins.
+    #[must_use]
+    pub fn epoch_start(&self) -> Option<EpochStart> {
+        let is_start = self.kind == EnvelopeKind::EpochStart;
+        EpochStart::decode(&self.body).ok().filter(|_| is_start)
+    }
+
+    /// What an `EpochKeys` hands out.
+    #[must_use]
+    pub fn epoch_keys(&self) -> Option<EpochKeys> {
+        let is_keys = self.kind == EnvelopeKind::EpochKeys;
+        EpochKeys::decode(&self.body).ok().filter(|_| is_keys)
     }
 
     /// What an `Enter` lists.

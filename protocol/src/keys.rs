@@ -2,6 +2,7 @@
 
 use ed25519_dalek::{Signer, SigningKey};
 
+use crate::crypt::SealingSecret;
 use crate::id::{AgentId, CompanyId, DeviceId, ObjectId};
 
 /// The secret keys of this device, in memory; wiped when dropped. The Ed25519 seed is also
@@ -9,14 +10,14 @@ use crate::id::{AgentId, CompanyId, DeviceId, ObjectId};
 #[derive(Clone)]
 pub struct DeviceKeys {
     signing: SigningKey,
-    sealing: ObjectId,
+    sealing: SealingSecret,
 }
 
 impl DeviceKeys {
-    /// Keys from the Ed25519 seed and the public X25519 key.
+    /// Keys from the Ed25519 seed and the secret X25519 key.
     #[must_use]
-    pub fn new(seed: &[u8; 32], sealing: ObjectId) -> Self {
-        Self { signing: SigningKey::from_bytes(seed), sealing }
+    pub fn new(seed: &[u8; 32], sealing: &[u8; 32]) -> Self {
+        Self { signing: SigningKey::from_bytes(seed), sealing: SealingSecret::new(sealing) }
     }
 
     /// The public Ed25519 key.
@@ -28,7 +29,13 @@ impl DeviceKeys {
     /// The public X25519 key.
     #[must_use]
     pub fn sealing(&self) -> ObjectId {
-        self.sealing
+        self.sealing.public()
+    }
+
+    /// The secret X25519 key, which opens what was sealed to this device.
+    #[must_use]
+    pub fn sealing_secret(&self) -> &SealingSecret {
+        &self.sealing
     }
 
     /// Signs a statement.

@@ -13,7 +13,8 @@
 //! - [`sync`]: how two nodes come to hold the same.
 //! - [`instant`]: rooms that agents start without a control object.
 //! - [`join`], [`found`]: how a device comes to be a member.
-//! - [`object`], [`envelope`], [`address`], [`report`], [`presence`]: what is signed; [`signed`] and [`codec`]: its bytes.
+//! - [`crypt`]: how content is kept from those outside a room; [`vault`]: and from readers of the store.
+//! - [`object`], [`envelope`], [`epoch`], [`address`], [`report`], [`presence`]: what is signed; [`signed`] and [`codec`]: its bytes.
 //! - [`id`], [`name`], [`time`], [`keys`], [`limits`]: the vocabulary; [`view`]: what is shown.
 
 #![warn(missing_docs)]
@@ -24,8 +25,10 @@ mod cached;
 pub mod codec;
 pub mod confirmed;
 pub mod control;
+pub mod crypt;
 pub mod engine;
 pub mod envelope;
+pub mod epoch;
 pub mod found;
 pub mod hidden;
 pub mod id;
@@ -41,4 +44,5 @@ pub mod room;
 pub mod signed;
 pub mod sync;
 pub mod time;
+pub mod vault;
 pub mod view;

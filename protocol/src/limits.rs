@@ -17,6 +17,29 @@ pub const PARENTS_MAX: usize = 8;
 pub const ENTER_GRANTS_MAX: usize = 16;
 /// Most overrides that one grant may name; the size of the object bounds it further.
 pub const OVERRIDES_MAX: usize = 512;
+/// Most earlier epochs that one epoch may follow.
+pub const EPOCH_PREVIOUS_MAX: usize = 8;
+/// Most revocations that one epoch may answer; with more an epoch follows another.
+pub const EPOCH_AFTER_MAX: usize = 768;
+/// Most devices in one part of an epoch's keys: as many as fit an object.
+pub const EPOCH_KEYS_PART_MAX: usize = 256;
+/// Most devices that an epoch may have as recipients.
+pub const EPOCH_RECIPIENTS_MAX: usize = 65_536;
+/// Most peers that are asked in vain for the key of one epoch before they are asked again.
+pub const EPOCH_KEY_TRIES_MAX: usize = 64;
+/// How long a node waits for a key that may be on its way before it asks for it, in ms.
+pub const KEYS_ASKED_DELAY_MS: u64 = 200;
+/// Most keys of epochs that one peer is given in [`EPOCH_KEYS_GIVEN_MS`]; each takes 0.1 ms.
+pub const EPOCH_KEYS_GIVEN_MAX: u32 = 128;
+/// See [`EPOCH_KEYS_GIVEN_MAX`].
+pub const EPOCH_KEYS_GIVEN_MS: u64 = 10_000;
+/// A device that was given another key than the others waits up to this long before it begins an
+/// epoch that puts it right, in ms.
+pub const REKEY_DELAY_MS_MAX: u64 = 2_000;
+/// The least time between two such epochs of one device in one room, in ms.
+pub const REKEY_SPACING_MS: u64 = 60_000;
+/// Most keys of epochs that one request may ask for.
+pub const EPOCH_KEYS_ASKED_MAX: usize = 16;
 /// Largest height an honest log can reach; anything above is malformed.
 pub const HEIGHT_MAX: u64 = 1 << 48;
 

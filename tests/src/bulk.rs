@@ -35,13 +35,14 @@ pub fn write(
     let secrets = home.device_secrets().expect("reads").expect("keys");
     let config = EngineConfig {
         keys: secrets.keys(),
+        vault: secrets.vault(),
         seed: [7; 32],
         reader: store.clone(),
         join: None,
         copied: false,
     };
     let mut engine = Engine::new(config, now());
-    let (mut writes, mut some) = (Vec::new(), Vec::new());
+    let (mut writes, mut some, mut sealed) = (Vec::new(), Vec::new(), Vec::new());
     for number in 1..=messages {
         let command = Command::Send { room: room.to_owned(), text: text(number) };
         engine.handle(now(), Input::Command { id: CommandId(number), command });
@@ -49,6 +50,7 @@ pub fn write(
         loop {
             while let Some(effect) = engine.poll() {
                 match effect {
+                    Effect::Seal(job) => sealed.push(job.run()),
                     Effect::Persist(batch) => writes.extend(batch.writes),
                     Effect::Answer { id, result } => {
                         let Ok(Outcome::Message(message)) = result else {
@@ -69,6 +71,9 @@ pub fn write(
                 store.catch_up_index().expect("writes the index");
             }
             engine.handle(now(), Input::Persisted { batch: engine.last_batch() });
+            for input in sealed.drain(..) {
+                engine.handle(now(), input);
+            }
         }
     }
     some

@@ -1,6 +1,10 @@
 //! Signed objects made by hand, honest and not.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use conclave_protocol::codec;
+use conclave_protocol::crypt::EpochKey;
 use conclave_protocol::engine::{Engine, Reader, Table};
 use conclave_protocol::envelope::{ENVELOPE_VERSION, EnterBody, Envelope, EnvelopeKind};
 use conclave_protocol::id::{CompanyId, DeviceId, MessageId, ObjectId, RoomId};
@@ -60,9 +64,52 @@ pub fn entering(mut envelope: Envelope, body: &EnterBody) -> Envelope {
     envelope
 }
 
-/// Signs an envelope.
+thread_local! {
+    /// The keys of epochs that nodes of this thread's worlds have begun.
+    static EPOCHS: RefCell<BTreeMap<(RoomId, MessageId), EpochKey>> = const { RefCell::new(BTreeMap::new()) };
+    /// The last of each room.
+    static NEWEST: RefCell<BTreeMap<RoomId, MessageId>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Lets texts that are forged from now on be read by those who have this key.
+pub fn learn_epoch(room: RoomId, epoch: MessageId, key: &EpochKey) {
+    EPOCHS.with_borrow_mut(|epochs| epochs.insert((room, epoch), key.clone()));
+    NEWEST.with_borrow_mut(|newest| newest.insert(room, epoch));
+}
+
+/// What a message says, whoever may read it.
+#[must_use]
+pub fn text_of(envelope: &Envelope) -> Option<String> {
+    let epoch = envelope.epoch?;
+    let key = EPOCHS.with_borrow(|epochs| epochs.get(&(envelope.room, epoch)).cloned());
+    envelope.text(&key.unwrap_or_else(nobodys_key))
+}
+
+fn nobodys_key() -> EpochKey {
+    EpochKey::new([0xee; 32])
+}
+
+/// Encrypts the plain body of a text that names no epoch: under the newest one of its room that is
+/// known here, or else under one that nobody has begun.
+#[must_use]
+pub fn encrypted(envelope: &Envelope) -> Envelope {
+    let mut envelope = envelope.clone();
+    if envelope.kind != EnvelopeKind::Text || envelope.epoch.is_some() {
+        return envelope;
+    }
+    let room = envelope.room;
+    let epoch = NEWEST.with_borrow(|newest| newest.get(&room).copied());
+    let key = epoch.and_then(|epoch| EPOCHS.with_borrow(|all| all.get(&(room, epoch)).cloned()));
+    let text = String::from_utf8_lossy(&envelope.body).into_owned();
+    envelope.epoch = Some(epoch.unwrap_or(ObjectId([0xee; 32])));
+    envelope.seal_text(&key.unwrap_or_else(nobodys_key), &text);
+    envelope
+}
+
+/// Signs an envelope; what a text says is encrypted first, see [`encrypted`].
 #[must_use]
 pub fn signed(keys: &DeviceKeys, envelope: &Envelope) -> Forged {
+    let envelope = encrypted(envelope);
     let (id, bytes) = sign(keys, ObjectType::Envelope, envelope.company, &envelope.encode());
     Forged { id, bytes }
 }

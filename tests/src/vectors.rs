@@ -90,7 +90,7 @@ fn seed(n: u8) -> [u8; 32] {
 
 /// Keys from a seed of 32 equal bytes.
 fn keys(n: u8) -> DeviceKeys {
-    DeviceKeys::new(&seed(n), ObjectId([0x50 + n; 32]))
+    DeviceKeys::new(&seed(n), &[0x50 + n; 32])
 }
 
 /// The company of all vectors.

@@ -102,6 +102,12 @@ pub(crate) enum Due {
         frame: Option<Vec<u8>>,
     },
     /// Nothing came in time.
+    /// The work that an engine had asked for is done.
+    Sealed {
+        to: NodeId,
+        life: u32,
+        input: Box<Input>,
+    },
     GiveUp {
         to: NodeId,
         life: u32,
@@ -342,6 +348,11 @@ impl World {
                 if self.node(to).life == life {
                     self.nodes[to.0].asked.remove(&request);
                     self.input(to, Input::Response { request, frame });
+                }
+            }
+            Due::Sealed { to, life, input } => {
+                if self.node(to).life == life {
+                    self.input(to, *input);
                 }
             }
             Due::GiveUp { to, life, request } => {

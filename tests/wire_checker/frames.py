@@ -37,7 +37,7 @@ REQUESTS = {
     "presence": (15, Struct(beacons=List(AGED))),
     "instants": (16, Struct(**{"from": ID})),
     "instant": (17, Struct(agents=AgentList(), objects=List(BYTES))),
-    "confirmed": (18, Struct(device=NEW_DEVICE)),
+    "confirmed": (19, Struct(device=NEW_DEVICE)),
 }
 RESPONSES = {
     "refused": (0, Struct()),
@@ -51,7 +51,7 @@ RESPONSES = {
     "join": (8, Struct(answer=STATE)),
     "join proof": (9, Struct(signature=SIG)),
     "instants": (10, Struct(next=Maybe(ID), rooms=List(INSTANT))),
-    "join taken": (11, Struct(company=ID, name=TEXT)),
+    "join taken": (12, Struct(company=ID, name=TEXT)),
 }
 FRAMES = {"request": REQUESTS, "response": RESPONSES}
 MOST = {

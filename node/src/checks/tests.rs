@@ -13,7 +13,7 @@ use super::*;
 const COMPANY: CompanyId = CompanyId([1; 32]);
 
 fn keys(seed: u8) -> DeviceKeys {
-    DeviceKeys::new(&[seed; 32], ObjectId([seed; 32]))
+    DeviceKeys::new(&[seed; 32], &[seed; 32])
 }
 
 pub(super) fn author(seed: u8) -> DeviceId {
@@ -33,9 +33,9 @@ pub(super) fn message(seed: u8, height: u64) -> Vec<u8> {
         height: height + 1,
         kind: EnvelopeKind::Text,
         standing: Some(ObjectId([4; 32])),
-        epoch: None,
-        nonce: Vec::new(),
-        body: b"hello".to_vec(),
+        epoch: Some(ObjectId([6; 32])),
+        nonce: vec![7; 24],
+        body: b"whatever is encrypted".to_vec(),
         claimed_time: Timestamp(5),
     };
     sign(&keys(seed), ObjectType::Envelope, COMPANY, &envelope.encode()).1

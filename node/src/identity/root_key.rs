@@ -24,7 +24,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use conclave_protocol::id::{DeviceId, ObjectId};
+use conclave_protocol::id::DeviceId;
 use conclave_protocol::keys::{DeviceKeys, public_key};
 use data_encoding::HEXLOWER;
 use serde::Deserialize;
@@ -113,7 +113,7 @@ impl RootKey {
     /// What signs for the root. It is no device's: nothing is ever encrypted to it.
     #[must_use]
     pub fn keys(&self) -> DeviceKeys {
-        DeviceKeys::new(&self.seed, ObjectId::default())
+        DeviceKeys::new(&self.seed, &[0; 32])
     }
 
     /// The public key, by which the control log names it.

@@ -12,6 +12,18 @@ use crate::limits::{PARENTS_MAX, SEAL_DELAY_MS_MAX};
 use crate::object::{CONTROL_VERSION, ControlObject, Header, ObjectType, Payload};
 use crate::signed::{Trust, Verified, peek_id, sign};
 
+/// What an envelope of ours carries.
+pub(super) enum Content<'a> {
+    /// For everybody who may have the envelope.
+    Plain(Vec<u8>),
+    /// For those who have the epoch's key.
+    Text {
+        /// Whose key is here.
+        epoch: MessageId,
+        text: &'a str,
+    },
+}
+
 impl Engine {
     /// Signs a control object at the end of our chain, without adding it to the log.
     pub(super) fn sign_control(&self, payload: Payload) -> Result<(ObjectId, Vec<u8>), Failure> {
@@ -66,13 +78,26 @@ impl Engine {
     ) -> Result<MessageId, Failure> {
         self.require_own_tail(Some(room))?;
         let standing = self.enter(room)?;
-        let id = self.post_envelope(room, kind, Some(standing), body, parents)?;
+        let content = Content::Plain(body);
+        let id = self.post_envelope(room, kind, Some(standing), content, parents)?;
         self.tell_instant(room, &[standing, id]);
         Ok(id)
     }
 
+    /// Writes a text of ours, encrypted under the room's epoch; a new one is begun if none fits.
+    pub(super) fn post_text(&mut self, room: RoomId, text: &str) -> Result<MessageId, Failure> {
+        self.require_own_tail(Some(room))?;
+        let standing = self.enter(room)?;
+        let (epoch, begun) = self.epoch_to_write_under(room, standing)?;
+        let content = Content::Text { epoch, text };
+        let id = self.post_envelope(room, EnvelopeKind::Text, Some(standing), content, None)?;
+        let told: Vec<MessageId> = [standing].into_iter().chain(begun).chain([id]).collect();
+        self.tell_instant(room, &told);
+        Ok(id)
+    }
+
     /// This device's `Enter`, written if need be.
-    fn enter(&mut self, room: RoomId) -> Result<MessageId, Failure> {
+    pub(super) fn enter(&mut self, room: RoomId) -> Result<MessageId, Failure> {
         let device = self.keys.device();
         self.recall_enter(room);
         let control = self.control.as_ref().ok_or_else(not_a_member)?;
@@ -83,7 +108,7 @@ impl Engine {
             return Ok(*id);
         }
         let body = control.enter_body(device, room).ok_or_else(|| broken("has no standing"))?;
-        let encoded = crate::codec::encode(&body);
+        let encoded = Content::Plain(crate::codec::encode(&body));
         let id = self.post_envelope(room, EnvelopeKind::Enter, None, encoded, None)?;
         if let Some(room) = self.rooms.get_mut(&room) {
             room.entered = Some((id, body));
@@ -115,12 +140,12 @@ impl Engine {
         }
     }
 
-    fn post_envelope(
+    pub(super) fn post_envelope(
         &mut self,
         room: RoomId,
         kind: EnvelopeKind,
         standing: Option<MessageId>,
-        body: Vec<u8>,
+        content: Content<'_>,
         parents: Option<Vec<MessageId>>,
     ) -> Result<MessageId, Failure> {
         let company = self.company().ok_or_else(not_a_member)?;
@@ -139,7 +164,7 @@ impl Engine {
         } else {
             self.rooms.get(&room).and_then(|state| state.log.tail(device))
         };
-        let envelope = Envelope {
+        let mut envelope = Envelope {
             version: ENVELOPE_VERSION,
             company,
             room,
@@ -152,9 +177,17 @@ impl Engine {
             standing,
             epoch: None,
             nonce: Vec::new(),
-            body,
+            body: Vec::new(),
             claimed_time: self.now,
         };
+        match content {
+            Content::Plain(body) => envelope.body = body,
+            Content::Text { epoch, text } => {
+                envelope.epoch = Some(epoch);
+                let key = self.rooms.get(&room).and_then(|state| state.log.epochs.key(epoch));
+                envelope.seal_text(key.ok_or_else(|| broken("has no key"))?, text);
+            }
+        }
         let (id, bytes) = sign(&self.keys, ObjectType::Envelope, company, &envelope.encode());
         self.take_message(room, &bytes, Origin::Own);
         let accepted = self.rooms.get(&room).and_then(|r| r.log.get(id));

@@ -7,7 +7,7 @@ use super::authoring::{not_a_member, not_admin, sign_as};
 use super::command::{Command, Failure, FailureKind, Outcome};
 use super::io::{CommandId, Effect};
 use crate::control::{Access, ControlLog, Selected};
-use crate::envelope::{EnvelopeKind, check_text};
+use crate::envelope::check_text;
 use crate::id::{AgentId, ObjectId, RoomId, UnitId};
 use crate::limits::OVERRIDES_MAX;
 use crate::name::{new_name, normal_form, normalize_name};
@@ -187,14 +187,6 @@ impl Engine {
     ) -> Result<Outcome, Failure> {
         self.require_admin(|may| may.rooms, "make rooms")?;
         let name = stored_name(name)?;
-        if history == HistoryPolicy::FromJoin {
-            return Err(Failure::new(
-                FailureKind::Failed,
-                "the history policy \"from-join\" rests on end-to-end encryption, which this \
-                 version does not have; no room was made",
-                "use `--history full`, the default",
-            ));
-        }
         if permits.is_empty() {
             return Err(Failure::new(
                 FailureKind::Usage,
@@ -282,7 +274,7 @@ impl Engine {
                 "a message is 1 byte to 16 KiB of UTF-8 text, without control characters",
             )
         })?;
-        let id = self.post(room, EnvelopeKind::Text, text.into_bytes(), None)?;
+        let id = self.post_text(room, &text)?;
         let view = self.message_view(room, id).ok_or_else(not_a_member)?;
         Ok(Outcome::Message(view))
     }

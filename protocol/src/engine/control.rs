@@ -226,6 +226,7 @@ impl Engine {
         if certified && !self.member {
             self.become_member(company);
         }
+        self.look_at_epochs_again();
         if changes.is_none_or(|c| !c.agents.is_empty() || !c.rooms.is_empty()) {
             let regained = self.open_rooms(company);
             // After a start all rooms are new; a conversation is there because of a message.
@@ -339,7 +340,7 @@ impl Engine {
     /// Tells how a message stands that people have seen: also that it is void now.
     fn tell_state(&mut self, room: RoomId, id: MessageId) {
         let open = self.topics.values().any(|open| *open == room);
-        let text = self.read_message(room, id).and_then(|m| Some(m.value().text()?.to_owned()));
+        let text = self.read_message(room, id).and_then(|m| self.text_of(room, m.value()));
         if let Some(view) = text.filter(|_| open).and_then(|text| self.view_of(room, id, text)) {
             self.emit(Effect::Event(Event::MessageState(view)));
         }

@@ -226,12 +226,12 @@ impl Engine {
     pub(super) fn confirmed_answered(&mut self, device: DeviceId, response: Option<Response>) {
         let now = self.now;
         match response {
-            Some(Response::Join { answer: JoinAnswer::Refused }) => {
-                if self.confirmed.refuse(device, now) {
-                    // The new device hears of it when it asks how it stands.
-                    self.desk.refuse(device, now);
-                    self.emit(Effect::Event(Event::JoinRequests));
-                }
+            Some(Response::Join { answer: JoinAnswer::Refused })
+                if self.confirmed.refuse(device, now) =>
+            {
+                // The new device hears of it when it asks how it stands.
+                self.desk.refuse(device, now);
+                self.emit(Effect::Event(Event::JoinRequests));
             }
             Some(Response::Join { answer: JoinAnswer::Admitted }) => {
                 self.confirmed.remove(device);
@@ -365,10 +365,10 @@ impl Engine {
         let countersignature = Countersignature { device: peer, signature: countersignature };
         let confirmed = ConfirmedDevice { agent, newcomer, proof, countersignature, code };
         let fits = |key, signature| signature_fits(key, &statement, signature);
-        if !self.confirmed.holds(&confirmed, now)
-            && !(fits(device, &confirmed.proof)
-                && fits(peer, &confirmed.countersignature.signature))
-        {
+        let known = self.confirmed.holds(&confirmed, now);
+        let good = known
+            || fits(device, &confirmed.proof) && fits(peer, &confirmed.countersignature.signature);
+        if !good {
             self.count("not_confirmed");
             return Response::Refused;
         }

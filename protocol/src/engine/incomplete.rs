@@ -231,7 +231,7 @@ impl Engine {
             device: message.device,
             height: message.height,
             time: message.claimed_time,
-            text: message.text()?.to_owned(),
+            text: self.text_of(room, message)?,
             state: MessageState::Accepted,
             incomplete: true,
             late: false,

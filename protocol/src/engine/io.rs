@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::command::{Command, Failure, Outcome};
+use super::epochs::SealJob;
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId, Topic};
 use crate::signed::Checked;
 use crate::sync::{Request, Response};
@@ -93,6 +94,15 @@ pub enum Input {
     Persisted {
         /// Which.
         batch: BatchId,
+    },
+    /// The work of [`Effect::Seal`] is done; see [`SealJob::run`].
+    Sealed {
+        /// In which room.
+        room: RoomId,
+        /// Which epoch.
+        epoch: MessageId,
+        /// The bodies of its `EpochKeys`.
+        parts: Vec<Vec<u8>>,
     },
     /// Gossip to a peer was lost: it has to be compared with.
     Behind {
@@ -339,6 +349,9 @@ pub enum Effect {
         /// Multiaddrs without the `/p2p` part.
         addresses: Vec<String>,
     },
+    /// Seal a new key for the devices of a room, which takes a while if they are many; whatever
+    /// thread does it hands in what [`SealJob::run`] gives.
+    Seal(SealJob),
     /// This home was a copy and has learned what it had signed before: it is no copy any more.
     TailKnown,
     /// Answer a command.

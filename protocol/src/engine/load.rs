@@ -63,6 +63,7 @@ impl Engine {
         let mut engine = Self {
             now,
             keys: config.keys,
+            vault: config.vault,
             reader: config.reader,
             entropy: Entropy::new(config.seed),
             control: None,
@@ -72,6 +73,7 @@ impl Engine {
             policy: PeerPolicy::default(),
             peers: BTreeMap::new(),
             in_topic: BTreeMap::new(),
+            key_requests: super::keys::KeyRequests::default(),
             presence: super::presence::Presence::new(now),
             settings: super::Settings::default(),
             drafts: BTreeMap::new(),
@@ -133,6 +135,7 @@ impl Engine {
                 engine.write_index(room);
             }
             engine.load_waiting();
+            engine.resume_sealing();
         }
         if !engine.member
             && let Some(wish) = config.join

@@ -299,6 +299,7 @@ impl Engine {
         self.write_message(room, arrival, envelope);
         self.write_mark(room, id);
         self.write_index(room);
+        self.follow_epochs(room, id, message);
         let children = match self.rooms.get_mut(&room) {
             Some(state) => state.log.held.take_children(id),
             None => Vec::new(),
@@ -395,7 +396,7 @@ impl Engine {
             self.write_mark(room, accepted);
             if accepted == id && !self.incomplete.contains(&id) {
                 // Its text is at hand: nothing needs to be read back.
-                let text = message.text().map(str::to_owned);
+                let text = self.text_of(room, message);
                 if let Some(view) = text.and_then(|text| self.view_of(room, id, text)) {
                     let live =
                         !matches!(origin, Origin::Sync { .. }) || self.is_news(room, view.time);
@@ -406,6 +407,7 @@ impl Engine {
             self.show(room, accepted);
         }
         self.write_index(room);
+        self.follow_epochs(room, id, message);
         if ours
             && message.kind.is_content()
             && let Some(state) = self.rooms.get_mut(&room)

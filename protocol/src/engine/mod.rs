@@ -24,6 +24,7 @@ mod damage;
 mod device_removal;
 mod devices;
 mod entropy;
+mod epochs;
 mod forks;
 mod heads;
 mod heard;
@@ -32,6 +33,7 @@ mod instants;
 mod introduction;
 mod io;
 mod joining;
+mod keys;
 mod load;
 mod messages;
 mod moves;
@@ -56,6 +58,7 @@ use std::sync::Arc;
 
 pub use audit::{AuditFilter, AuditPage};
 pub use command::{Command, Failure, FailureKind, Outcome, Signer};
+pub use epochs::SealJob;
 pub use io::{
     Batch, BatchId, CommandId, Effect, Event, GossipToken, GossipVerdict, Input, PeerPolicy,
     Reader, RequestId, ResponseToken, Table, Write,
@@ -76,11 +79,14 @@ use crate::limits::RECONCILE_EVERY_MS;
 use crate::room::{RoomLog, Waiting};
 use crate::signed::Checked;
 use crate::time::Timestamp;
+use crate::vault::Vault;
 
 /// What an engine is started with.
 pub struct EngineConfig {
     /// This device's keys.
     pub keys: DeviceKeys,
+    /// What seals rows of the store that hold keys or words.
+    pub vault: Vault,
     /// Fresh randomness.
     pub seed: [u8; 32],
     /// What the store holds.
@@ -108,6 +114,10 @@ struct Room {
     log: RoomLog,
     /// This device's newest `Enter`, once known.
     entered: Option<(MessageId, crate::envelope::EnterBody)>,
+    /// When to begin an epoch in the place of one that gave this device another key.
+    rekey_at: Option<Timestamp>,
+    /// When that was done last.
+    rekeyed: Option<Timestamp>,
     /// When to seal what a removal left without acknowledgement.
     seal_at: Option<Timestamp>,
     /// Since when it is open to this agent, if that began after the start.
@@ -139,6 +149,7 @@ struct KnownAddresses {
 pub struct Engine {
     now: Timestamp,
     keys: DeviceKeys,
+    vault: Vault,
     reader: Arc<dyn Reader>,
     entropy: Entropy,
     /// The company's log; for a newcomer that has been admitted it is not durable before it
@@ -153,6 +164,7 @@ pub struct Engine {
     /// Who is in which topic, as far as direct connections show.
     in_topic: BTreeMap<Topic, BTreeSet<DeviceId>>,
     presence: presence::Presence,
+    key_requests: keys::KeyRequests,
     settings: Settings,
     /// Texts that the user has begun to write.
     drafts: BTreeMap<RoomId, String>,
@@ -239,6 +251,7 @@ impl Engine {
             Input::Listening { addresses } => self.listening_on(addresses),
             Input::Command { id, command } => self.command(id, command),
             Input::Persisted { batch } => self.batch_persisted(batch),
+            Input::Sealed { room, epoch, parts } => self.keys_sealed(room, epoch, parts),
             Input::Behind { peer } => self.fell_behind(peer),
             Input::Checked { objects, input } => {
                 // One in another would let the stack grow with what arrives.
@@ -277,7 +290,7 @@ impl Engine {
     #[must_use]
     pub fn next_timeout(&self) -> Timestamp {
         let rooms = self.rooms.values();
-        let seals = rooms.clone().filter_map(|room| room.seal_at);
+        let seals = rooms.clone().flat_map(|room| [room.seal_at, room.rekey_at]).flatten();
         let verdicts = rooms.filter_map(|room| room.log.held.next_due());
         let parked = self.parked_verdicts.values().map(|(_, until)| *until);
         let join = self.join.as_ref().and_then(JoinClient::next_timeout);
@@ -292,6 +305,7 @@ impl Engine {
             .chain(self.copied.due())
             .chain(self.report_due())
             .chain(self.presence_due())
+            .chain(self.key_requests.due())
             .min()
             .map_or(self.reconcile_at, |next| next.min(self.reconcile_at))
     }
@@ -328,6 +342,8 @@ impl Engine {
         self.pull_again_at = self.pull_again_at.map(|at| at.minus_ms(ms));
         for room in self.rooms.values_mut() {
             room.seal_at = room.seal_at.map(|at| at.minus_ms(ms));
+            room.rekey_at = room.rekey_at.map(|at| at.minus_ms(ms));
+            room.rekeyed = room.rekeyed.map(|at| at.minus_ms(ms));
             room.log.held.clock_went_back(ms);
         }
         for (_, until) in self.parked_verdicts.values_mut() {
@@ -338,6 +354,7 @@ impl Engine {
         }
         self.reports.clock_went_back(ms);
         self.presence.clock_went_back(ms);
+        self.key_requests.clock_went_back(ms);
         self.heads.clock_went_back(ms);
         self.windows.clock_went_back(ms);
         for peer in self.peers.values_mut() {
@@ -357,6 +374,8 @@ impl Engine {
     fn tick(&mut self) {
         self.expire_verdicts();
         self.seal_what_is_due();
+        self.rekey_what_is_due();
+        self.ask_for_keys_if_due();
         self.send_receipts_if_due();
         self.show_incomplete_if_due();
         self.pull_again_if_due();

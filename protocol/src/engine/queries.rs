@@ -222,7 +222,7 @@ impl Engine {
         if let Some(message) = self.incomplete_message(room, id) {
             return self.incomplete_view(room, id, message);
         }
-        self.view_of(room, id, self.read_message(room, id)?.value().text()?.to_owned())
+        self.view_of(room, id, self.text_of(room, self.read_message(room, id)?.value())?)
     }
 
     /// A message that is or was visible, with its text, which the caller has at hand.
@@ -278,14 +278,14 @@ impl Engine {
 
     /// Content that is accepted, or was shown and is about to be sealed by this node.
     pub(super) fn is_visible(&self, room: RoomId, id: MessageId) -> bool {
-        if let Some(message) = self.incomplete_message(room, id) {
-            return message.kind.is_content();
-        }
         let Some(state) = self.rooms.get(&room) else { return false };
+        if let Some(message) = self.incomplete_message(room, id) {
+            return message.epoch.is_some_and(|epoch| state.log.epochs.key(epoch).is_some());
+        }
         let sealing = state.seal_at.is_some();
         state.log.get(id).is_some_and(|entry| {
             let about_to_be_sealed = sealing && state.log.is_unsealed(id);
-            entry.kind.is_content() && (entry.is_accepted() || about_to_be_sealed)
+            state.log.is_readable(id) && (entry.is_accepted() || about_to_be_sealed)
         })
     }
 

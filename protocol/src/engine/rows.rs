@@ -64,6 +64,8 @@ impl Engine {
             state.unacknowledged = cut_off.map(|id| (id, BTreeSet::from([ours]))).collect();
             state.log = log;
         }
+        self.load_epoch_keys();
+        self.load_epochs(company);
         let rooms = &mut self.rooms;
         reader.scan(Table::State, TAIL, &mut |key, value| {
             let parts = (id_at(key, TAIL.len()), number_at(value, 0), id_at(value, 8));
@@ -78,6 +80,30 @@ impl Engine {
                 room.log.load_reading(value);
             }
         });
+    }
+
+    /// Takes note of the epochs of rooms whose messages are known from the index only, and opens
+    /// what was sealed for this device and not opened yet.
+    fn load_epochs(&mut self, company: CompanyId) {
+        let reader = self.reader.clone();
+        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+        for room in rooms {
+            let rows = self.rooms.get(&room).map(|state| state.log.epoch_rows());
+            for arrival in rows.unwrap_or_default() {
+                let Some(bytes) = reader.get(Table::Messages, &message_key(room, arrival)) else {
+                    continue;
+                };
+                let named = self.rooms.get(&room).and_then(|state| state.log.at_arrival(arrival));
+                let trust = named.map_or(Trust::Nothing, Trust::StoredAs);
+                let envelope = Verified::<Envelope>::envelope(&bytes, company, trust).ok();
+                let Some(envelope) = envelope.filter(|e| Some(e.id()) == named) else { continue };
+                let (id, message) = (envelope.id(), envelope.value());
+                if let Some(state) = self.rooms.get_mut(&room) {
+                    state.log.load_epoch(id, message);
+                }
+                self.follow_epochs(room, id, message);
+            }
+        }
     }
 
     /// Signed bytes of a message that is held, durable or on the way there.

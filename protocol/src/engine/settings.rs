@@ -47,10 +47,11 @@ impl Engine {
         let reader = self.reader.clone();
         let is_on = |key| reader.get(Table::State, key).is_none_or(|value| value == [1]);
         self.settings = Settings { presence: is_on(PRESENCE), notifications: is_on(NOTIFICATIONS) };
-        let drafts = &mut self.drafts;
+        let (drafts, vault) = (&mut self.drafts, &self.vault);
         reader.scan(Table::State, DRAFT, &mut |key, value| {
-            let text = String::from_utf8(value.to_vec());
-            if let (Some(room), Ok(text)) = (id_at(key, DRAFT.len()), text) {
+            let opened = vault.open(key, value);
+            let text = opened.and_then(|text| String::from_utf8(text.to_vec()).ok());
+            if let (Some(room), Some(text)) = (id_at(key, DRAFT.len()), text) {
                 drafts.insert(RoomId(room), text);
             }
         });
@@ -114,7 +115,9 @@ impl Engine {
             ));
         }
         if self.drafts.get(&room) != Some(&text) {
-            self.write(Table::State, draft_key(room), text.clone().into_bytes());
+            let key = draft_key(room);
+            let sealed = self.vault.seal(&key, text.as_bytes());
+            self.write(Table::State, key, sealed);
             self.drafts.insert(room, text);
         }
         Ok(Outcome::Done)

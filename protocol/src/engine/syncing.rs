@@ -60,6 +60,7 @@ pub(super) enum Asked {
     /// An admin was told of a device that we have confirmed.
     Confirmed(DeviceId),
     Beacons(DeviceId),
+    Keys(DeviceId, RoomId),
     /// Nothing is asked of it: that it answers says that our last word has arrived.
     Goodbye(DeviceId),
     /// The answer does not matter.
@@ -79,6 +80,7 @@ impl Asked {
             | Self::JoinReveal(peer)
             | Self::JoinPoll(peer)
             | Self::Beacons(peer)
+            | Self::Keys(peer, _)
             | Self::Goodbye(peer) => Some(peer),
             Self::Approval | Self::Confirmed(_) | Self::Nothing => None,
         }
@@ -179,6 +181,7 @@ impl Engine {
         self.tell_confirmed(peer);
         self.summarize(peer);
         self.repair_from(peer);
+        self.ask_again_for_keys(peer);
     }
 
     pub(super) fn reconcile_with_someone(&mut self) {
@@ -200,6 +203,7 @@ impl Engine {
                 state.looked_again = false;
             }
             self.repeat_report(peer);
+            self.ask_again_for_keys(peer);
             self.summarize(peer);
         }
     }
@@ -243,6 +247,7 @@ impl Engine {
         });
         match asked {
             Asked::Nothing | Asked::Goodbye(_) => {}
+            Asked::Keys(_, room) => self.keys_answered(room, response),
             Asked::Beacons(peer) => self.beacons_answered(peer, response),
             Asked::Summary(peer) => self.summary_answered(peer, response),
             Asked::Introduction(peer) => self.introduced(peer, response),

@@ -78,6 +78,8 @@ pub(super) struct Author {
 pub(super) struct Entries {
     pub(super) items: Items,
     facts: Vec<Facts>,
+    /// The number of the epoch of each; 0 for what has no content.
+    epochs: Vec<u32>,
     /// The parents of all, each message's in a row.
     pool: Vec<Ix>,
     /// First bytes of each id, with its place: a tenth of what a map of ids takes.
@@ -95,10 +97,12 @@ pub(super) struct New {
     pub(super) kind: EnvelopeKind,
     pub(super) time: Timestamp,
     pub(super) arrival: u64,
+    /// See [`super::Epochs::number_of`]; 0 for none.
+    pub(super) epoch: u32,
 }
 
 impl New {
-    pub(super) fn of(id: MessageId, envelope: &Envelope, arrival: u64) -> Self {
+    pub(super) fn of(id: MessageId, envelope: &Envelope, arrival: u64, epoch: u32) -> Self {
         Self {
             id,
             height: envelope.height,
@@ -106,6 +110,7 @@ impl New {
             kind: envelope.kind,
             time: envelope.claimed_time,
             arrival,
+            epoch,
         }
     }
 }
@@ -143,6 +148,11 @@ impl Entries {
     #[allow(clippy::indexing_slicing, reason = "places are given out by `items` only")]
     pub(super) fn facts_mut(&mut self, ix: Ix) -> &mut Facts {
         &mut self.facts[ix.index()]
+    }
+
+    /// The number of a message's epoch; 0 for what has no content.
+    pub(super) fn epoch(&self, ix: Ix) -> u32 {
+        self.epochs.get(ix.index()).copied().unwrap_or_default()
     }
 
     pub(super) fn parents(&self, ix: Ix) -> &[Ix] {
@@ -247,11 +257,13 @@ impl Entries {
             kind: new.kind,
             flags: 0,
         };
-        match self.facts.get_mut(ix.index()) {
-            Some(slot) => *slot = facts,
-            None => {
+        match (self.facts.get_mut(ix.index()), self.epochs.get_mut(ix.index())) {
+            (Some(slot), Some(epoch)) => (*slot, *epoch) = (facts, new.epoch),
+            _ => {
                 grow(&mut self.facts);
                 self.facts.push(facts);
+                grow(&mut self.epochs);
+                self.epochs.push(new.epoch);
             }
         }
         self.set_parents(ix, parents);

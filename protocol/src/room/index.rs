@@ -2,8 +2,9 @@
 //! that a start need not read the messages.
 //!
 //! A row: version; number of authors, for each its device, sequence number and id of the newest
-//! envelope that was known of it, and the runs of sequence numbers it had used; number of messages, and these in order of arrival. Numbers are in
-//! groups of seven bits, lowest first. Parents are named by their arrivals.
+//! envelope that was known of it, and the runs of sequence numbers it had used; number of epochs, and their ids; number of
+//! messages, and these in order of arrival. Numbers are in groups of seven bits, lowest first. Parents are named by their
+//! arrivals, epochs by their number in the row's list, from 1.
 
 use super::RoomLog;
 use super::arrivals::{chunk_of, start_of};
@@ -15,7 +16,7 @@ use crate::sync::Ix;
 use crate::time::Timestamp;
 
 /// An index of another version is made anew.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// Beside the bits of a mark: it became visible late, and when follows.
 const LATE: u8 = 8;
 
@@ -68,6 +69,14 @@ impl RoomLog {
                 put(&mut out, last);
             }
         }
+        let mut epochs: Vec<u32> = list.iter().map(|ix| self.entries.epoch(*ix)).collect();
+        epochs.sort_unstable();
+        epochs.dedup();
+        epochs.retain(|epoch| *epoch != 0);
+        put(&mut out, epochs.len() as u64);
+        for epoch in &epochs {
+            out.extend(self.epochs.id_of(*epoch).unwrap_or_default().0);
+        }
         put(&mut out, list.len() as u64);
         for ix in list {
             let facts = self.entries.facts(*ix);
@@ -77,11 +86,9 @@ impl RoomLog {
             put(&mut out, height);
             put(&mut out, facts.time.0);
             put(&mut out, authors.binary_search(&facts.author()).unwrap_or_default() as u64);
-            out.push(match facts.kind {
-                EnvelopeKind::Text => 0,
-                EnvelopeKind::Enter => 1,
-                EnvelopeKind::Seal => 2,
-            });
+            out.push(facts.kind.number());
+            let epoch = epochs.binary_search(&self.entries.epoch(*ix));
+            put(&mut out, epoch.map_or(0, |at| at as u64 + 1));
             let late = self.arrivals.late(*ix);
             out.push(self.mark_bits(*ix) | if late.is_some() { LATE } else { 0 });
             if let Some(position) = late {
@@ -124,18 +131,18 @@ impl RoomLog {
             }
             authors.push(device);
         }
+        let mut epochs: Vec<u32> = vec![0];
+        for _ in 0..number_in(rest)?.min(INDEX_CHUNK) {
+            epochs.push(self.epochs.number_of(ObjectId(id_in(rest)?)));
+        }
         let start = start_of(number);
         for _ in 0..number_in(rest)? {
             let arrival = start.checked_add(number_in(rest)?)?;
             let id = ObjectId(id_in(rest)?);
             let (height, time) = (number_in(rest)?, Timestamp(number_in(rest)?));
             let device = *authors.get(usize::try_from(number_in(rest)?).ok()?)?;
-            let kind = match byte_in(rest)? {
-                0 => EnvelopeKind::Text,
-                1 => EnvelopeKind::Enter,
-                2 => EnvelopeKind::Seal,
-                _ => return None,
-            };
+            let kind = EnvelopeKind::from_number(byte_in(rest)?)?;
+            let epoch = *epochs.get(usize::try_from(number_in(rest)?).ok()?)?;
             let bits = byte_in(rest)?;
             let late = if bits & LATE == 0 { None } else { Some(number_in(rest)?) };
             let count = usize::try_from(number_in(rest)?).ok()?;
@@ -147,8 +154,8 @@ impl RoomLog {
             for _ in 0..count {
                 parents.push(Ix::at(usize::try_from(number_in(rest)?).ok()?));
             }
-            let ix =
-                self.entries.put_down(New { id, height, device, kind, time, arrival }, &parents);
+            let new = New { id, height, device, kind, time, arrival, epoch };
+            let ix = self.entries.put_down(new, &parents);
             self.arrivals.put(arrival, ix, &self.entries);
             self.set_marks(ix, bits);
             if let Some(position) = late {

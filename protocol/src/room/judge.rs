@@ -1,8 +1,6 @@
 //! Which messages are accepted, and what follows from that.
 
-use super::entries::{
-    ABOVE, ACCEPTED, ACKNOWLEDGED, FOLLOWED, LATE, SEEN_BEFORE, SHOWN, UNACKNOWLEDGED,
-};
+use super::entries::{ACCEPTED, ACKNOWLEDGED, FOLLOWED, SEEN_BEFORE, SHOWN, UNACKNOWLEDGED};
 use super::{Rejudged, RoomLog};
 use crate::bits::Bits;
 use crate::control::Standing;
@@ -110,8 +108,7 @@ impl RoomLog {
     }
 
     fn accept(&mut self, ix: Ix) {
-        let (last, place) = (self.arrivals.last, self.entries.items.place(ix));
-        let covered = self.is_covered(ix);
+        let place = self.entries.items.place(ix);
         let facts = self.entries.facts_mut(ix);
         if !facts.set(ACCEPTED, true) {
             return;
@@ -122,16 +119,11 @@ impl RoomLog {
         facts.set(UNACKNOWLEDGED, false);
         let content = facts.kind.is_content();
         let leaf = !facts.is(FOLLOWED);
-        if !seen_before && content {
-            facts.set(ABOVE, self.reading.is_beyond(place));
-            if covered && !facts.is(LATE) {
-                // People see it only now, although they have read beyond it.
-                facts.set(LATE, true);
-                self.arrivals.put_late(last + 1, ix);
+        if content && self.is_readable_at(ix) {
+            if !seen_before {
+                self.became_visible(ix);
             }
-        }
-        if content {
-            self.newest = self.newest.max(Some(place));
+            self.note_newest(place);
             self.count_unread(ix);
         }
         self.content += u64::from(content);

@@ -8,10 +8,12 @@
 
 mod arrivals;
 mod entries;
+mod epochs;
 mod index;
 mod judge;
 mod kept;
 mod places;
+mod readable;
 mod reading;
 mod times;
 mod waiting;
@@ -19,6 +21,7 @@ mod waiting;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use arrivals::Mark;
+pub use epochs::{Epochs, Fitting};
 pub use index::Chunk;
 pub use reading::Unread;
 pub use times::{ClockNote, is_ahead};
@@ -96,6 +99,8 @@ pub struct RoomLog {
     digest: Cached<ObjectId>,
     /// Messages that wait for parents or control objects.
     pub held: Held,
+    /// Under which keys messages are encrypted.
+    pub epochs: Epochs,
     /// The last accepted message with content.
     newest: Option<Place>,
     reading: Reading,
@@ -267,8 +272,10 @@ impl RoomLog {
         self.keep_tail(envelope.device, envelope.seq, id);
         let parents: Vec<Ix> =
             envelope.parents.iter().filter_map(|id| self.entries.find(*id)).collect();
-        let ix = self.entries.add(New::of(id, envelope, arrival), &parents);
+        let epoch = envelope.epoch.map_or(0, |epoch| self.epochs.number_of(epoch));
+        let ix = self.entries.add(New::of(id, envelope, arrival, epoch), &parents);
         self.arrivals.put(arrival, ix, &self.entries);
+        self.note_epoch(id, envelope);
         Some(ix)
     }
 
@@ -301,6 +308,7 @@ impl RoomLog {
             self.arrivals.remove(entry.arrival, ix);
             self.kept.forget(ix);
             self.pending.remove(&id);
+            self.epochs.take_back(id);
             self.entries.remove(ix);
             taken.push((id, entry));
         }

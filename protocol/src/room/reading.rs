@@ -156,7 +156,7 @@ impl RoomLog {
 
     fn is_unread(&self, ix: Ix, me: Option<AgentId>) -> bool {
         let facts = self.entries.facts(ix);
-        if !facts.is(ACCEPTED) || !facts.kind.is_content() {
+        if !facts.is(ACCEPTED) || !facts.kind.is_content() || !self.is_readable_at(ix) {
             return false;
         }
         let standing = self.entries.author(ix).and_then(|author| author.standing.as_ref());

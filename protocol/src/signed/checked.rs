@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn what_passed_is_not_checked_again_and_what_failed_is() {
-        let keys = DeviceKeys::new(&[7; 32], ObjectId([8; 32]));
+        let keys = DeviceKeys::new(&[7; 32], &[8; 32]);
         let bytes = message(&keys, 1);
         let mut forged = bytes.clone();
         *forged.last_mut().unwrap() ^= 1;
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn another_company_and_another_kind_are_refused() {
-        let bytes = message(&DeviceKeys::new(&[7; 32], ObjectId([8; 32])), 2);
+        let bytes = message(&DeviceKeys::new(&[7; 32], &[8; 32]), 2);
         let checked = Checker::default().check(&bytes).unwrap();
         let other = checked.clone().into_envelope(CompanyId([9; 32]));
         assert_eq!(other, Err(VerifyError::WrongCompany));
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn the_claimed_author_is_that_of_the_envelope() {
-        let keys = DeviceKeys::new(&[7; 32], ObjectId([8; 32]));
+        let keys = DeviceKeys::new(&[7; 32], &[8; 32]);
         assert_eq!(claimed_author(&message(&keys, 1)), Some(keys.device()));
         assert_eq!(claimed_author(b"no object"), None);
     }

@@ -3,12 +3,13 @@
 use minicbor::{Decode, Encode};
 
 use crate::codec::{self, CodecError};
-use crate::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId};
+use crate::crypt::SealedKey;
+use crate::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId};
 use crate::instant::InstantAgents;
 use crate::limits::{
-    ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, BEACONS_FRAME_MAX, FRAME_BYTES_MAX, IDS_FRAME_MAX,
-    INSTANTS_TOLD_PER_PEER_MAX, INTRODUCTION_OBJECTS_MAX, NAME_CHARS_MAX, RANGE_PARTS,
-    SAFETY_CODE_BYTES, SUMMARY_ROOMS_MAX,
+    ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, BEACONS_FRAME_MAX, EPOCH_KEYS_ASKED_MAX,
+    FRAME_BYTES_MAX, IDS_FRAME_MAX, INSTANTS_TOLD_PER_PEER_MAX, INTRODUCTION_OBJECTS_MAX,
+    NAME_CHARS_MAX, RANGE_PARTS, SAFETY_CODE_BYTES, SUMMARY_ROOMS_MAX,
 };
 use crate::object::SignatureBytes;
 
@@ -305,8 +306,18 @@ pub enum Request {
         #[n(1)]
         objects: Vec<Blob>,
     },
-    /// A device of the sender's agent that the sender has confirmed; the receiver may certify it.
+    /// Keys of a room's epochs that the sender may have and lacks.
     #[n(18)]
+    EpochKeys {
+        /// Which room.
+        #[n(0)]
+        room: RoomId,
+        /// Their `EpochStart`s; at most [`crate::limits::EPOCH_KEYS_ASKED_MAX`].
+        #[n(1)]
+        epochs: Vec<MessageId>,
+    },
+    /// A device of the sender's agent that the sender has confirmed; the receiver may certify it.
+    #[n(19)]
     Confirmed {
         /// Which.
         #[n(0)]
@@ -434,9 +445,16 @@ pub enum Response {
         #[n(1)]
         rooms: Vec<InstantSummary>,
     },
+    /// To [`Request::EpochKeys`].
+    #[n(11)]
+    EpochKeys {
+        /// Those that the asker may have and that are here.
+        #[n(0)]
+        keys: Vec<GivenKey>,
+    },
     /// To [`Request::JoinHello`], from an admin's device: the name is that of an agent, whose
     /// devices confirm another one.
-    #[n(11)]
+    #[n(12)]
     JoinTaken {
         /// The company.
         #[n(0)]
@@ -445,6 +463,18 @@ pub enum Response {
         #[n(1)]
         name: String,
     },
+}
+
+/// The key of an epoch for whoever asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct GivenKey {
+    /// The signed bytes of its `EpochStart`, which says what the key has to be.
+    #[n(0)]
+    pub start: Blob,
+    /// See [`crate::crypt::SealingContext`].
+    #[n(1)]
+    pub sealed: SealedKey,
 }
 
 /// An admin's device and where it listens.
@@ -481,6 +511,7 @@ impl Request {
                 records.len() <= ADDRESS_RECORDS_FRAME_MAX
             }
             Self::Presence { beacons } => beacons.len() <= BEACONS_FRAME_MAX,
+            Self::EpochKeys { epochs, .. } => epochs.len() <= EPOCH_KEYS_ASKED_MAX,
             Self::Introduce { objects } => objects.len() <= INTRODUCTION_OBJECTS_MAX,
             Self::JoinHello { name, .. } => name.chars().count() <= NAME_CHARS_MAX,
             Self::Confirmed { device } => device.code.len() <= SAFETY_CODE_BYTES,
@@ -520,6 +551,7 @@ impl Response {
                 rooms.len() <= SUMMARY_ROOMS_MAX && waiting.len() <= SUMMARY_ROOMS_MAX
             }
             Self::Instants { rooms, .. } => rooms.len() <= INSTANTS_TOLD_PER_PEER_MAX,
+            Self::EpochKeys { keys } => keys.len() <= EPOCH_KEYS_ASKED_MAX,
             Self::Parts { parts } => parts.len() <= RANGE_PARTS,
             Self::Objects { objects, .. } => objects.len() <= IDS_FRAME_MAX,
             Self::Ids { ids, .. } => ids.len() <= IDS_FRAME_MAX,

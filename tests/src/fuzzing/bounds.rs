@@ -6,9 +6,11 @@ use conclave_protocol::envelope::{EnterBody, Envelope, EnvelopeKind};
 use conclave_protocol::id::{ObjectId, UnitId};
 use conclave_protocol::limits::{
     ADDRESS_BYTES_MAX, ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, BEACONS_FRAME_MAX,
-    ENTER_GRANTS_MAX, HEIGHT_MAX, IDS_FRAME_MAX, INSTANTS_TOLD_PER_PEER_MAX,
-    INTRODUCTION_OBJECTS_MAX, NAME_CHARS_MAX, OVERRIDES_MAX, PARENTS_MAX, RANGE_PARTS,
-    SAFETY_CODE_BYTES, SUMMARY_ROOMS_MAX, TEXT_BYTES_MAX, TOPIC_CHARS_MAX,
+    ENTER_GRANTS_MAX, EPOCH_AFTER_MAX, EPOCH_KEYS_ASKED_MAX, EPOCH_KEYS_PART_MAX,
+    EPOCH_PREVIOUS_MAX, EPOCH_RECIPIENTS_MAX, HEIGHT_MAX, IDS_FRAME_MAX,
+    INSTANTS_TOLD_PER_PEER_MAX, INTRODUCTION_OBJECTS_MAX, NAME_CHARS_MAX, OVERRIDES_MAX,
+    PARENTS_MAX, RANGE_PARTS, SAFETY_CODE_BYTES, SUMMARY_ROOMS_MAX, TEXT_BYTES_MAX,
+    TOPIC_CHARS_MAX,
 };
 use conclave_protocol::object::{ControlObject, FieldValue, HistoryPolicy, Payload, UnitKind};
 use conclave_protocol::sync::{Request, Response};
@@ -81,17 +83,28 @@ pub(super) fn control(object: &ControlObject) {
 }
 
 pub(super) fn envelope(envelope: &Envelope) {
-    assert_eq!(envelope.version, 0);
+    assert_eq!(envelope.version, 1);
     assert!(envelope.seq > 0 && (envelope.seq == 1) == envelope.prev.is_none());
     assert!((1..=HEIGHT_MAX).contains(&envelope.height));
     assert!(envelope.parents.len() <= PARENTS_MAX && ascending(&envelope.parents));
     assert_eq!(envelope.parents.is_empty(), envelope.height == 1);
     assert_eq!(envelope.kind == EnvelopeKind::Enter, envelope.standing.is_none());
     assert_eq!(envelope.kind == EnvelopeKind::Enter, envelope.enter_body().is_ok());
-    assert_eq!(envelope.kind == EnvelopeKind::Text, envelope.text().is_some());
+    assert_eq!(envelope.kind == EnvelopeKind::Text, envelope.epoch.is_some());
+    assert_eq!(envelope.nonce.len(), if envelope.epoch.is_some() { 24 } else { 0 });
     match envelope.kind {
-        EnvelopeKind::Text => assert!((1..=TEXT_BYTES_MAX).contains(&envelope.body.len())),
+        EnvelopeKind::Text => assert!((17..=TEXT_BYTES_MAX + 16).contains(&envelope.body.len())),
         EnvelopeKind::Seal => assert!(envelope.body.is_empty()),
+        EnvelopeKind::EpochStart => {
+            let start = envelope.epoch_start().expect("a body that was checked");
+            assert!(start.previous.len() <= EPOCH_PREVIOUS_MAX);
+            assert!(start.after.len() <= EPOCH_AFTER_MAX && ascending(&start.after));
+            assert!(start.recipients as usize <= EPOCH_RECIPIENTS_MAX);
+        }
+        EnvelopeKind::EpochKeys => {
+            let keys = envelope.epoch_keys().expect("a body that was checked");
+            assert!((1..=EPOCH_KEYS_PART_MAX).contains(&keys.keys.len()));
+        }
         EnvelopeKind::Enter => {
             let body = envelope.enter_body().expect("asserted above");
             match &body {
@@ -133,6 +146,7 @@ pub(super) fn request(request: &Request) {
         Request::Addresses { records } | Request::Reports { records } => {
             assert!(records.len() <= ADDRESS_RECORDS_FRAME_MAX);
         }
+        Request::EpochKeys { epochs, .. } => assert!(epochs.len() <= EPOCH_KEYS_ASKED_MAX),
         Request::Presence { beacons } => assert!(beacons.len() <= BEACONS_FRAME_MAX),
         Request::Introduce { objects } => assert!(objects.len() <= INTRODUCTION_OBJECTS_MAX),
         Request::JoinHello { name, .. } => assert!(name.chars().count() <= NAME_CHARS_MAX),
@@ -154,6 +168,7 @@ pub(super) fn response(response: &Response) {
         Response::Summary { rooms, waiting, .. } => {
             assert!(rooms.len() <= SUMMARY_ROOMS_MAX && waiting.len() <= SUMMARY_ROOMS_MAX);
         }
+        Response::EpochKeys { keys } => assert!(keys.len() <= EPOCH_KEYS_ASKED_MAX),
         Response::Instants { rooms, .. } => assert!(rooms.len() <= INSTANTS_TOLD_PER_PEER_MAX),
         Response::Parts { parts } => assert!(parts.len() <= RANGE_PARTS),
         Response::Ids { ids, .. } => assert!(ids.len() <= IDS_FRAME_MAX),

@@ -180,7 +180,7 @@ fn frames(direction: &'static str) -> Vec<Case> {
                 7,
                 &[raw::text(&"x".repeat(65)), raw::id(4), raw::id(4), Raw::Verbatim(vec![0xf4])],
             ),
-            too_long("a safety code of 10 bytes", 18, &{
+            too_long("a safety code of 10 bytes", 19, &{
                 let signature = || Raw::Bytes(vec![5; 64]);
                 let code = raw::text("ABCD-EFGHI");
                 [array(&[raw::id(7), raw::id(2), raw::id(4), signature(), signature(), code])]

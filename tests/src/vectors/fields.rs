@@ -71,8 +71,10 @@ pub(super) fn of(object_type: ObjectType, body: &[u8]) -> Value {
 }
 
 fn envelope(envelope: &Envelope) -> Value {
-    let body = match (envelope.text(), envelope.enter_body()) {
-        (Some(text), _) => json!(text),
+    let epoch = || epoch_fields(envelope);
+    let text = crate::forge::text_of(envelope).map(|text| json!(text));
+    let body = match (text.or_else(epoch), envelope.enter_body()) {
+        (Some(body), _) => body,
         (None, Ok(EnterBody::Permitted { device_cert, member_grants, permit })) => json!({
             "device_cert": device_cert.to_string(),
             "member_grants": ids(&member_grants),
@@ -100,6 +102,32 @@ fn envelope(envelope: &Envelope) -> Value {
         "body": body,
         "claimed_time": envelope.claimed_time.0,
     })
+}
+
+fn epoch_fields(envelope: &Envelope) -> Option<Value> {
+    if let Some(start) = envelope.epoch_start() {
+        let previous = start.previous.iter().map(|previous| {
+            let wrapped = previous.wrapped.map(|wrapped| hex(&wrapped.0));
+            json!({ "wrapped": wrapped, "epoch": previous.epoch.to_string() })
+        });
+        return Some(json!({
+            "previous": previous.collect::<Vec<_>>(),
+            "after": ids(&start.after),
+            "key_hash": start.key_hash.to_string(),
+            "recipients": start.recipients,
+            "recipients_digest": start.recipients_digest.to_string(),
+        }));
+    }
+    let keys = envelope.epoch_keys()?;
+    let sealed = keys
+        .keys
+        .iter()
+        .map(|key| json!({ "device": key.device.to_string(), "sealed": hex(&key.sealed.0) }));
+    Some(json!({
+        "epoch": keys.epoch.to_string(),
+        "part": keys.part,
+        "keys": sealed.collect::<Vec<_>>(),
+    }))
 }
 
 fn header(object: &ControlObject) -> Value {

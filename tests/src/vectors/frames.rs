@@ -71,6 +71,9 @@ fn request_fields(request: &Request) -> (&'static str, Value) {
         }
         Request::Addresses { records } => ("addresses", json!({ "records": blobs(records) })),
         Request::Reports { records } => ("reports", json!({ "records": blobs(records) })),
+        Request::EpochKeys { room, epochs } => {
+            ("epoch keys", json!({ "room": room.to_string(), "epochs": ids(epochs) }))
+        }
         Request::Presence { beacons } => ("presence", json!({ "beacons": aged(beacons) })),
         Request::Introduce { objects } => ("introduce", json!({ "objects": blobs(objects) })),
         Request::Newest { scope: of } => ("newest", json!({ "scope": scope(*of) })),
@@ -130,6 +133,12 @@ fn response_fields(response: &Response) -> (&'static str, Value) {
                 })
             };
             ("parts", json!({ "parts": parts.iter().map(part).collect::<Vec<_>>() }))
+        }
+        Response::EpochKeys { keys } => {
+            let given = keys
+                .iter()
+                .map(|key| json!({ "start": hex(&key.start.0), "sealed": hex(&key.sealed.0) }));
+            ("epoch keys", json!({ "keys": given.collect::<Vec<_>>() }))
         }
         Response::Ids { ids, more } => {
             ("ids", json!({ "ids": ids.iter().map(bound).collect::<Vec<_>>(), "more": more }))

@@ -59,6 +59,12 @@ impl World {
             Effect::Addresses { peer, addresses } => {
                 drop(self.nodes[id.0].addresses.insert(peer, addresses));
             }
+            Effect::Seal(job) => {
+                let (room, epoch) = job.epoch();
+                crate::forge::learn_epoch(room, epoch, job.key());
+                let (life, input) = (self.node(id).life, Box::new(job.run()));
+                self.send_later(Due::Sealed { to: id, life, input });
+            }
             Effect::TailKnown => self.nodes[id.0].copied = false,
             Effect::Referral { .. } => {}
         }

@@ -10,6 +10,7 @@ use conclave_protocol::engine::{
 use conclave_protocol::id::{DeviceId, ObjectId, Topic};
 use conclave_protocol::keys::DeviceKeys;
 use conclave_protocol::time::Timestamp;
+use conclave_protocol::vault::Vault;
 
 use super::disk::Disk;
 
@@ -72,8 +73,7 @@ pub fn seed_of(name: &str, salt: u64) -> [u8; 32] {
 
 /// The keys that belong to a seed.
 pub fn keys_of(seed: &[u8; 32]) -> DeviceKeys {
-    let sealing = ObjectId(blake3::derive_key("conclave tests sealing", seed));
-    DeviceKeys::new(seed, sealing)
+    DeviceKeys::new(seed, &blake3::derive_key("conclave tests sealing", seed))
 }
 
 impl Node {
@@ -129,6 +129,7 @@ impl Node {
         material.extend_from_slice(&self.life.to_be_bytes());
         let config = EngineConfig {
             keys: self.keys(),
+            vault: Vault::new(&self.seed),
             seed: blake3::derive_key("conclave tests entropy", &material),
             reader: self.disk.clone(),
             join: self.wish.clone(),

@@ -5,6 +5,7 @@ use conclave_protocol::engine::{
 };
 use conclave_protocol::id::MessageId;
 use conclave_protocol::time::Timestamp;
+use conclave_protocol::vault::Vault;
 use conclave_tests::world::node::keys_of;
 use conclave_tests::world::{NodeId, Options, World, disk::Disk};
 use proptest::prelude::*;
@@ -18,7 +19,14 @@ fn by_hand(w: &World, id: NodeId, seed: [u8; 32]) -> (Engine, Arc<Disk>) {
     }
     let keys = keys_of(&conclave_tests::world::node::seed_of(&w.node(id).name, w.seed));
     assert_eq!(keys.device(), w.node(id).device());
-    let config = EngineConfig { keys, seed, reader: disk.clone(), join: None, copied: false };
+    let config = EngineConfig {
+        keys,
+        vault: Vault::new(&[1; 32]),
+        seed,
+        reader: disk.clone(),
+        join: None,
+        copied: false,
+    };
     (Engine::new(config, w.now()), disk)
 }
 

@@ -246,7 +246,7 @@ fn old_forged_and_foreign_beacons_count_for_nothing() {
     }
     assert!(!shows(&hand, "bob"));
     // By carol in his name; of another company; by nobody; with another signature.
-    let stranger = DeviceKeys::new(&[9; 32], Default::default());
+    let stranger = DeviceKeys::new(&[9; 32], &[0; 32]);
     let elsewhere = CompanyId([5; 32]);
     let mut broken = beacon(&bobs, bob, company, 3_000, true);
     let last = broken.len() - 1;

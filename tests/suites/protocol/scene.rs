@@ -8,6 +8,7 @@ use conclave_protocol::id::{DeviceId, MessageId, RoomId};
 use conclave_protocol::keys::DeviceKeys;
 use conclave_protocol::sync::{Blob, Request, Scope};
 use conclave_protocol::time::Timestamp;
+use conclave_protocol::vault::Vault;
 use conclave_tests::forge::{self, Forged};
 use conclave_tests::world::{NodeId, Options, World, disk::Disk};
 
@@ -99,8 +100,14 @@ impl Hand {
             disk.put(*table, key, value);
         }
         let keys = w.node(id).keys();
-        let config =
-            EngineConfig { keys, seed: [1; 32], reader: disk.clone(), join: None, copied: false };
+        let config = EngineConfig {
+            keys,
+            vault: Vault::new(&[1; 32]),
+            seed: [1; 32],
+            reader: disk.clone(),
+            join: None,
+            copied: false,
+        };
         let mut hand =
             Self { engine: Engine::new(config, w.now()), disk, now: w.now(), writes: Vec::new() };
         hand.carry_out();

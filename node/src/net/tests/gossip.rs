@@ -9,7 +9,7 @@ async fn a_copy_with_a_broken_signature_does_not_keep_the_real_message_out() {
     let mut left = Node::start(2, &[hub.address()]).await;
     left.policy(&[1, 2], &[1, 2]).await;
     left.joined(hub.device).await;
-    let keys = DeviceKeys::new(&[2; 32], ObjectId::default());
+    let keys = DeviceKeys::new(&[2; 32], &[0; 32]);
     let (_, real) = sign(&keys, ObjectType::Envelope, CompanyId::default(), b"body");
     let mut broken = real.clone();
     *broken.last_mut().unwrap() ^= 1;

@@ -1,5 +1,6 @@
 //! Who belongs where and who may read what, derived from what is carried.
 
+mod ended;
 mod pairs;
 mod refresh;
 mod standing;

@@ -300,8 +300,9 @@ impl Checker {
             panic!("forged: {name} shows {:?}: {reason}", view.id);
         }
         let envelope = &made.envelope;
-        let shown = (view.device, view.room.id, view.height, Some(view.text.as_str()));
-        let written = (envelope.device, envelope.room, envelope.height, envelope.text());
+        let shown = (view.device, view.room.id, view.height, Some(view.text.clone()));
+        let text = crate::forge::text_of(envelope);
+        let written = (envelope.device, envelope.room, envelope.height, text);
         assert_eq!(shown, written, "{name} shows something else than was written");
     }
 

@@ -8,7 +8,7 @@ use conclave_tests::world::node::seed_of;
 /// The `index`-th key of the phrase of the world's company, and the hash of those after it.
 fn recovery(w: &World, index: u32) -> (Signer, ObjectId) {
     let entropy = seed_of("recovery", w.seed);
-    let keys = DeviceKeys::new(&recovery_seed(&entropy, index), ObjectId::default());
+    let keys = DeviceKeys::new(&recovery_seed(&entropy, index), &[0; 32]);
     (Signer::new(keys), recovery_commitment(&entropy, index + 1))
 }
 
