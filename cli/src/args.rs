@@ -8,11 +8,11 @@ use conclave_node::api::client::Client;
 
 use crate::commands::{
     admin::AdminCommand, agent::AgentCommand, backup::BackupArgs, backup::RestoreArgs,
-    export::ExportArgs, history::HistoryArgs, im::ImArgs, init::InitArgs, join::JoinArgs,
-    log::LogArgs, open::OpenArgs, passphrase::PassphraseCommand, ratify::RatifyArgs,
-    recover::RecoverArgs, room::RoomCommand, send::SendArgs, settings::SettingsArgs,
-    shell::CompletionsArgs, tail::TailArgs, unit::GroupCommand, unit::UnitCommand, up::UpArgs,
-    why::WhyArgs,
+    device::DeviceCommand, export::ExportArgs, history::HistoryArgs, im::ImArgs, init::InitArgs,
+    join::JoinArgs, log::LogArgs, open::OpenArgs, passphrase::PassphraseCommand,
+    ratify::RatifyArgs, recover::RecoverArgs, room::RoomCommand, send::SendArgs,
+    settings::SettingsArgs, shell::CompletionsArgs, tail::TailArgs, unit::GroupCommand,
+    unit::UnitCommand, up::UpArgs, why::WhyArgs,
 };
 use crate::devnet::DevnetArgs;
 use crate::error::CliError;
@@ -81,6 +81,9 @@ pub(crate) enum Command {
     /// Agents: requests to join, approval, memberships, dismissal
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Devices: the computers of one agent
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// Admins: who may change units, agents, rooms and admins
     #[command(subcommand)]
     Admin(AdminCommand),

@@ -123,6 +123,9 @@ pub struct PendingJoin {
     pub company: Option<String>,
     /// Multiaddrs of peers to ask.
     pub peers: Vec<String>,
+    /// It is another device of the agent of that name, all of whose other devices are lost.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 /// Files by name, with what they hold.

@@ -143,7 +143,7 @@ impl Node {
                 vault: secrets.vault(),
                 seed: random()?,
                 reader: store.clone(),
-                join: pending.map(|join| JoinWish { agent: join.agent, company: join.company }),
+                join: pending.map(wish),
                 copied: store.is_copy(),
             },
             now(),
@@ -343,19 +343,40 @@ pub fn request_join(
     peers: &[String],
     passphrase: Option<&Passphrase>,
 ) -> Result<(DeviceId, String), StartError> {
-    let agent = stored_name(agent)?;
-    crate::net::check_peers(peers)?;
+    let join = PendingJoin {
+        agent: agent.to_owned(),
+        company: company.map(str::to_owned),
+        peers: peers.to_vec(),
+        lost: false,
+    };
+    request_join_as(home, join, passphrase)
+}
+
+/// As [`request_join`], with all that can be said.
+///
+/// # Errors
+/// As [`request_join`].
+pub fn request_join_as(
+    home: &Path,
+    mut join: PendingJoin,
+    passphrase: Option<&Passphrase>,
+) -> Result<(DeviceId, String), StartError> {
+    join.agent = stored_name(&join.agent)?;
+    crate::net::check_peers(&join.peers)?;
     let (home, _lock) = home_for_setup(home)?;
     let store = Store::open(&home.db_path())?;
     if company_of(&store).is_some() {
         return Err(already(&home, "belongs to a company"));
     }
     let secrets = keys_for_setup(&home, passphrase)?;
-    let company = company.map(str::to_owned);
     // An earlier request may have been refused.
     store.write_now(Engine::asking_anew())?;
-    home.write_join(&PendingJoin { agent, company, peers: peers.to_vec() })?;
+    home.write_join(&join)?;
     Ok((secrets.keys().device(), secrets.peer_id()))
+}
+
+fn wish(join: PendingJoin) -> JoinWish {
+    JoinWish { agent: join.agent, company: join.company, lost: join.lost }
 }
 
 fn company_of(store: &Store) -> Option<CompanyId> {

@@ -12,6 +12,7 @@ mod backups;
 mod bad_input;
 mod crowds;
 mod damage;
+mod devices;
 mod devnet;
 mod event_stream;
 mod formats;

@@ -5,6 +5,7 @@ pub(crate) mod agent;
 mod ask;
 pub(crate) mod backup;
 mod change;
+pub(crate) mod device;
 pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod im;
@@ -45,6 +46,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
         Command::Group(command) => unit::run_group(context, command).await,
         Command::Role(command) => unit::run(context, UnitKind::Role, command).await,
         Command::Agent(command) => agent::run(context, command).await,
+        Command::Device(command) => device::run(context, command).await,
         Command::Admin(command) => admin::run(context, command).await,
         Command::Room(command) => room::run(context, command).await,
         Command::Send(args) => send::run(context, &args).await,

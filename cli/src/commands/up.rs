@@ -15,7 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::ask::opens;
 use super::check_multiaddrs;
-use super::join::waiting_text;
+use super::join::{taken_text, waiting_text};
 use crate::args::Context;
 use crate::error::CliError;
 use crate::logs;
@@ -158,6 +158,7 @@ async fn parent_gone(counts: bool) {
 async fn tell_join(out: Output, handle: Handle, member: bool) {
     let mut events = handle.events();
     let mut shown_code = None;
+    let mut taken = false;
     let mut waiting = !member;
     while waiting {
         let Ok(join) = handle.query(Engine::join_view).await else { break };
@@ -178,6 +179,10 @@ async fn tell_join(out: Output, handle: Handle, member: bool) {
                 );
                 break;
             }
+            if join.name_taken && !taken {
+                out.note(&taken_text(&join));
+            }
+            taken = join.name_taken;
             if news {
                 out.note(&waiting_text(&join));
             }

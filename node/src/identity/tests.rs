@@ -105,6 +105,7 @@ fn token_and_small_files() {
         agent: "ada".to_owned(),
         company: None,
         peers: vec!["/ip4/10.0.0.1/tcp/1".to_owned()],
+        lost: true,
     };
     home.write_join(&join).unwrap();
     assert_eq!(home.read_join().unwrap(), Some(join));
@@ -119,7 +120,8 @@ fn the_way_in_is_kept_when_a_request_to_join_is_granted() {
     home.settle_join().unwrap();
     assert_eq!(home.read_peers().unwrap(), [""; 0]);
     let peers = vec!["/ip4/10.0.0.1/tcp/1".to_owned()];
-    let join = PendingJoin { agent: "ada".to_owned(), company: None, peers: peers.clone() };
+    let join =
+        PendingJoin { agent: "ada".to_owned(), company: None, peers: peers.clone(), lost: false };
     home.write_join(&join).unwrap();
     assert_eq!(home.read_peers().unwrap(), [""; 0], "not yet granted");
     for _ in 0..2 {

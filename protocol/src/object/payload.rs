@@ -3,9 +3,9 @@
 use minicbor::{Decode, Encode};
 
 use super::{
-    AdminGrant, AgentCert, CONTROL_VERSION, DeviceCert, FieldValue, Genesis, Header, HistoryPolicy,
-    MemberGrant, ObjectError, ObjectType, Permit, Principal, Ratify, Revoke, RoomCreate, RoomCut,
-    RootRotate, SetField, UnitCreate, UnitKind,
+    AdminGrant, AgentCert, CONTROL_VERSION, DeviceCert, FieldValue, Genesis, Header, MemberGrant,
+    ObjectError, ObjectType, Permit, Principal, Ratify, Revoke, RoomCreate, RoomCut, RootRotate,
+    SetField, UnitCreate, UnitKind,
 };
 use crate::codec::{self, CodecError};
 use crate::id::{ObjectId, UnitId};

@@ -3,7 +3,6 @@
 use super::*;
 use crate::scene::{help, team};
 use conclave_protocol::engine::GossipVerdict;
-use conclave_protocol::envelope::EnvelopeKind;
 use conclave_protocol::id::Topic;
 use conclave_protocol::object::Payload;
 use conclave_tests::forge;
