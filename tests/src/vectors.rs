@@ -96,6 +96,10 @@ fn keys(n: u8) -> DeviceKeys {
 /// The company of all vectors.
 #[must_use]
 pub fn foundation() -> Foundation {
+    founded(ObjectId([0x77; 32]))
+}
+
+fn founded(salt: ObjectId) -> Foundation {
     found(&Founding {
         company: "Acme",
         agent: "alice",
@@ -104,7 +108,7 @@ pub fn foundation() -> Foundation {
             public_key(&seed(9)),
             recovery_hash(keys(10).device(), ObjectId::default()),
         ),
-        salt: ObjectId([0x77; 32]),
+        salt,
         device: &keys(2),
     })
 }
