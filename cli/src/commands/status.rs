@@ -40,11 +40,12 @@ fn text(out: &Output, status: &Status) -> String {
     }
     if let Some(join) = &status.join {
         let code = join.code.as_deref().map(|code| format!(", safety code {}", escape::line(code)));
+        let taken = if join.name_taken { ", a name that somebody bears already" } else { "" };
         let again = if join.state == "refused" { "; `conclave join` asks again" } else { "" };
         fact(
             "join",
             format!(
-                "{} as {}{}{again}",
+                "{} as {}{}{taken}{again}",
                 escape::line(&join.state),
                 escape::line(&join.agent),
                 code.unwrap_or_default()

@@ -56,8 +56,15 @@ impl Engine {
             code: request.code().unwrap_or_default().to_owned(),
             expires: request.expires,
             name_taken: access.agent_named(&request.newcomer.name).is_some(),
+            device_of: access
+                .agent_named(&request.newcomer.name)
+                .filter(|agent| access.is_live(*agent))
+                .map(|agent| self.agent_ref(agent)),
+            countersigned: false,
         };
-        Ok(self.desk.open(self.now).map(view).collect())
+        let mut requests: Vec<_> = self.desk.open(self.now).map(view).collect();
+        requests.extend(self.confirmed_views());
+        Ok(requests)
     }
 
     /// Units of a kind, by name.
