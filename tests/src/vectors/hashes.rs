@@ -11,7 +11,7 @@ use conclave_protocol::sync::Items;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{envelopes, foundation, founded, hex, keys, log, seed};
+use super::{envelopes, epochs, foundation, founded, hex, keys, log, seed};
 use crate::forge;
 
 /// Inputs, and what they give.
@@ -132,6 +132,8 @@ pub fn hashes() -> Vec<HashVector> {
     let mut made = key_rules();
     made.extend(joining());
     made.extend(topics(room));
+    let rules = epochs::rules().into_iter();
+    made.extend(rules.map(|(rule, name, inputs, output)| hash(rule, name, inputs, output)));
     for (name, most) in [("two agents", 2_u8), ("the most agents", 32)] {
         let agents = InstantAgents::new((1..=most).rev().map(|n| AgentId([n; 32])));
         let agents = agents.unwrap_or_else(|| unreachable!("within the bounds"));
@@ -141,8 +143,8 @@ pub fn hashes() -> Vec<HashVector> {
     }
     let texts = envelopes::envelopes();
     let written: Vec<(ObjectId, &Envelope)> =
-        texts[..3].iter().map(|(_, e)| (forge::signed(&keys(3), e).id, e)).collect();
-    let bytes = forge::signed(&keys(3), &texts[1].1).bytes;
+        texts[..3].iter().map(|made| (made.signed().id, &made.envelope)).collect();
+    let bytes = envelopes::text().signed().bytes;
     for (name, bytes) in [("a text", bytes.as_slice()), ("a founding", &founded.objects[0].1)] {
         let inputs = json!({ "signed": hex(bytes) });
         let id = hex(&blake3::derive_key("conclave v1 gossip", bytes)[..20]);
