@@ -45,6 +45,7 @@ pub mod room;
 pub mod signed;
 pub mod sync;
 pub mod time;
+pub mod topic;
 pub mod transcript;
 pub mod vault;
 pub mod view;
