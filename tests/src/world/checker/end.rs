@@ -62,6 +62,7 @@ impl Checker {
         for id in live {
             self.judge_bounds(world, *id);
         }
+        self.judge_private(world);
         self.count("ends judged");
     }
 
