@@ -272,4 +272,43 @@ impl Checker {
         };
         world.keys_of_device(given.to)?.sealing_secret().open(&context, sealed)
     }
+
+    /// All honest texts that are accepted can be read by all who may: `read` is what these nodes
+    /// show. Gives how many texts nodes do not show since they were written before they came.
+    pub(super) fn judge_reading(
+        &self,
+        world: &World,
+        log: &ControlLog,
+        room: RoomId,
+        accepted: &BTreeSet<MessageId>,
+        read: &[(NodeId, BTreeSet<MessageId>)],
+    ) -> u64 {
+        let mut closed = 0;
+        for written in self.private.written.iter().filter(|w| accepted.contains(&w.message)) {
+            let author = self.made[&written.message].envelope.device;
+            let readers =
+                |(_, shown): &&(NodeId, BTreeSet<MessageId>)| shown.contains(&written.message);
+            // With its last reader a key may be gone for good.
+            let author_is_here = read.iter().any(|(id, _)| world.node(*id).device() == author);
+            let anybody = author_is_here || read.iter().any(|one| readers(&one));
+            for (id, shown) in read {
+                let agent = log.access().agent_of(world.node(*id).device());
+                let may = written.history == HistoryPolicy::Full
+                    || agent.is_some_and(|agent| written.agents.contains(&agent));
+                let name = &world.node(*id).name;
+                if may && anybody {
+                    assert!(
+                        shown.contains(&written.message) || self.nodes[id].damaged,
+                        "readable: {name} cannot read {:?} of {room:?} ({:?})",
+                        written.message,
+                        written.history
+                    );
+                }
+                if !may {
+                    closed += 1;
+                }
+            }
+        }
+        closed
+    }
 }
