@@ -8,10 +8,11 @@ use conclave_node::api::client::Client;
 
 use crate::commands::{
     admin::AdminCommand, agent::AgentCommand, backup::BackupArgs, backup::RestoreArgs,
-    export::ExportArgs, history::HistoryArgs, im::ImArgs, init::InitArgs, join::JoinArgs,
-    log::LogArgs, open::OpenArgs, ratify::RatifyArgs, recover::RecoverArgs, room::RoomCommand,
-    send::SendArgs, settings::SettingsArgs, shell::CompletionsArgs, tail::TailArgs,
-    unit::GroupCommand, unit::UnitCommand, up::UpArgs, why::WhyArgs,
+    device::DeviceCommand, export::ExportArgs, history::HistoryArgs, im::ImArgs, init::InitArgs,
+    join::JoinArgs, log::LogArgs, open::OpenArgs, passphrase::PassphraseCommand,
+    ratify::RatifyArgs, recover::RecoverArgs, room::RoomCommand, send::SendArgs,
+    settings::SettingsArgs, shell::CompletionsArgs, tail::TailArgs, unit::GroupCommand,
+    unit::UnitCommand, up::UpArgs, why::WhyArgs,
 };
 use crate::devnet::DevnetArgs;
 use crate::error::CliError;
@@ -80,6 +81,9 @@ pub(crate) enum Command {
     /// Agents: requests to join, approval, memberships, dismissal
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Devices: the computers of one agent
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// Admins: who may change units, agents, rooms and admins
     #[command(subcommand)]
     Admin(AdminCommand),
@@ -96,6 +100,9 @@ pub(crate) enum Command {
     Ratify(RatifyArgs),
     Recover(RecoverArgs),
     Settings(SettingsArgs),
+    /// Passphrase: protect the keys of this home
+    #[command(subcommand)]
+    Passphrase(PassphraseCommand),
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Devnet(DevnetArgs),
@@ -126,6 +133,13 @@ impl Context {
     /// The node that runs on this home.
     pub(crate) fn client(&self) -> Result<Client, CliError> {
         Ok(Client::open(&self.home)?)
+    }
+
+    /// The same, once it has answered: before somebody is asked for anything.
+    pub(crate) async fn running(&self) -> Result<Client, CliError> {
+        let client = self.client()?;
+        client.status().await?;
+        Ok(client)
     }
 }
 

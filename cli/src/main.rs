@@ -10,6 +10,7 @@ mod devnet;
 mod error;
 mod logs;
 mod marks;
+mod memory;
 mod output;
 mod signals;
 
@@ -22,6 +23,7 @@ use crate::args::{Arguments, Command, Context};
 use crate::error::CliError;
 
 fn main() -> ExitCode {
+    memory::keep_private();
     logs::tame_panics();
     let raw: Vec<_> = std::env::args_os().collect();
     let arguments = match args::parse(&raw) {

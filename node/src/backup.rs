@@ -6,7 +6,8 @@
 //! 0 as 1 byte, the store (see `store::copy`), "end" and BLAKE3 of all before it 32
 //! ```
 //!
-//! The file holds the secret keys as the home does. Whoever restores it while the first home
+//! The file holds the secret keys as the home does: under its passphrase, if it has one; else
+//! whoever reads the file has them. Whoever restores it while the first home
 //! still runs has two devices with one key; the store says that it is a copy.
 
 use std::ffi::OsString;
@@ -21,7 +22,10 @@ use crate::identity::{Home, HomeError};
 use crate::store::{Store, StoreError};
 
 const MAGIC: [u8; 8] = *b"cnclvbak";
-const VERSION: u32 = 1;
+/// Since version 2 with the home key, without which the device's keys cannot be opened.
+const VERSION: u32 = 2;
+/// Restored as well; its device's keys lie there in plain.
+const FIRST_VERSION: u32 = 1;
 const END: [u8; 3] = *b"end";
 /// No file of a home is longer.
 const FILE_BYTES_MAX: u32 = 1024 * 1024;
@@ -44,7 +48,7 @@ pub enum BackupError {
         detail: String,
     },
     /// Written by a newer program.
-    #[error("{file} is a backup of version {found}; this program knows version {VERSION} only")]
+    #[error("{file} is a backup of version {found}; this program knows versions up to {VERSION}")]
     NewerVersion {
         /// The file.
         file: PathBuf,
@@ -105,9 +109,7 @@ fn write_all(home: &Home, store: &Store, file: File) -> io::Result<()> {
     let mut out = Summing { inner: buffered, hasher: blake3::Hasher::new() };
     out.write_all(&MAGIC)?;
     out.write_all(&VERSION.to_be_bytes())?;
-    for name in Home::BACKUP_FILES {
-        let bytes = home.read_kept(name).map_err(io::Error::other)?;
-        let Some(bytes) = bytes else { continue };
+    for (name, bytes) in home.read_kept().map_err(io::Error::other)? {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         if length > FILE_BYTES_MAX {
             return Err(io::Error::other(format!("{name} is too large")));
@@ -178,7 +180,7 @@ fn read_all(file: &Path, input: File, growing: &Path) -> Result<(), BackupError>
     let mut version = [0; 4];
     input.read_exact(&mut version).map_err(fail)?;
     match u32::from_be_bytes(version) {
-        VERSION => {}
+        FIRST_VERSION | VERSION => {}
         found if found > VERSION => {
             return Err(BackupError::NewerVersion { file: file.to_owned(), found });
         }
@@ -290,7 +292,7 @@ mod tests {
 
     fn home_with_store(path: &Path) -> (Home, Store) {
         let home = Home::open(path).unwrap();
-        home.create_device_secrets().unwrap();
+        home.create_device_secrets(None).unwrap();
         home.new_api_token().unwrap();
         home.write_port(4001).unwrap();
         let store = Store::open(&home.db_path()).unwrap();
@@ -310,7 +312,7 @@ mod tests {
         let two = folder.path().join("two");
         restore(&file, &two).unwrap();
         let restored = Home::open(&two).unwrap();
-        let device = |home: &Home| home.device_secrets().unwrap().unwrap().keys().device();
+        let device = |home: &Home| home.device_secrets(None).unwrap().unwrap().keys().device();
         assert_eq!(device(&restored), device(&home));
         assert!(restored.read_api_token().unwrap().is_none(), "a token belongs to one run");
         assert_eq!(fs::metadata(&two).unwrap().permissions().mode() & 0o777, 0o700);

@@ -56,6 +56,26 @@ impl From<HomeError> for StartError {
                 "check the folder's owner and permissions and that the disk has room, or choose \
                  another with `--home DIR`",
             ),
+            HomeError::UnknownVersion { .. } => {
+                (StartErrorKind::Failed, "use the newer version of Conclave that wrote it")
+            }
+            HomeError::NoKeys(_) => (
+                StartErrorKind::EmptyHome,
+                "found a company with `conclave init`, or ask to be let into one with \
+                 `conclave join`",
+            ),
+            HomeError::NoPassphrase(_) => {
+                (StartErrorKind::Conflict, "`conclave passphrase set` gives them one")
+            }
+            HomeError::NeedsPassphrase(_) => (
+                StartErrorKind::Usage,
+                "give it with `--passphrase-file FILE`, or `-` for standard input",
+            ),
+            HomeError::WrongPassphrase(_) => (
+                StartErrorKind::Refused,
+                "try again with the one that was given to `conclave passphrase set`; capitals \
+                 and blanks count",
+            ),
             HomeError::Corrupt { .. } => {
                 (StartErrorKind::Failed, "restore the file from a backup of this home")
             }

@@ -105,7 +105,7 @@ pub struct ForgeError(String);
 pub async fn forge(kind: ForgeKind, config: ForgeConfig) -> Result<ForgeReport, ForgeError> {
     let error = |what: &dyn std::fmt::Display| ForgeError(what.to_string());
     let home = Home::open(&config.home).map_err(|e| error(&e))?;
-    let secrets = home.device_secrets().map_err(|e| error(&e))?;
+    let secrets = home.device_secrets(None).map_err(|e| error(&e))?;
     let secrets = secrets.ok_or_else(|| ForgeError("the author's home has no keys".to_owned()))?;
     let forged = forge_objects(kind, &config, secrets.keys())?;
 

@@ -9,7 +9,8 @@ use conclave_protocol::id::DeviceId;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::backup::{BackupError, backup};
-use crate::identity::Home;
+use crate::error::StartError;
+use crate::identity::{Home, HomeError, Passphrase};
 use crate::store::Store;
 
 /// What the network layer can say about itself at any time.
@@ -105,6 +106,33 @@ impl Handle {
         let work = tokio::task::spawn_blocking(move || backup(&home, &store, &written));
         work.await
             .unwrap_or_else(|error| Err(BackupError::Io { path: file, detail: error.to_string() }))
+    }
+
+    /// Seals the keys of this home anew: under a passphrase, or none. The node goes on with them.
+    ///
+    /// # Errors
+    /// [`StartError`], of kind `Refused` if the current passphrase is another.
+    pub async fn change_passphrase(
+        &self,
+        current: Option<Passphrase>,
+        new: Option<Passphrase>,
+    ) -> Result<(), StartError> {
+        let home = self.home.clone();
+        let work = tokio::task::spawn_blocking(move || match &new {
+            Some(new) => home.set_passphrase(current.as_ref(), new),
+            None => home.remove_passphrase(current.as_ref()),
+        });
+        let done = work.await.map_err(|_| stopping()).map_err(StartError::from)?;
+        done.map_err(|error| {
+            let missing = matches!(error, HomeError::NeedsPassphrase(_));
+            let mut error = StartError::from(error);
+            if missing {
+                error.hint = "give it with `--current-passphrase-file FILE`, or `-` for standard \
+                              input"
+                    .to_owned();
+            }
+            error
+        })
     }
 
     /// Identity, addresses and connections.

@@ -3,10 +3,14 @@
 //! The folder is 0700 and every file in it 0600, whatever the umask. A file is replaced as a
 //! whole: written beside, made durable, then renamed.
 
+mod device_keys;
+mod home_key;
 mod page_files;
 mod passphrase;
 mod private_file;
 mod recovery;
+#[cfg(test)]
+mod rest_tests;
 mod root_key;
 #[cfg(test)]
 mod tests;
@@ -15,14 +19,16 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use conclave_protocol::keys::{DeviceKeys, public_key};
-use conclave_protocol::vault::Vault;
 use data_encoding::HEXLOWER;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
+pub use self::device_keys::DeviceSecrets;
+use self::device_keys::Versioned;
+use self::home_key::HOME_KEY_FILE;
 pub(crate) use self::page_files::KeptSession;
 pub use self::passphrase::{Passphrase, PassphraseError};
 pub use self::private_file::Existing;
@@ -33,7 +39,6 @@ pub use self::recovery::{
 };
 pub use self::root_key::{RootKey, RootKeyError};
 use crate::api::secret::Seal;
-use crate::net::peer_id_of_device;
 
 const LOCK_FILE: &str = "lock";
 const DEVICE_FILE: &str = "device.key";
@@ -45,7 +50,8 @@ const JOIN_FILE: &str = "join.json";
 const PEERS_FILE: &str = "peers.json";
 const PORT_FILE: &str = "port.json";
 const STORE_FOLDER: &str = "store";
-const KEY_VERSION: u32 = 1;
+/// A file of keys has less; a text that grows leaves copies behind.
+const KEY_FILE_BYTES: usize = 2048;
 const PRIVATE_FILE: u32 = 0o600;
 const PRIVATE_FOLDER: u32 = 0o700;
 
@@ -71,52 +77,32 @@ pub enum HomeError {
         /// What is wrong with it.
         detail: String,
     },
+    /// A later program wrote it.
+    #[error("{file} has version {version}, which this program does not know")]
+    UnknownVersion {
+        /// Which file.
+        file: PathBuf,
+        /// The version that it names.
+        version: u32,
+    },
     /// A key is never overwritten.
     #[error("{0} exists already")]
     Exists(PathBuf),
+    /// There are no keys in it.
+    #[error("the home {0} holds no keys")]
+    NoKeys(PathBuf),
+    /// Its keys are protected by a passphrase, and none was given.
+    #[error("the keys in {0} are protected by a passphrase")]
+    NeedsPassphrase(PathBuf),
+    /// Its keys are not protected by a passphrase.
+    #[error("the keys in {0} have no passphrase")]
+    NoPassphrase(PathBuf),
+    /// Its keys are protected by another passphrase.
+    #[error("this is not the passphrase of the keys in {0}")]
+    WrongPassphrase(PathBuf),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     NoRandomness(String),
-}
-
-/// The secret keys of a device. There is deliberately no way to print them.
-#[derive(ZeroizeOnDrop)]
-pub struct DeviceSecrets {
-    seed: [u8; 32],
-    sealing: [u8; 32],
-}
-
-impl DeviceSecrets {
-    /// What the engine signs and is addressed with.
-    #[must_use]
-    pub fn keys(&self) -> DeviceKeys {
-        DeviceKeys::new(&self.seed, &self.sealing)
-    }
-
-    /// What seals the rows of the store that hold keys or words.
-    #[must_use]
-    pub fn vault(&self) -> Vault {
-        let key = blake3::derive_key("conclave v1 vault key", &self.sealing);
-        Vault::new(&key)
-    }
-
-    /// The libp2p identity.
-    #[must_use]
-    pub fn peer_id(&self) -> String {
-        peer_id_of_device(public_key(&self.seed)).map(|peer| peer.to_string()).unwrap_or_default()
-    }
-
-    /// The Ed25519 seed.
-    #[must_use]
-    pub fn seed(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.seed)
-    }
-
-    /// The secret X25519 key.
-    #[must_use]
-    pub fn sealing_secret(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.sealing)
-    }
 }
 
 /// Where the node that uses a home can be reached.
@@ -137,7 +123,13 @@ pub struct PendingJoin {
     pub company: Option<String>,
     /// Multiaddrs of peers to ask.
     pub peers: Vec<String>,
+    /// It is another device of the agent of that name, all of whose other devices are lost.
+    #[serde(default)]
+    pub lost: bool,
 }
+
+/// Files by name, with what they hold.
+pub(crate) type KeptFiles = Vec<(&'static str, Zeroizing<Vec<u8>>)>;
 
 /// Holds a home until it is dropped.
 #[derive(Debug)]
@@ -149,6 +141,8 @@ pub struct HomeLock {
 #[derive(Clone, Debug)]
 pub struct Home {
     path: PathBuf,
+    /// Held by whoever reads or changes the files of keys, which belong together.
+    changing: Arc<Mutex<()>>,
 }
 
 impl Home {
@@ -161,7 +155,7 @@ impl Home {
         let fail = |error: io::Error| not_writable(path, &error);
         DirBuilder::new().recursive(true).mode(PRIVATE_FOLDER).create(path).map_err(fail)?;
         tighten(path, PRIVATE_FOLDER)?;
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path.to_owned(), changing: Arc::default() })
     }
 
     /// Whether a folder is a home with keys in it; looks and changes nothing.
@@ -178,11 +172,19 @@ impl Home {
 
     /// The files that make up a home, besides its store: what belongs to one run of a node, and
     /// the port that it happened to have, is left out.
-    pub(crate) const BACKUP_FILES: [&str; 4] = [DEVICE_FILE, ROOT_FILE, JOIN_FILE, PEERS_FILE];
+    pub(crate) const BACKUP_FILES: [&str; 5] =
+        [HOME_KEY_FILE, DEVICE_FILE, ROOT_FILE, JOIN_FILE, PEERS_FILE];
 
-    /// One of [`Home::BACKUP_FILES`] as it is, if it is there.
-    pub(crate) fn read_kept(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, HomeError> {
-        self.read(name)
+    /// Those of [`Home::BACKUP_FILES`] that are there, as they are: keys as they lie here, under
+    /// a passphrase if they have one, and all of one moment.
+    pub(crate) fn read_kept(&self) -> Result<KeptFiles, HomeError> {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.settle_keys()?;
+        let mut kept = Vec::new();
+        for name in Self::BACKUP_FILES {
+            kept.extend(self.read(name)?.map(|bytes| (name, bytes)));
+        }
+        Ok(kept)
     }
 
     /// Puts one of [`Home::BACKUP_FILES`] into this home.
@@ -219,36 +221,6 @@ impl Home {
         }
     }
 
-    /// This device's keys, if it has any.
-    ///
-    /// # Errors
-    /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
-    pub fn device_secrets(&self) -> Result<Option<DeviceSecrets>, HomeError> {
-        let Some(file) = self.read_key::<DeviceFile>(DEVICE_FILE, |file| file.version)? else {
-            return Ok(None);
-        };
-        let secrets = DeviceSecrets {
-            seed: self.key_bytes(DEVICE_FILE, &file.signing)?,
-            sealing: self.key_bytes(DEVICE_FILE, &file.sealing)?,
-        };
-        Ok(Some(secrets))
-    }
-
-    /// Makes this device's keys.
-    ///
-    /// # Errors
-    /// [`HomeError::Exists`] if it has keys already.
-    pub fn create_device_secrets(&self) -> Result<DeviceSecrets, HomeError> {
-        let secrets = DeviceSecrets { seed: *random_key()?, sealing: *random_key()? };
-        let file = DeviceFile {
-            version: KEY_VERSION,
-            signing: HEXLOWER.encode(&secrets.seed),
-            sealing: HEXLOWER.encode(&secrets.sealing),
-        };
-        self.create_key(DEVICE_FILE, &file)?;
-        Ok(secrets)
-    }
-
     /// Makes a new token for the local API. Each run of a node has its own: when a node has been
     /// killed, its clients may show the old one to whoever listens on its port by then.
     ///
@@ -272,7 +244,7 @@ impl Home {
     /// [`HomeError::NotWritable`] or [`HomeError::NoRandomness`].
     pub(crate) fn new_api_seal(&self) -> Result<Seal, HomeError> {
         let text = self.new_hex_key(SEAL_FILE)?;
-        self.key_bytes(SEAL_FILE, &text).map(|key| Seal::new(Zeroizing::new(key)))
+        self.key_bytes(SEAL_FILE, &text).map(Seal::new)
     }
 
     /// The key with which a client seals secrets for the node that runs on this home.
@@ -281,7 +253,7 @@ impl Home {
     /// [`HomeError::Corrupt`] or [`HomeError::NotWritable`].
     pub(crate) fn read_api_seal(&self) -> Result<Option<Seal>, HomeError> {
         let Some(text) = self.read_hex_key(SEAL_FILE)? else { return Ok(None) };
-        self.key_bytes(SEAL_FILE, &text).map(|key| Some(Seal::new(Zeroizing::new(key))))
+        self.key_bytes(SEAL_FILE, &text).map(|key| Some(Seal::new(key)))
     }
 
     /// Says where the node on this home can be reached.
@@ -382,37 +354,30 @@ impl Home {
         Ok(Some(Zeroizing::new(text.to_owned())))
     }
 
-    fn create_key(&self, name: &str, file: &impl Serialize) -> Result<(), HomeError> {
-        let path = self.path.join(name);
-        match write_private(&path, &self.json(name, file)?, Existing::Refuse) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(HomeError::Exists(path))
-            }
-            written => written.map_err(|error| not_writable(&path, &error)),
+    /// Refuses a file of another version than the one that is known.
+    fn known_version(&self, name: &str, known: u32) -> Result<(), HomeError> {
+        match self.read_json::<Versioned>(name)? {
+            Some(file) if file.version != known => Err(self.unknown_version(name, file.version)),
+            _ => Ok(()),
         }
     }
 
-    fn read_key<T: DeserializeOwned>(
-        &self,
-        name: &str,
-        version: impl Fn(&T) -> u32,
-    ) -> Result<Option<T>, HomeError> {
-        let file = self.read_json(name)?;
-        match file.as_ref().map(version) {
-            None | Some(KEY_VERSION) => Ok(file),
-            Some(other) => Err(self.corrupt(name, &format!("its version {other} is not known"))),
-        }
+    fn unknown_version(&self, name: &str, version: u32) -> HomeError {
+        HomeError::UnknownVersion { file: self.path.join(name), version }
     }
 
-    fn key_bytes(&self, name: &str, hex: &str) -> Result<[u8; 32], HomeError> {
-        let bytes = HEXLOWER.decode(hex.as_bytes()).map(Zeroizing::new);
-        let key = bytes.ok().and_then(|bytes| bytes.as_slice().try_into().ok());
-        key.ok_or_else(|| self.corrupt(name, "it should hold 64 hexadecimal digits"))
+    fn key_bytes(&self, name: &str, hex: &str) -> Result<Zeroizing<[u8; 32]>, HomeError> {
+        let mut key = Zeroizing::new([0; 32]);
+        let right = HEXLOWER.decode_len(hex.len()) == Ok(key.len())
+            && HEXLOWER.decode_mut(hex.as_bytes(), &mut *key).is_ok();
+        let wrong = || self.corrupt(name, "it should hold 64 hexadecimal digits");
+        right.then_some(key).ok_or_else(wrong)
     }
 
     fn json(&self, name: &str, value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, HomeError> {
-        let bytes = serde_json::to_vec(value).map(Zeroizing::new);
-        bytes.map_err(|error| self.corrupt(name, &error.to_string()))
+        let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_FILE_BYTES));
+        let written = serde_json::to_writer(&mut *bytes, value);
+        written.map_err(|error| self.corrupt(name, &error.to_string())).map(|()| bytes)
     }
 
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), HomeError> {
@@ -469,13 +434,6 @@ impl Home {
     fn corrupt(&self, name: &str, detail: &str) -> HomeError {
         HomeError::Corrupt { file: self.path.join(name), detail: detail.to_owned() }
     }
-}
-
-#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-struct DeviceFile {
-    version: u32,
-    signing: String,
-    sealing: String,
 }
 
 fn random_key() -> Result<Zeroizing<[u8; 32]>, HomeError> {

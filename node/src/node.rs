@@ -49,6 +49,8 @@ pub struct NodeConfig {
     /// that is free, so that a bookmark of the page goes on working; else at any free port.
     /// `None`: no API (the `join` command).
     pub api: Option<SocketAddr>,
+    /// What opens the keys of the home, if they are protected by a passphrase.
+    pub passphrase: Option<Passphrase>,
 }
 
 /// What `up` prints when the node is ready.
@@ -112,7 +114,9 @@ impl Node {
         let lock = home.lock()?;
         // Of a node that was killed.
         home.remove_running()?;
-        let secrets = home.device_secrets()?.ok_or_else(|| empty_home(&config.home))?;
+        let secrets = home.device_secrets(config.passphrase.as_ref())?;
+        let secrets = secrets.ok_or_else(|| empty_home(&config.home))?;
+        drop(config.passphrase);
         let store = Arc::new(Store::open(&home.db_path())?);
         let founded = company_of(&store).is_some();
         if founded {
@@ -139,7 +143,7 @@ impl Node {
                 vault: secrets.vault(),
                 seed: random()?,
                 reader: store.clone(),
-                join: pending.map(|join| JoinWish { agent: join.agent, company: join.company }),
+                join: pending.map(wish),
                 copied: store.is_copy(),
             },
             now(),
@@ -244,7 +248,8 @@ impl Node {
     }
 }
 
-/// Founds a company in an empty home; its root key is encrypted if there is a passphrase.
+/// Founds a company in an empty home; its root key is encrypted, and the keys of this device
+/// are protected, if there are passphrases for that.
 ///
 /// # Errors
 /// [`StartError`]; a home that already holds keys is a conflict.
@@ -253,6 +258,7 @@ pub fn found(
     company: &str,
     agent: &str,
     root_passphrase: Option<&Passphrase>,
+    passphrase: Option<&Passphrase>,
 ) -> Result<Founded, StartError> {
     let company_name = stored_name(company)?;
     let agent_name = stored_name(agent)?;
@@ -265,10 +271,7 @@ pub fn found(
         return Err(already(&home, "belongs to a company"));
     }
     // Keys without a company are those of an earlier try that did not get to its end.
-    let secrets = match home.device_secrets()? {
-        Some(secrets) => secrets,
-        None => home.create_device_secrets()?,
-    };
+    let secrets = keys_for_setup(&home, passphrase)?;
     let root_path = Home::root_key_path(home.path());
     let root = root_for_setup(&root_path, root_passphrase)?;
     let (phrase, entropy) = new_recovery()?;
@@ -292,6 +295,22 @@ pub fn found(
     })
 }
 
+/// The keys of an earlier try, or new ones; protected from now on if there is a passphrase.
+fn keys_for_setup(
+    home: &Home,
+    passphrase: Option<&Passphrase>,
+) -> Result<DeviceSecrets, StartError> {
+    let Some(secrets) = home.device_secrets(passphrase)? else {
+        return Ok(home.create_device_secrets(passphrase)?);
+    };
+    if let Some(passphrase) = passphrase
+        && !home.needs_passphrase()?
+    {
+        home.set_passphrase(None, passphrase)?;
+    }
+    Ok(secrets)
+}
+
 /// The root key of an earlier try to found a company, or a new one. What is there is never
 /// thrown away: it could be the only copy of another company's.
 fn root_for_setup(path: &Path, passphrase: Option<&Passphrase>) -> Result<RootKey, StartError> {
@@ -313,7 +332,7 @@ fn root_for_setup(path: &Path, passphrase: Option<&Passphrase>) -> Result<RootKe
 
 /// Makes this device's keys and stores the request to join; the next node on this home
 /// sends it. Returns this device and its libp2p identity. Asking again before admission
-/// replaces the request.
+/// replaces the request. The keys are protected if there is a passphrase.
 ///
 /// # Errors
 /// [`StartError`]; a home that is already a member is a conflict.
@@ -322,23 +341,42 @@ pub fn request_join(
     agent: &str,
     company: Option<&str>,
     peers: &[String],
+    passphrase: Option<&Passphrase>,
 ) -> Result<(DeviceId, String), StartError> {
-    let agent = stored_name(agent)?;
-    crate::net::check_peers(peers)?;
+    let join = PendingJoin {
+        agent: agent.to_owned(),
+        company: company.map(str::to_owned),
+        peers: peers.to_vec(),
+        lost: false,
+    };
+    request_join_as(home, join, passphrase)
+}
+
+/// As [`request_join`], with all that can be said.
+///
+/// # Errors
+/// As [`request_join`].
+pub fn request_join_as(
+    home: &Path,
+    mut join: PendingJoin,
+    passphrase: Option<&Passphrase>,
+) -> Result<(DeviceId, String), StartError> {
+    join.agent = stored_name(&join.agent)?;
+    crate::net::check_peers(&join.peers)?;
     let (home, _lock) = home_for_setup(home)?;
     let store = Store::open(&home.db_path())?;
     if company_of(&store).is_some() {
         return Err(already(&home, "belongs to a company"));
     }
-    let secrets = match home.device_secrets()? {
-        Some(secrets) => secrets,
-        None => home.create_device_secrets()?,
-    };
-    let company = company.map(str::to_owned);
+    let secrets = keys_for_setup(&home, passphrase)?;
     // An earlier request may have been refused.
     store.write_now(Engine::asking_anew())?;
-    home.write_join(&PendingJoin { agent, company, peers: peers.to_vec() })?;
+    home.write_join(&join)?;
     Ok((secrets.keys().device(), secrets.peer_id()))
+}
+
+fn wish(join: PendingJoin) -> JoinWish {
+    JoinWish { agent: join.agent, company: join.company, lost: join.lost }
 }
 
 fn company_of(store: &Store) -> Option<CompanyId> {

@@ -11,6 +11,7 @@ use data_encoding::BASE32_NOPAD;
 use crate::id::{CompanyId, DeviceId, ObjectId};
 use crate::limits::{
     JOIN_FRAMES_PER_MINUTE_MAX, JOIN_REQUEST_MS, JOIN_REQUESTS_MAX, JOIN_UNREVEALED_MS,
+    SAFETY_CODE_BYTES,
 };
 use crate::time::Timestamp;
 
@@ -73,6 +74,15 @@ pub fn codes_match(typed: &str, code: &str) -> bool {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
     };
     plain(typed) == plain(code)
+}
+
+/// Whether a text has the form of a safety code.
+#[must_use]
+pub fn is_code(text: &str) -> bool {
+    let base32 = |c: &u8| c.is_ascii_uppercase() || (b'2'..=b'7').contains(c);
+    let bytes = text.as_bytes();
+    bytes.len() == SAFETY_CODE_BYTES
+        && bytes.iter().enumerate().all(|(n, c)| if n == 4 { *c == b'-' } else { base32(c) })
 }
 
 /// A request at the desk.
@@ -236,7 +246,8 @@ impl JoinDesk {
         self.refused.retain(|_, expires| *expires > now);
     }
 
-    fn allows(&mut self, device: DeviceId, now: Timestamp) -> bool {
+    /// Counts a frame of a device; false if there were too many in this minute.
+    pub fn allows(&mut self, device: DeviceId, now: Timestamp) -> bool {
         let minute = now.0 / 60_000;
         if minute != self.minute {
             self.minute = minute;
@@ -282,6 +293,10 @@ mod tests {
         assert_eq!(shown, [ours.as_str()]);
         assert!(codes_match(&ours.to_lowercase().replace('-', " "), &ours));
         assert!(!codes_match("AAAA-AAAA", &ours));
+        assert!(is_code(&ours));
+        for other in ["AAAAAAAAA", "aaaa-aaaa", "AAAA-AAA1", "AAAA-AAAAA", "", "AAAA-AAA\n"] {
+            assert!(!is_code(other), "{other:?}");
+        }
         assert_eq!(desk.open(now.plus_ms(JOIN_REQUEST_MS)).count(), 0, "requests lapse");
     }
 

@@ -23,6 +23,7 @@ pub mod address;
 mod bits;
 mod cached;
 pub mod codec;
+pub mod confirmed;
 pub mod control;
 pub mod crypt;
 pub mod engine;

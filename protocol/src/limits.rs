@@ -135,6 +135,12 @@ pub const JOIN_REQUEST_MS: u64 = 15 * 60 * 1000;
 pub const JOIN_UNREVEALED_MS: u64 = 30_000;
 /// How long an admin may be silent before the newcomer asks others, in ms.
 pub const JOIN_SILENCE_MS: u64 = 60_000;
+/// How long a safety code is, `XXXX-XXXX`, in bytes.
+pub const SAFETY_CODE_BYTES: usize = 9;
+/// Most devices of one agent that one of its devices has confirmed and that wait for an admin.
+pub const CONFIRMED_PER_AGENT_MAX: usize = 4;
+/// Most such devices of all agents together at one admin.
+pub const CONFIRMED_MAX: usize = 64;
 /// Most join frames taken from one device per minute.
 pub const JOIN_FRAMES_PER_MINUTE_MAX: u32 = 120;
 

@@ -1,5 +1,9 @@
 //! What the engine shows: plain data for the API, the command line and tests.
 
+mod devices;
+
+pub use devices::{DeviceRequestView, DeviceView, DevicesView};
+
 use crate::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId, UnitId};
 use crate::object::{HistoryPolicy, UnitKind};
 use crate::room::ClockNote;
@@ -288,8 +292,13 @@ pub struct JoinRequestView {
     pub code: String,
     /// When the request lapses.
     pub expires: Timestamp,
-    /// Whether an agent of that name exists already.
+    /// Whether an agent of that name exists already, and nothing shows that it is one of its
+    /// devices.
     pub name_taken: bool,
+    /// The agent whose other device it would be: it bears the name.
+    pub device_of: Option<AgentRef>,
+    /// Whether a device of that agent has confirmed it.
+    pub countersigned: bool,
 }
 
 /// How this device's own request to join stands.
@@ -329,6 +338,8 @@ pub struct JoinView {
     pub company: Option<CompanyRef>,
     /// The safety code, once both nonces are known.
     pub code: Option<String>,
+    /// The name is that of an agent, and none of its devices has answered yet.
+    pub name_taken: bool,
 }
 
 /// A connected peer.
@@ -347,6 +358,8 @@ pub struct RoomStatus {
     pub room: RoomRef,
     /// Accepted messages held.
     pub messages: u64,
+    /// How many of them cannot be read here: their key is not here, or not for this agent.
+    pub locked: u64,
     /// Digest of everything accepted; equal on nodes that agree.
     pub digest: ObjectId,
     /// `complete`, or how far reconciliation is.

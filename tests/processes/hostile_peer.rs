@@ -73,7 +73,7 @@ impl Pen {
 
 fn keys_of(node: &Node) -> DeviceKeys {
     let home = Home::open(node.home()).expect("a home");
-    home.device_secrets().expect("its keys").expect("it has keys").keys()
+    home.device_secrets(None).expect("its keys").expect("it has keys").keys()
 }
 
 async fn push(peer: &mut Peer, scope: Scope, objects: &[Forged]) {

@@ -18,7 +18,7 @@ const ONE_BY_ONE_MAX: usize = 16;
 const LOUD: [&str; 2] = ["env", "CONCLAVE_LOG=debug"];
 
 /// Commands that show what others wrote, with what stands for a room, an agent and an object.
-const SHOWING: [&str; 23] = [
+const SHOWING: [&str; 26] = [
     "status",
     "department list",
     "group list",
@@ -26,6 +26,9 @@ const SHOWING: [&str; 23] = [
     "agent list",
     "agent requests",
     "agent show AGENT",
+    "device list",
+    "device list AGENT",
+    "device remove 0123456789abcdef --dry-run",
     "agent remove AGENT role:Manager --dry-run",
     "agent revoke AGENT --dry-run",
     "admin list",
@@ -46,7 +49,7 @@ const SHOWING: [&str; 23] = [
 
 /// Commands that show nothing of others beyond the words of their own arguments, which
 /// [`what_is_typed_is_refused_or_shown_and_never_acts`] gives them, or that other tests look at.
-const SILENT: [&str; 46] = [
+const SILENT: [&str; 49] = [
     "init",
     "join",
     "up",
@@ -54,6 +57,8 @@ const SILENT: [&str; 46] = [
     "tail",
     "ratify",
     "recover",
+    "passphrase set",
+    "passphrase remove",
     "backup",
     "restore",
     "devnet",
@@ -77,6 +82,7 @@ const SILENT: [&str; 46] = [
     "role delete",
     "agent approve",
     "agent refuse",
+    "device add",
     "agent add",
     "admin grant",
     "admin revoke",

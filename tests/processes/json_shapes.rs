@@ -46,6 +46,7 @@ fn is(value: &Value, kind: &str) -> bool {
         "number" => value.is_u64(),
         "bool" => value.is_boolean(),
         "null" => value.is_null(),
+        "none" => value.as_array().is_some_and(Vec::is_empty),
         "object" => value.is_object(),
         "list" => value.is_array(),
         "texts" => value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
@@ -110,7 +111,15 @@ fn a_company_its_units_and_its_agents() {
     let code = same_code(&alice, &dave);
     for request in each(&alice.ok(&["agent", "requests"]), "requests") {
         let fields = &["name:text", "device:id", "code:text", "expires:time", "name_taken:bool"];
+        check("agent requests", request, &["device_of:null", "countersigned:bool"]);
         check("agent requests", request, fields);
+    }
+    let devices = alice.ok(&["device", "list"]);
+    check("device list", &devices, &["agent.id:id", "agent.name:text", "requests:none"]);
+    for device in each(&devices, "devices") {
+        check("device list", device, &["id:id", "peer_id:text", "since:time", "this:bool"]);
+        let fields = &["active:bool", "countersigned:bool", "unconfirmed:bool", "connected:bool"];
+        check("device list", device, fields);
     }
     let waiting = dave.status();
     check("status of a newcomer", &waiting, &["join.state:text", "join.code:text"]);

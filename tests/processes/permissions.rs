@@ -6,7 +6,10 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use conclave_node::identity::Home;
 use conclave_tests::process::{Company, Node};
+use data_encoding::{BASE64, HEXLOWER};
+use serde_json::Value;
 
 use crate::lab;
 
@@ -33,7 +36,7 @@ fn homes_and_keys_are_private_whatever_the_umask() {
                 assert_eq!(mode(&path), 0o600, "{}", path.display());
             }
         }
-        for file in ["api-token", "device.key"] {
+        for file in ["api-token", "device.key", "home.key"] {
             assert_eq!(mode(&node.home().join(file)), 0o600, "{file}");
         }
     }
@@ -42,20 +45,71 @@ fn homes_and_keys_are_private_whatever_the_umask() {
 
 #[test]
 fn secrets_are_neither_in_arguments_nor_in_logs() {
-    let mut alice = lab().node_behind("alice", &["env", "CONCLAVE_LOG=debug"]);
+    let lab = lab();
+    let mut alice = lab.node_behind("alice", &["env", "CONCLAVE_LOG=debug"]);
     Company::found(&mut alice);
-    let token = fs::read_to_string(alice.home().join("api-token")).expect("a token");
-    let key = fs::read_to_string(alice.home().join("device.key")).expect("a key");
-    let key: serde_json::Value = serde_json::from_str(&key).expect("JSON");
-    alice.ok(&["status"]);
-    let arguments = fs::read(format!("/proc/{}/cmdline", alice.pid())).unwrap_or_default();
-    let arguments = String::from_utf8_lossy(&arguments).into_owned();
-    let log = alice.log();
-    assert!(!log.is_empty());
-    for secret in [token.trim(), key["signing"].as_str().expect("a seed")] {
-        assert!(secret.len() >= 32);
-        assert!(!arguments.contains(secret) && !log.contains(secret));
+    alice.ok(&["room", "new", "Lounge", "--permit", "role:Agent"]);
+    alice.send("Lounge", "hello");
+    let home = Home::open(alice.home()).expect("a home");
+    let read = |name: &str| fs::read_to_string(alice.home().join(name)).expect("a file");
+    let json = |name: &str| serde_json::from_str::<Value>(&read(name)).expect("JSON");
+    let secrets = home.device_secrets(None).expect("keys").expect("keys");
+    let mut hidden: Vec<Vec<u8>> = ["api-token", "api-seal"]
+        .map(|name| HEXLOWER.decode(read(name).trim().as_bytes()).expect("hex"))
+        .to_vec();
+    let home_key = json("home.key")["key"].as_str().expect("a key").to_owned();
+    hidden.push(HEXLOWER.decode(home_key.as_bytes()).expect("hex"));
+    for key in [secrets.seed(), secrets.sealing_secret(), secrets.vault_key()] {
+        hidden.push(key.to_vec());
     }
+    let words = "correct horse battery staple";
+    hidden.push(words.as_bytes().to_vec());
+    let file = lab.path().join("words");
+    fs::write(&file, words).expect("written");
+    alice.ok(&["passphrase", "set", "--passphrase-file", file.to_str().expect("text")]);
+
+    let process = |name: &str| fs::read(format!("/proc/{}/{name}", alice.pid()));
+    let arguments = process("cmdline").expect("everybody may read them");
+    assert!(!arguments.is_empty());
+    // Only root may read the environment of a program whose memory is closed.
+    let environment = process("environ").unwrap_or_default();
+    let export = alice.say(&["export", "Lounge"]).stdout;
+    let log = alice.log();
+    assert!(log.len() > 1000 && export.contains("hello"));
+    for (place, bytes) in [
+        ("arguments", arguments),
+        ("environment", environment),
+        ("log", log.into_bytes()),
+        ("export", export.into_bytes()),
+        ("status", alice.ok(&["status"]).to_string().into_bytes()),
+    ] {
+        for secret in &hidden {
+            assert!(secret.len() >= 28);
+            for form in
+                [secret.clone(), HEXLOWER.encode(secret).into(), BASE64.encode(secret).into()]
+            {
+                let found = bytes.windows(form.len()).any(|window| window == form);
+                assert!(!found, "{place} has a secret");
+            }
+        }
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_is_neither_dumped_nor_open_to_others() {
+    let mut alice = lab().node("alice");
+    Company::found(&mut alice);
+    let pid = alice.pid();
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).expect("its limits");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+    let core: Vec<_> = core.expect("a limit").split_whitespace().skip(4).take(2).collect();
+    assert_eq!(core, ["0", "0"]);
+    // What tells of the memory belongs to root, whoever runs the program (which says something
+    // only where that is somebody else).
+    use std::os::unix::fs::MetadataExt;
+    let owner = fs::metadata(format!("/proc/{pid}/mem")).expect("it runs").uid();
+    assert_eq!(owner, 0);
 }
 
 /// Sends one request to the local API and gives the status of the answer.

@@ -75,9 +75,9 @@ impl Peer {
     /// Connects to a node with the key of a home, and subscribes to these topics.
     pub(crate) async fn connect(home: &Path, to: &Node, topics: &[Topic]) -> Self {
         let home = Home::open(home).expect("a home");
-        let secrets = match home.device_secrets().expect("its keys") {
+        let secrets = match home.device_secrets(None).expect("its keys") {
             Some(secrets) => secrets,
-            None => home.create_device_secrets().expect("new keys"),
+            None => home.create_device_secrets(None).expect("new keys"),
         };
         let config = NetConfig {
             seed: secrets.seed(),
@@ -228,7 +228,7 @@ fn strangers_who_take_all_places_keep_no_member_out() {
         for number in 0..60 {
             let home = Home::open(lab.path().join(format!("stranger-{number}"))).expect("a home");
             let config = NetConfig {
-                seed: home.create_device_secrets().expect("new keys").seed(),
+                seed: home.create_device_secrets(None).expect("new keys").seed(),
                 listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
                 peers: vec![alice.address()],
                 mdns: false,

@@ -32,7 +32,7 @@ pub fn write(
     let home = Home::open(home).expect("a home");
     let _lock = home.lock().expect("nobody else uses it");
     let store = Arc::new(Store::open(&home.db_path()).expect("a store"));
-    let secrets = home.device_secrets().expect("reads").expect("keys");
+    let secrets = home.device_secrets(None).expect("reads").expect("keys");
     let config = EngineConfig {
         keys: secrets.keys(),
         vault: secrets.vault(),

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use conclave_protocol::codec;
-use conclave_protocol::crypt::EpochKey;
+use conclave_protocol::crypt::{EpochKey, SealingContext, SecretRng};
 use conclave_protocol::engine::{Engine, Reader, Table};
 use conclave_protocol::envelope::{ENVELOPE_VERSION, EnterBody, Envelope, EnvelopeKind};
+use conclave_protocol::epoch::{DeviceKey, EpochKeys, EpochStart, recipients_digest};
 use conclave_protocol::id::{CompanyId, DeviceId, MessageId, ObjectId, RoomId};
 use conclave_protocol::keys::DeviceKeys;
 use conclave_protocol::object::{
@@ -95,6 +96,12 @@ fn nobodys_key() -> EpochKey {
     EpochKey::new([0xee; 32])
 }
 
+/// Makes an envelope say a text, whatever it said before; it is encrypted when it is signed.
+pub fn say(envelope: &mut Envelope, text: impl Into<Vec<u8>>) {
+    (envelope.kind, envelope.epoch) = (EnvelopeKind::Text, None);
+    (envelope.nonce, envelope.body) = (Vec::new(), text.into());
+}
+
 /// Encrypts the plain body of a text that names no epoch: under the newest one of its room that is
 /// known here, or else under one that nobody has begun.
 #[must_use]
@@ -110,6 +117,44 @@ pub fn encrypted(envelope: &Envelope) -> Envelope {
     envelope.epoch = Some(epoch.unwrap_or(ObjectId([0xee; 32])));
     envelope.seal_text(&key.unwrap_or_else(nobodys_key), &text);
     envelope
+}
+
+/// Begins an epoch behind an `Enter` that is alone in its room, as its author: the start and the
+/// keys for these devices. Texts that are forged from then on are encrypted under it.
+#[must_use]
+pub fn epoch(
+    author: &DeviceKeys,
+    (enter, envelope): (MessageId, &Envelope),
+    recipients: &[(DeviceId, ObjectId)],
+) -> (Forged, Forged) {
+    let (company, room) = (envelope.company, envelope.room);
+    let key = EpochKey::new(blake3::derive_key("conclave tests epoch", &enter.0));
+    let mut recipients = recipients.to_vec();
+    recipients.sort_unstable();
+    let body = EpochStart {
+        previous: Vec::new(),
+        after: Vec::new(),
+        key_hash: key.hash(room),
+        recipients: u32::try_from(recipients.len()).unwrap_or_default(),
+        recipients_digest: recipients_digest(recipients.iter().map(|(device, _)| *device)),
+    };
+    let mut next = envelope.clone();
+    (next.seq, next.prev, next.height) = (envelope.seq + 1, Some(enter), envelope.height + 1);
+    (next.parents, next.standing) = (vec![enter], Some(enter));
+    (next.kind, next.body) = (EnvelopeKind::EpochStart, body.encode());
+    let start = signed(author, &next);
+    let mut rng = SecretRng::new(&[7; 32]);
+    let keys = recipients.iter().map(|(device, sealing)| {
+        let context = SealingContext { company, room, epoch: start.id, device: *device };
+        DeviceKey { device: *device, sealed: context.seal(*sealing, &key, &mut rng) }
+    });
+    let body = EpochKeys { epoch: start.id, part: 0, keys: keys.collect() };
+    (next.seq, next.prev, next.height) = (next.seq + 1, Some(start.id), next.height + 1);
+    next.parents = vec![start.id];
+    (next.kind, next.body) = (EnvelopeKind::EpochKeys, body.encode());
+    let keys = signed(author, &next);
+    learn_epoch(room, start.id, &key);
+    (start, keys)
 }
 
 /// Signs an envelope; what a text says is encrypted first, see [`encrypted`].

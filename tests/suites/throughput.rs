@@ -25,12 +25,12 @@ impl Company {
     async fn start(count: usize) -> Self {
         let homes: Vec<TempDir> = (0..count).map(|_| TempDir::new().unwrap()).collect();
         let path = |n: usize| homes[n].path().join("home");
-        found(&path(0), "Load", "agent 0", None).unwrap();
+        found(&path(0), "Load", "agent 0", None, None).unwrap();
         let mut nodes = vec![up(path(0), Vec::new()).await];
         let admin = nodes[0].handle();
         for n in 1..count {
             let peers = [admin.net().listen[0].clone()];
-            request_join(&path(n), &format!("agent {n}"), None, &peers).unwrap();
+            request_join(&path(n), &format!("agent {n}"), None, &peers, None).unwrap();
             nodes.push(up(path(n), Vec::new()).await);
             let request = until(async || {
                 admin.query(Engine::join_requests).await.ok()?.ok()?.into_iter().next()
@@ -82,7 +82,9 @@ impl Company {
 
 async fn up(home: std::path::PathBuf, peers: Vec<String>) -> Node {
     let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
-    Node::start(NodeConfig { home, listen, peers, mdns: false, api: None }).await.unwrap()
+    Node::start(NodeConfig { home, listen, peers, mdns: false, api: None, passphrase: None })
+        .await
+        .unwrap()
 }
 
 async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {

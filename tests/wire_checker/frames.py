@@ -14,6 +14,7 @@ SUMMARY = Struct(room=ID, count=U64, fingerprint=ID)
 AGED = Struct(bytes=BYTES, age=U64)
 INSTANT = Struct(agents=AgentList(), waiting=Maybe(SUMMARY), summary=SUMMARY)
 ADMIN = Struct(device=ID, addresses=List(TEXT))
+NEW_DEVICE = Struct(agent=ID, device=ID, sealing=ID, proof=SIG, countersignature=SIG, code=TEXT)
 STATES = ("waiting", "admitted", "refused", "unknown", "busy")
 STATE = Choice(**{word: (number, Struct()) for number, word in enumerate(STATES)})
 
@@ -25,7 +26,7 @@ REQUESTS = {
     "push": (4, Struct(scope=SCOPE, objects=List(BYTES))),
     "addresses": (5, Struct(records=List(BYTES))),
     "held": (6, Struct(room=ID, ids=List(ID))),
-    "join hello": (7, Struct(name=TEXT, sealing=ID, commitment=ID)),
+    "join hello": (7, Struct(name=TEXT, sealing=ID, commitment=ID, lost=BOOL)),
     "join reveal": (8, Struct(nonce=ID)),
     "join poll": (9, Struct()),
     "join sign": (10, Struct(company=ID, agent=ID)),
@@ -36,6 +37,7 @@ REQUESTS = {
     "presence": (15, Struct(beacons=List(AGED))),
     "instants": (16, Struct(**{"from": ID})),
     "instant": (17, Struct(agents=AgentList(), objects=List(BYTES))),
+    "confirmed": (19, Struct(device=NEW_DEVICE)),
 }
 RESPONSES = {
     "refused": (0, Struct()),
@@ -49,6 +51,7 @@ RESPONSES = {
     "join": (8, Struct(answer=STATE)),
     "join proof": (9, Struct(signature=SIG)),
     "instants": (10, Struct(next=Maybe(ID), rooms=List(INSTANT))),
+    "join taken": (12, Struct(company=ID, name=TEXT)),
 }
 FRAMES = {"request": REQUESTS, "response": RESPONSES}
 MOST = {
@@ -57,6 +60,7 @@ MOST = {
 }
 INTRODUCED_MOST = 16
 INSTANTS_MOST = 64
+CODE_MOST = 9
 
 
 def build_frame(direction, word, fields):
@@ -78,6 +82,8 @@ def decode_frame(direction, data):
             raise malformed("rule", name)
     if word == "introduce" and len(fields["objects"]) > INTRODUCED_MOST:
         raise malformed("rule", "objects")
+    if word == "confirmed" and len(fields["device"][5].encode()) > CODE_MOST:
+        raise malformed("rule", "code")
     if word == "instants" and len(fields.get("rooms", [])) > INSTANTS_MOST:
         raise malformed("rule", "rooms")
     if any(len(addresses) > 16 for _, addresses in fields.get("admins", [])):

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use conclave_node::api::types::{
-    Agent, Agents, Approved, Change, Changed, JoinRequest, JoinRequests, Member, Named,
+    Agent, Agents, Approved, Change, Changed, Device, JoinRequest, JoinRequests, Member, Named,
 };
 use conclave_protocol::id::{AgentId, ObjectId};
 use serde::Serialize;
@@ -67,6 +67,10 @@ pub(crate) struct ApproveArgs {
     /// Unit to put the agent into; may be repeated
     #[arg(long, value_name = "UNIT")]
     to: Vec<String>,
+    /// It is another device of the agent that bears the name, all of whose devices are lost; since
+    /// none of them confirms it, everybody is warned
+    #[arg(long, conflicts_with = "to")]
+    another_device: bool,
 }
 
 #[derive(Debug, Args)]
@@ -154,9 +158,19 @@ pub(crate) async fn run(context: &Context, command: AgentCommand) -> Result<(), 
             out.show(&requests, |requests| requests_text(out, requests))
         }
         AgentCommand::Approve(args) => {
-            let approved = client.approve(&args.agent, &args.code, &args.to).await?;
+            let approved = if args.another_device {
+                client.approve_device(&args.agent, &args.code).await?
+            } else {
+                client.approve(&args.agent, &args.code, &args.to).await?
+            };
+            // Afterwards it has several, whichever way it came.
+            let id = approved.agent.id.to_string();
+            let devices = client.agent(&id).await.map_or(1, |agent| agent.devices.len());
             out.done(&approved, |approved: &Approved| {
                 let name = escape::line(&approved.agent.name);
+                if args.another_device || devices > 1 {
+                    return format!("Let another device of {name} in.");
+                }
                 match approved.units.as_slice() {
                     [] => format!("Let {name} in, in no unit yet."),
                     units => format!("Let {name} in: {}.", list(units)),
@@ -177,7 +191,10 @@ pub(crate) async fn run(context: &Context, command: AgentCommand) -> Result<(), 
         AgentCommand::Show(args) => {
             let agent = client.agent(&args.agent).await?;
             let marks = Marks::ask(context, &client).await;
-            out.show(&agent, |agent| agent_text(out, agent, &marks))
+            let id = agent.id.to_string();
+            let devices = if out.json() { None } else { Some(client.devices(Some(&id)).await?) };
+            let devices = devices.map(|devices| devices.devices).unwrap_or_default();
+            out.show(&agent, |agent| agent_text(out, agent, &devices, &marks))
         }
         AgentCommand::Add(args) => {
             let member = client.add_member(&args.agent, &args.unit).await?;
@@ -220,7 +237,12 @@ async fn revoke(context: &Context, args: RevokeArgs) -> Result<(), CliError> {
 fn requests_text(out: &Output, requests: &JoinRequests) -> String {
     let row = |request: &JoinRequest| {
         let note = marks::note(request.name_note.as_deref());
-        let taken = if request.name_taken { "  (this name is taken)" } else { "" };
+        let taken = match (&request.device_of, request.countersigned) {
+            // What is to be known of it stands beside the name.
+            (Some(_), _) | (None, true) => "",
+            (None, false) if request.name_taken => "  (this name is taken)",
+            (None, false) => "",
+        };
         vec![
             format!("{}{note}{taken}", escape::line(&request.name)),
             escape::line(&request.code).into_owned(),
@@ -234,7 +256,8 @@ fn requests_text(out: &Output, requests: &JoinRequests) -> String {
         &rows,
         "Nobody asks to be let in.",
     );
-    if let (Some(first), false) = (requests.requests.first(), out.quiet()) {
+    let may = |request: &&JoinRequest| !request.name_taken;
+    if let (Some(first), false) = (requests.requests.iter().find(may), out.quiet()) {
         text += &format!(
             "\n\nCompare the code with the newcomer, then run:\n  conclave agent approve {} --code {}",
             shell_word(&first.name),
@@ -254,14 +277,18 @@ fn agents_text(out: &Output, agents: &Agents, marks: &Marks) -> String {
     out.table(&["AGENT", "UNITS", "ID"], &rows, "There are no agents yet.")
 }
 
-fn agent_text(out: &Output, agent: &Agent, marks: &Marks) -> String {
+fn agent_text(out: &Output, agent: &Agent, known: &[Device], marks: &Marks) -> String {
     let note = marks.beside(agent.id);
     let mut lines = vec![
         format!("{}{note}  {}", out.bold(escape::line(&agent.name)), out.dim(agent.id)),
         format!("active   {}", if agent.active { "yes" } else { "no" }),
         format!("units    {}", list(&agent.units)),
     ];
-    lines.extend(agent.devices.iter().map(|device| format!("device   {device}")));
+    lines.extend(agent.devices.iter().map(|device| {
+        let doubtful = known.iter().any(|one| one.id == *device && one.unconfirmed);
+        let warning = if doubtful { "  (CONFIRMED BY NONE of the others)" } else { "" };
+        format!("device   {device}{warning}")
+    }));
     lines.join("\n")
 }
 

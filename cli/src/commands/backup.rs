@@ -14,7 +14,8 @@ use crate::escape;
 /// Write this home to one file while its node runs
 ///
 /// The file holds the secret keys of this device, and the root key if it is in the home: only
-/// its owner can read it. Messages and grants come back from other members too; keys do not.
+/// its owner can read it. The device's keys are under the passphrase of this home, if it has one
+/// (see `conclave passphrase`). Messages and grants come back from other members too; keys do not.
 ///
 /// Example: conclave backup /media/usb/conclave.backup
 #[derive(Debug, Args)]

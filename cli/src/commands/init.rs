@@ -8,8 +8,8 @@ use conclave_node::node;
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId};
 use serde::Serialize;
 
+use super::ask::{Asked, Words, opens_or_protects, passphrase_in};
 use super::check_new_name;
-use super::root_key::{Asked, passphrase_in};
 use crate::args::Context;
 use crate::error::CliError;
 use crate::escape;
@@ -38,6 +38,10 @@ pub(crate) struct InitArgs {
     /// standard input, and asks if that is a terminal
     #[arg(long, value_name = "FILE")]
     root_passphrase_file: Option<PathBuf>,
+    /// Protect this device's keys with the passphrase in the first line of this file; `-` reads
+    /// standard input (the next line, after the root key's), and asks if that is a terminal
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -52,9 +56,16 @@ struct Founded {
 pub(crate) fn run(context: &Context, args: &InitArgs) -> Result<(), CliError> {
     check_new_name(&args.company)?;
     check_new_name(&args.agent)?;
-    let passphrase = args.root_passphrase_file.as_deref();
-    let passphrase = passphrase.map(|file| passphrase_in(file, Asked::Twice)).transpose()?;
-    let founded = node::found(&context.home, &args.company, &args.agent, passphrase.as_ref())?;
+    let ask = |file| passphrase_in(file, Asked::Twice, Words::RootKey);
+    let root_passphrase = args.root_passphrase_file.as_deref().map(ask).transpose()?;
+    let passphrase = opens_or_protects(&context.home, args.passphrase_file.as_deref())?;
+    let founded = node::found(
+        &context.home,
+        &args.company,
+        &args.agent,
+        root_passphrase.as_ref(),
+        passphrase.as_ref(),
+    )?;
     let root_key = founded.root_key.display().to_string();
     let founded = Founded {
         company: founded.company.into(),
@@ -76,9 +87,9 @@ pub(crate) fn run(context: &Context, args: &InitArgs) -> Result<(), CliError> {
             context.out.bold(escape::line(&founded.agent.name)),
             escape::line(&context.home.to_string_lossy()),
             numbered(&founded.recovery_phrase),
-            if passphrase.is_some() { "encrypted" } else { "not encrypted" },
+            if root_passphrase.is_some() { "encrypted" } else { "not encrypted" },
             escape::line(&root_key),
-            root_key_advice(passphrase.is_some()),
+            root_key_advice(root_passphrase.is_some()),
         )
     });
     // Whoever could not read the phrase now never will.

@@ -1,16 +1,19 @@
 //! `conclave join`: asks to be let into a company.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use conclave_node::api::types::Join;
 use conclave_node::handle::Handle;
+use conclave_node::identity::PendingJoin;
 use conclave_node::node::{self, Node, NodeConfig};
 use conclave_protocol::engine::Event;
 use conclave_protocol::view::{JoinState, JoinView};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::ask::opens_or_protects;
 use super::{check_multiaddrs, check_new_name};
 use crate::args::Context;
 use crate::error::CliError;
@@ -40,6 +43,10 @@ pub(crate) struct JoinArgs {
     /// Ask only this company, if there are several
     #[arg(long, value_name = "NAME")]
     company: Option<String>,
+    /// It is another computer of yours, and all others are lost: an admin has to decide alone,
+    /// and everybody is warned
+    #[arg(long)]
+    others_lost: bool,
     /// Store keys and request, then end; the next `conclave up` sends it
     #[arg(long)]
     no_wait: bool,
@@ -49,6 +56,10 @@ pub(crate) struct JoinArgs {
     /// Address to listen on while waiting; may be repeated [default: all, any port]
     #[arg(long, value_name = "MULTIADDR")]
     listen: Vec<String>,
+    /// Protect this device's keys with the passphrase in the first line of this file, or open
+    /// them if they have one; `-` reads standard input, and asks if that is a terminal
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
 }
 
 pub(crate) async fn run(context: &Context, args: JoinArgs) -> Result<(), CliError> {
@@ -58,10 +69,22 @@ pub(crate) async fn run(context: &Context, args: JoinArgs) -> Result<(), CliErro
     }
     check_multiaddrs(&args.peer)?;
     check_multiaddrs(&args.listen)?;
-    node::request_join(&context.home, &args.agent, args.company.as_deref(), &args.peer)?;
+    let passphrase = opens_or_protects(&context.home, args.passphrase_file.as_deref())?;
+    let join = PendingJoin {
+        agent: args.agent.clone(),
+        company: args.company.clone(),
+        peers: args.peer.clone(),
+        lost: args.others_lost,
+    };
+    node::request_join_as(&context.home, join, passphrase.as_ref())?;
     if args.no_wait {
-        let waiting =
-            Join { state: "waiting".into(), agent: args.agent, company: None, code: None };
+        let waiting = Join {
+            state: "waiting".into(),
+            agent: args.agent,
+            company: None,
+            code: None,
+            name_taken: false,
+        };
         return context.out.done(&waiting, |waiting| {
             format!(
                 "The request to join as {} is stored in {}. `conclave up` sends it.",
@@ -78,6 +101,7 @@ pub(crate) async fn run(context: &Context, args: JoinArgs) -> Result<(), CliErro
         peers: args.peer,
         mdns: !args.no_mdns,
         api: None,
+        passphrase,
     };
     let mut node = tokio::select! {
         started = Node::start(config) => started?,
@@ -102,11 +126,15 @@ async fn watch(out: &Output, handle: &Handle, agent: &str) -> Result<(), CliErro
     // Subscribed before the first look, so that no change falls between.
     let mut events = handle.events();
     let mut shown_code = None;
+    let mut taken = false;
     loop {
         let join = look(handle, agent).await?;
         if join.code.is_some() && join.code != shown_code && join.state == JoinState::Waiting {
             shown_code.clone_from(&join.code);
             out.show(&Join::from(join.clone()), waiting_text)?;
+        }
+        if join.name_taken && !std::mem::replace(&mut taken, true) {
+            out.show(&Join::from(join.clone()), taken_text)?;
         }
         match join.state {
             JoinState::Admitted => {
@@ -144,11 +172,13 @@ async fn look(handle: &Handle, agent: &str) -> Result<JoinView, CliError> {
             agent: agent.to_owned(),
             company: None,
             code: None,
+            name_taken: false,
         }));
     }
     let code = join.and_then(|join| join.code);
     let agent = status.agent.map_or_else(|| agent.to_owned(), |agent| agent.name);
-    Ok(JoinView { state: JoinState::Admitted, agent, company: status.company, code })
+    let company = status.company;
+    Ok(JoinView { state: JoinState::Admitted, agent, company, code, name_taken: false })
 }
 
 async fn changed(events: &mut Receiver<Event>) {
@@ -171,11 +201,25 @@ pub(crate) fn waiting_text(join: &Join) -> String {
     format!(
         "Safety code for {}: {}\n\
          Compare it with the admin, by voice or in person. If both screens show it, the admin \
-         runs:\n  conclave agent approve {} --code {}",
+         runs:\n  conclave agent approve {} --code {}\n\
+         Is it another computer of yours? Then on one that you have:\n  conclave device add {}",
         company_of(join),
         escape::line(code),
         shell_word(&join.agent),
+        shell_word(code),
         shell_word(code)
+    )
+}
+
+/// What a newcomer is told whose name somebody bears.
+pub(crate) fn taken_text(join: &Join) -> String {
+    format!(
+        "There is {} in {} already. If that is you, this computer waits for another one of \
+         yours: run `conclave up` there; if they do not find each other, join with `--peer` and \
+         an address that `conclave status` shows there. If all of them are lost, join with \
+         `--others-lost`. If it is somebody else, join under another name.",
+        escape::line(&join.agent),
+        company_of(join)
     )
 }
 

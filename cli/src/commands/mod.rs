@@ -2,8 +2,10 @@
 
 pub(crate) mod admin;
 pub(crate) mod agent;
+mod ask;
 pub(crate) mod backup;
 mod change;
+pub(crate) mod device;
 pub(crate) mod export;
 pub(crate) mod history;
 pub(crate) mod im;
@@ -11,6 +13,7 @@ pub(crate) mod init;
 pub(crate) mod join;
 pub(crate) mod log;
 pub(crate) mod open;
+pub(crate) mod passphrase;
 pub(crate) mod ratify;
 pub(crate) mod recover;
 pub(crate) mod room;
@@ -43,6 +46,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
         Command::Group(command) => unit::run_group(context, command).await,
         Command::Role(command) => unit::run(context, UnitKind::Role, command).await,
         Command::Agent(command) => agent::run(context, command).await,
+        Command::Device(command) => device::run(context, command).await,
         Command::Admin(command) => admin::run(context, command).await,
         Command::Room(command) => room::run(context, command).await,
         Command::Send(args) => send::run(context, &args).await,
@@ -55,6 +59,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), CliEr
         Command::Ratify(args) => ratify::run(context, args).await,
         Command::Recover(args) => recover::run(context, &args).await,
         Command::Settings(args) => settings::run(context, &args).await,
+        Command::Passphrase(command) => passphrase::run(context, command).await,
         Command::Backup(args) => backup::backup(context, &args).await,
         Command::Restore(args) => backup::restore(context, &args),
         Command::Devnet(args) => devnet::run(context, args).await,

@@ -13,8 +13,8 @@ use conclave_protocol::id::{DeviceId, ObjectId};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::ask::{Asked, Words, passphrase_in};
 use super::change::{ChangeArgs, finish, lines, tell};
-use super::root_key::{Asked, passphrase_in};
 use crate::args::Context;
 use crate::error::CliError;
 use crate::escape;
@@ -79,7 +79,7 @@ pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<(), Cli
     }
     let entropy = phrase_in(&args.phrase_file)?;
     let passphrase = match passphrase_file.filter(|_| !args.how.dry_run) {
-        Some(file) => Some(passphrase_in(file, Asked::Twice)?),
+        Some(file) => Some(passphrase_in(file, Asked::Twice, Words::RootKey)?),
         None => None,
     };
     let client = context.client()?;

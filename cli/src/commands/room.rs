@@ -67,7 +67,7 @@ pub(crate) struct NewRoomArgs {
 enum History {
     /// Everything
     Full,
-    /// What is written after they came (not available yet)
+    /// What is written after they came
     FromJoin,
 }
 

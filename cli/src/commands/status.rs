@@ -40,11 +40,12 @@ fn text(out: &Output, status: &Status) -> String {
     }
     if let Some(join) = &status.join {
         let code = join.code.as_deref().map(|code| format!(", safety code {}", escape::line(code)));
+        let taken = if join.name_taken { ", a name that somebody bears already" } else { "" };
         let again = if join.state == "refused" { "; `conclave join` asks again" } else { "" };
         fact(
             "join",
             format!(
-                "{} as {}{}{again}",
+                "{} as {}{}{taken}{again}",
                 escape::line(&join.state),
                 escape::line(&join.agent),
                 code.unwrap_or_default()
@@ -111,7 +112,10 @@ fn rooms(out: &Output, status: &Status) -> String {
                     "instant" => format!("with {}", escape::line(&room.name)),
                     _ => escape::line(&room.name).into_owned(),
                 },
-                room.messages.to_string(),
+                match room.locked {
+                    0 => room.messages.to_string(),
+                    locked => format!("{} ({locked} without a key here)", room.messages),
+                },
                 escape::line(&room.sync).into_owned(),
                 short(room.digest),
             ]

@@ -1,6 +1,7 @@
 //! `conclave up`: runs the node.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::Args;
 use conclave_node::api::types::Join;
@@ -12,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::ask::opens;
 use super::check_multiaddrs;
-use super::join::waiting_text;
+use super::join::{taken_text, waiting_text};
 use crate::args::Context;
 use crate::error::CliError;
 use crate::logs;
@@ -42,6 +44,10 @@ pub(crate) struct UpArgs {
     /// Do not look for peers on the local network
     #[arg(long)]
     no_mdns: bool,
+    /// File whose first line is the passphrase of this home, if it has one; `-` reads standard
+    /// input
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
     /// End when standard input ends: so a devnet that is killed leaves no nodes behind
     #[arg(long, hide = true)]
     with_parent: bool,
@@ -80,6 +86,7 @@ pub(crate) async fn run(context: &Context, args: UpArgs) -> Result<(), CliError>
             "give an address such as 127.0.0.1:4180",
         ));
     }
+    let passphrase = opens(&context.home, args.passphrase_file.as_deref())?;
     logs::start();
     let mut signals = Signals::listen()?;
     let config = NodeConfig {
@@ -88,6 +95,7 @@ pub(crate) async fn run(context: &Context, args: UpArgs) -> Result<(), CliError>
         peers: args.peer,
         mdns: !args.no_mdns,
         api: Some(args.api),
+        passphrase,
     };
     let mut node = tokio::select! {
         started = Node::start(config) => started.map_err(start_error)?,
@@ -150,6 +158,7 @@ async fn parent_gone(counts: bool) {
 async fn tell_join(out: Output, handle: Handle, member: bool) {
     let mut events = handle.events();
     let mut shown_code = None;
+    let mut taken = false;
     let mut waiting = !member;
     while waiting {
         let Ok(join) = handle.query(Engine::join_view).await else { break };
@@ -170,6 +179,10 @@ async fn tell_join(out: Output, handle: Handle, member: bool) {
                 );
                 break;
             }
+            if join.name_taken && !taken {
+                out.note(&taken_text(&join));
+            }
+            taken = join.name_taken;
             if news {
                 out.note(&waiting_text(&join));
             }

@@ -44,7 +44,7 @@ async fn found(progress: &Progress, network: &mut Network) -> Result<(), CliErro
     progress.heading("A company")?;
     let home = network.home("alice");
     state::make_private(&home)?;
-    node::found(&home, "Devnet Company", "alice", None)?;
+    node::found(&home, "Devnet Company", "alice", None, None)?;
     network.start("alice", None).await?;
     progress.say("alice founded Devnet Company and runs its first node.")
 }
@@ -85,7 +85,7 @@ async fn join(
     state::make_private(&home)?;
     let peer = network.node("alice")?.listen.clone();
     let peers: Vec<String> = peer.iter().cloned().collect();
-    node::request_join(&home, agent, None, &peers)?;
+    node::request_join(&home, agent, None, &peers, None)?;
     network.start(agent, peer.as_deref()).await?;
     let what = format!("both alice and {agent} see the same safety code");
     let look = async |network: &Network| same_code(network, agent).await;

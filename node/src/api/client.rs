@@ -1,9 +1,11 @@
 //! The typed client of the local API; the command line and the devnet use no other.
 
 mod authority;
+mod devices;
 mod instants;
 mod names;
 mod people;
+mod protection;
 mod reading;
 mod settings;
 
@@ -133,8 +135,8 @@ impl Client {
         code: &str,
         units: &[String],
     ) -> Result<Approved, Problem> {
-        let approval =
-            Approval { name: name.to_owned(), code: code.to_owned(), units: units.to_vec() };
+        let (name, code) = (name.to_owned(), code.to_owned());
+        let approval = Approval { name, code, units: units.to_vec(), another_device: false };
         self.post(&["agent-requests", "approve"], &[], &approval).await
     }
 

@@ -1,6 +1,7 @@
 //! From what the engine shows to what JSON shows.
 
 mod authority;
+mod devices;
 mod instants;
 mod people;
 
@@ -103,6 +104,8 @@ impl From<view::JoinRequestView> for JoinRequest {
             code: request.code,
             expires: Time(request.expires),
             name_taken: request.name_taken,
+            device_of: request.device_of.map(Named::from),
+            countersigned: request.countersigned,
             name_note: None,
         }
     }
@@ -156,6 +159,7 @@ impl From<view::JoinView> for Join {
             agent: join.agent,
             company: join.company.map(Named::from),
             code: join.code,
+            name_taken: join.name_taken,
         }
     }
 }
@@ -213,6 +217,7 @@ fn room_status(room: view::RoomStatus) -> RoomStatus {
         id: room.room.id,
         name: room.room.name,
         messages: room.messages,
+        locked: room.locked,
         digest: room.digest,
         sync: room.sync,
         kind: if room.instant { "instant" } else { "room" }.to_owned(),

@@ -8,6 +8,7 @@ use conclave_protocol::engine::{Failure, FailureKind};
 
 use super::types::{ErrorDocument, Problem, ProblemDetails};
 use crate::backup::BackupError;
+use crate::error::{StartError, StartErrorKind};
 
 /// The media type of problem details (RFC 9457).
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -71,6 +72,19 @@ impl From<Failure> for ApiError {
             FailureKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self { status, problem: failure.into() }
+    }
+}
+
+impl From<StartError> for ApiError {
+    fn from(error: StartError) -> Self {
+        let (status, kind) = match error.kind {
+            StartErrorKind::Usage => (StatusCode::BAD_REQUEST, "usage"),
+            StartErrorKind::Refused => (StatusCode::FORBIDDEN, "refused"),
+            StartErrorKind::EmptyHome => (StatusCode::NOT_FOUND, "not_found"),
+            StartErrorKind::Conflict => (StatusCode::CONFLICT, "conflict"),
+            StartErrorKind::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+        };
+        Self::new(status, kind, &error.message, &error.hint)
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod audit;
 mod changes;
+pub(super) mod devices;
 pub(in crate::api) mod instants;
 pub(super) mod links;
 pub(super) mod marks;
 mod people;
+mod protection;
 pub(super) mod reading;
 mod settings;
 mod transcript;
@@ -66,10 +68,12 @@ pub(super) fn described() -> ApiRouter {
         .routes(routes!(metrics::metrics))
         .merge(changes::router())
         .merge(audit::router())
+        .merge(devices::router())
         .merge(instants::router())
         .merge(links::router())
         .merge(marks::router())
         .merge(people::router())
+        .merge(protection::router())
         .merge(reading::router())
         .merge(settings::router())
         .merge(transcript::router())
@@ -209,10 +213,23 @@ async fn agent_requests(State(app): State<App>) -> Answer<JoinRequests> {
     let looked = app.looked_at.now(&app.handle).await?;
     let noted = |view| {
         let mut request = JoinRequest::from(view);
-        request.name_note = looked.names.note_for_newcomer(&request.name);
+        request.name_note = match &request.device_of {
+            Some(_) => Some(note_for_device(request.countersigned)),
+            None => looked.names.note_for_newcomer(&request.name),
+        };
         request
     };
     Ok(Json(JoinRequests { requests: requests.into_iter().map(noted).collect() }))
+}
+
+/// What is to be known of a request in the name of an agent that exists.
+fn note_for_device(countersigned: bool) -> String {
+    if countersigned {
+        "this is another device of that agent, and one of the agent's devices has confirmed it"
+    } else {
+        "an agent bears it already; no device of that agent has confirmed this one"
+    }
+    .to_owned()
 }
 
 /// A request to be approved.
@@ -225,6 +242,10 @@ pub(super) struct Approval {
     /// The units to put it into.
     #[serde(default)]
     pub(super) units: Vec<String>,
+    /// It becomes another device of the agent that bears the name, without that one of the
+    /// agent's devices has confirmed it: all are lost. Everybody is warned of it.
+    #[serde(default)]
+    pub(super) another_device: bool,
 }
 
 /// Let a device in whose screen shows the safety code.
@@ -235,8 +256,16 @@ pub(super) struct Approval {
     responses((status = 200, description = "Done.", body = Approved))
 )]
 async fn approve(State(app): State<App>, body: Body<Approval>) -> Answer<Approved> {
-    let Approval { name, code, units } = body.0;
-    match app.handle.command(Command::Approve { name, code, units }).await? {
+    let Approval { name, code, units, another_device } = body.0;
+    if another_device && !units.is_empty() {
+        return Err(ApiError::usage("another device of an agent belongs where the agent does"));
+    }
+    let command = if another_device {
+        Command::ApproveDevice { name, code }
+    } else {
+        Command::Approve { name, code, units }
+    };
+    match app.handle.command(command).await? {
         Outcome::Approved { agent, device, units } => {
             Ok(Json(Approved { agent: agent.into(), device, units }))
         }
@@ -507,15 +536,7 @@ fn unit_kind(word: &str) -> Result<UnitKind, ApiError> {
 fn history_policy(word: Option<&str>) -> Result<HistoryPolicy, ApiError> {
     match word {
         None | Some("full") => Ok(HistoryPolicy::Full),
-        // Without encryption every device that syncs a room holds its whole history, so the
-        // promise could not be kept.
-        Some("from-join") => Err(Failure::new(
-            FailureKind::Failed,
-            "history from-join is not available yet: it rests on end-to-end encryption and \
-             comes with it",
-            "make the room with `--history full`, which shows newcomers everything",
-        )
-        .into()),
+        Some("from-join") => Ok(HistoryPolicy::FromJoin),
         Some(_) => Err(ApiError::usage("history is full or from-join")),
     }
 }
@@ -537,6 +558,7 @@ fn outcome_kind(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Unit(_) => "unit",
         Outcome::Approved { .. } => "approved",
+        Outcome::Device { .. } => "device",
         Outcome::Member { .. } => "member",
         Outcome::Refused { .. } => "refused",
         Outcome::Room(..) => "room",

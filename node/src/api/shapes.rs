@@ -66,6 +66,7 @@ fn join() -> view::JoinView {
         agent: "bob".into(),
         company: Some(company()),
         code: Some("ABCD-EFGH".into()),
+        name_taken: false,
     }
 }
 
@@ -85,6 +86,7 @@ fn status(member: bool) -> Status {
         rooms: vec![view::RoomStatus {
             room: room(),
             messages: 3,
+            locked: 1,
             digest: ObjectId([9; 32]),
             sync: "complete".into(),
             instant: false,
@@ -156,8 +158,13 @@ fn shapes_are_as_documented() {
         code: "ABCD-EFGH".into(),
         expires: Timestamp(1),
         name_taken: false,
+        device_of: None,
+        countersigned: false,
     };
-    check(JoinRequest::from(request), "name device code expires name_taken");
+    check(
+        JoinRequest::from(request),
+        "name device code expires name_taken device_of countersigned",
+    );
     let alice = Named::from(agent());
     let device = DeviceId([4; 32]);
     check(Approved { agent: alice.clone(), device, units: vec![] }, "agent device units");
@@ -196,7 +203,7 @@ fn shapes_are_as_documented() {
     check(Access { room: room().into(), agents: vec![line] }, "room agents");
     check(Participants { room: room().into(), agents: vec![alice.clone()] }, "room agents");
     check(alice, "id name");
-    check(Join::from(join()), "state agent company code");
+    check(Join::from(join()), "state agent company code name_taken");
     let entry = view::ControlEntry {
         id: ObjectId([1; 32]),
         kind: "genesis",

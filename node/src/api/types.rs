@@ -3,9 +3,11 @@
 //! Ids are lower-case hexadecimal, times RFC 3339 in UTC, names of fields `snake_case`.
 
 mod authority;
+mod devices;
 mod instants;
 mod names;
 mod people;
+mod protection;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -18,12 +20,14 @@ pub use self::authority::{
     Admin, Admins, Applied, Change, ChangeRequest, Changed, DryRun, Effects, LogEntry, LogFilter,
     LogPage, MissingDevice, Recovered, RecoveryRequest, RoomEffects, Why, WhyAccess, WhyLink,
 };
+pub use self::devices::{Device, DeviceAdded, DeviceRequest, Devices};
 pub use self::instants::{Instant, InstantAgent, Instants};
 pub use self::names::{Mark, Marks};
 pub use self::people::{
     AccessPreview, AgentRoom, AgentRooms, OwnAuthority, Principal, Principals, ProposedAccess,
     WouldEnter,
 };
+pub use self::protection::{PassphraseRemoval, Protection, SetPassphrase};
 pub use self::settings::{Draft, Drafts, Present, Settings, SettingsChange};
 use super::describe::Id;
 use super::time::Time;
@@ -148,8 +152,13 @@ pub struct JoinRequest {
     pub code: String,
     /// When the request lapses.
     pub expires: Time,
-    /// Whether an agent of that name exists already.
+    /// Whether an agent of that name exists already, and nothing shows that it is one of its
+    /// devices.
     pub name_taken: bool,
+    /// The agent whose other device it would be: it bears the name.
+    pub device_of: Option<Named<AgentId>>,
+    /// Whether a device of that agent has confirmed it.
+    pub countersigned: bool,
     /// What is odd about the name, in words; left out if nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name_note: Option<String>,
@@ -298,6 +307,9 @@ pub struct Join {
     pub company: Option<Named<CompanyId>>,
     /// The safety code, once known.
     pub code: Option<String>,
+    /// The name is that of an agent, and none of its devices has answered yet.
+    #[serde(default)]
+    pub name_taken: bool,
 }
 
 /// A connected peer.
@@ -331,6 +343,10 @@ pub struct RoomStatus {
     pub name: String,
     /// Accepted messages held.
     pub messages: u64,
+    /// How many of them cannot be read here: they were written before this agent came to a room
+    /// of history `from-join`, or their key is still on its way.
+    #[serde(default)]
+    pub locked: u64,
     /// Equal on nodes that agree.
     pub digest: ObjectId,
     /// `complete`, or how far reconciliation is.

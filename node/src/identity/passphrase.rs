@@ -37,7 +37,16 @@ pub enum PassphraseError {
 #[derive(Clone)]
 pub struct Passphrase(Zeroizing<String>);
 
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(hidden)")
+    }
+}
+
 impl Passphrase {
+    /// Longest [`Passphrase::text`].
+    pub(crate) const TEXT_BYTES_MAX: usize = 3 * BYTES_MAX;
+
     /// A passphrase of at least eight characters. Blanks count as typed, except that those at
     /// the ends do not make it longer.
     ///
@@ -45,6 +54,18 @@ impl Passphrase {
     /// [`PassphraseError`].
     pub fn new(text: &str) -> Result<Self, PassphraseError> {
         if text.len() > BYTES_MAX {
+            return Err(PassphraseError::TooLong);
+        }
+        Self::handed_on(text)
+    }
+
+    /// One that was made by [`Passphrase::new`] elsewhere and handed on as its text, which may
+    /// be longer than what was typed.
+    ///
+    /// # Errors
+    /// [`PassphraseError`].
+    pub(crate) fn handed_on(text: &str) -> Result<Self, PassphraseError> {
+        if text.len() > Self::TEXT_BYTES_MAX {
             return Err(PassphraseError::TooLong);
         }
         // Keyboards and systems write the same letter with other bytes; NFC makes at most

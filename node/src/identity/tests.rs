@@ -1,5 +1,5 @@
 use super::*;
-use conclave_protocol::keys::recovery_hash;
+use conclave_protocol::keys::{public_key, recovery_hash};
 use tempfile::TempDir;
 
 fn mode(path: &Path) -> u32 {
@@ -12,12 +12,12 @@ fn a_home_is_private_also_if_it_was_not() {
     let path = folder.path().join("a/home");
     let home = Home::open(&path).unwrap();
     assert_eq!(mode(&path), 0o700);
-    home.create_device_secrets().unwrap();
+    home.create_device_secrets(None).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
     let key = path.join(DEVICE_FILE);
     fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
     let home = Home::open(&path).unwrap();
-    home.device_secrets().unwrap().unwrap();
+    home.device_secrets(None).unwrap().unwrap();
     assert_eq!((mode(&path), mode(&key)), (0o700, 0o600));
 }
 
@@ -43,10 +43,10 @@ fn one_holder_at_a_time() {
 fn device_keys_are_made_once_and_read_back() {
     let folder = TempDir::new().unwrap();
     let home = Home::open(folder.path()).unwrap();
-    assert!(home.device_secrets().unwrap().is_none());
-    let made = home.create_device_secrets().unwrap();
-    assert!(matches!(home.create_device_secrets().err(), Some(HomeError::Exists(_))));
-    let read = home.device_secrets().unwrap().unwrap();
+    assert!(home.device_secrets(None).unwrap().is_none());
+    let made = home.create_device_secrets(None).unwrap();
+    assert!(matches!(home.create_device_secrets(None).err(), Some(HomeError::Exists(_))));
+    let read = home.device_secrets(None).unwrap().unwrap();
     assert_eq!(read.seed(), made.seed());
     assert_eq!(read.sealing_secret(), made.sealing_secret());
     assert_eq!(read.keys().device(), public_key(&read.seed()));
@@ -54,7 +54,7 @@ fn device_keys_are_made_once_and_read_back() {
     assert!(read.peer_id().starts_with("12D3Koo"));
     assert_eq!(mode(&folder.path().join(DEVICE_FILE)), 0o600);
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
-    assert_eq!(left.len(), 1, "no temporary file stays");
+    assert_eq!(left.len(), 2, "no temporary file stays");
 }
 
 #[test]
@@ -68,9 +68,10 @@ fn a_damaged_key_is_told_and_never_quoted() {
         "[\"5ec4e7\"]",
         r#"{"version":1,"signing":"5ec4e7","sealing":"5ec4e7"}"#,
         r#"{"version":2,"signing":"5ec4e7","sealing":"5ec4e7"}"#,
+        r#"{"version":2,"signing":"","sealing":"","home_key":"","nonce":"","sealed":"5ec4e7"}"#,
     ] {
         fs::write(&file, bad).unwrap();
-        let error = home.device_secrets().err().unwrap();
+        let error = home.device_secrets(None).err().unwrap();
         assert!(matches!(error, HomeError::Corrupt { .. }), "{bad}");
         assert!(!error.to_string().contains("5ec4e7"));
     }
@@ -104,6 +105,7 @@ fn token_and_small_files() {
         agent: "ada".to_owned(),
         company: None,
         peers: vec!["/ip4/10.0.0.1/tcp/1".to_owned()],
+        lost: true,
     };
     home.write_join(&join).unwrap();
     assert_eq!(home.read_join().unwrap(), Some(join));
@@ -118,7 +120,8 @@ fn the_way_in_is_kept_when_a_request_to_join_is_granted() {
     home.settle_join().unwrap();
     assert_eq!(home.read_peers().unwrap(), [""; 0]);
     let peers = vec!["/ip4/10.0.0.1/tcp/1".to_owned()];
-    let join = PendingJoin { agent: "ada".to_owned(), company: None, peers: peers.clone() };
+    let join =
+        PendingJoin { agent: "ada".to_owned(), company: None, peers: peers.clone(), lost: false };
     home.write_join(&join).unwrap();
     assert_eq!(home.read_peers().unwrap(), [""; 0], "not yet granted");
     for _ in 0..2 {

@@ -6,7 +6,7 @@ use super::*;
 
 fn found_in(home: &Path, words: Option<&str>) -> Result<Founded, StartError> {
     let words = words.map(|words| Passphrase::new(words).ok().unwrap());
-    found(home, "Acme", "alice", words.as_ref())
+    found(home, "Acme", "alice", words.as_ref(), None)
 }
 
 /// A home whose founding ended right after its keys were written.
@@ -14,7 +14,7 @@ fn interrupted(words: Option<&str>) -> (TempDir, RootKey) {
     let folder = TempDir::new().unwrap();
     let home = Home::open(folder.path()).unwrap();
     drop(home.lock().unwrap());
-    home.create_device_secrets().unwrap();
+    home.create_device_secrets(None).unwrap();
     let root = RootKey::generate().unwrap();
     let words = words.map(|words| Passphrase::new(words).ok().unwrap());
     root.write(&Home::root_key_path(folder.path()), words.as_ref(), Existing::Refuse).unwrap();

@@ -15,14 +15,16 @@ use super::Store;
 use super::checks::{Checks, KEY_BYTES};
 use super::error::{StoreError, corrupt, from_io};
 use super::files::{
-    LOG_FOLDER, NEW_LOG_FOLDER, Origin, lock, private_file, private_folder, remove_folder,
-    write_format, write_origin,
+    FORMAT, LOG_FOLDER, NEW_LOG_FOLDER, OPEN_FORMAT, Origin, lock, private_file, private_folder,
+    remove_folder, write_format, write_origin,
 };
 use super::log::{segment_path, segments};
 use super::replay::{Met, Route, replay};
 use super::window::Window;
 
-const MAGIC: [u8; 8] = *b"cnclvst2";
+const MAGIC: [u8; 8] = *b"cnclvst3";
+/// Of a store of the format before, which is migrated when it is opened.
+const OPEN_MAGIC: [u8; 8] = *b"cnclvst2";
 const STEP: usize = 256 * 1024;
 
 impl Store {
@@ -91,9 +93,13 @@ fn restore_log(folder: &Path, input: &mut dyn Read) -> Result<(), StoreError> {
     remove_folder(&new).map_err(fail)?;
     private_folder(&new).map_err(fail)?;
     let mut input = Hashing { inner: input, hasher: blake3::Hasher::new() };
-    if input.take::<8>().map_err(fail)? != MAGIC {
-        return Err(corrupt(folder, "this is no backup of a store that this program knows"));
-    }
+    let format = match input.take::<8>().map_err(fail)? {
+        MAGIC => FORMAT,
+        OPEN_MAGIC => OPEN_FORMAT,
+        _ => {
+            return Err(corrupt(folder, "this is no backup of a store that this program knows"));
+        }
+    };
     let key = input.take::<KEY_BYTES>().map_err(fail)?;
     let mut before = 0;
     loop {
@@ -130,7 +136,7 @@ fn restore_log(folder: &Path, input: &mut dyn Read) -> Result<(), StoreError> {
     }
     fs::rename(&new, folder.join(LOG_FOLDER)).map_err(fail)?;
     write_origin(folder, &Origin { key, identity: String::new() }).map_err(fail)?;
-    write_format(folder).map_err(fail)
+    write_format(folder, format).map_err(fail)
 }
 
 /// Looks at every checksum. Rows that were damaged already when the backup was made are no

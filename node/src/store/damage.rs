@@ -12,6 +12,8 @@ use data_encoding::HEXLOWER;
 
 use super::rows::table_of;
 
+/// Where what was damaged is kept.
+pub(super) const DAMAGED_FILE: &str = "damaged";
 /// Kept aside at most.
 const ASIDE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Most keys that are remembered as damaged.
@@ -32,7 +34,7 @@ struct Keys {
 
 impl Damage {
     pub(super) fn new(folder: &Path) -> Self {
-        Self { path: folder.join("damaged"), keys: Mutex::default() }
+        Self { path: folder.join(DAMAGED_FILE), keys: Mutex::default() }
     }
 
     /// The row of a full key is damaged; these are its bytes.

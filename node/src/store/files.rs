@@ -13,12 +13,16 @@ use super::checks::KEY_BYTES;
 use super::error::{StoreError, corrupt, from_io};
 use super::log::segment_path;
 
-/// The format that this program writes; it reads the older one to migrate it.
-pub(super) const FORMAT: u32 = 2;
+/// The format that this program writes; it reads the older ones to migrate them.
+pub(super) const FORMAT: u32 = 3;
+/// The one before: the same log, with messages that nothing encrypts.
+pub(super) const OPEN_FORMAT: u32 = 2;
 /// Where the log is.
 pub(super) const LOG_FOLDER: &str = "log";
 /// A log that is not complete yet.
 pub(super) const NEW_LOG_FOLDER: &str = "log.new";
+/// The log of an older format, until it is removed.
+pub(super) const OLD_LOG_FOLDER: &str = "log.old";
 /// Where the index is.
 pub(super) const INDEX_FOLDER: &str = "index";
 /// Where everything was in format 1.
@@ -74,8 +78,8 @@ pub(super) fn read_format(folder: &Path) -> Result<Option<u32>, StoreError> {
 }
 
 /// Says that the store is complete. Last of all when one is made.
-pub(super) fn write_format(folder: &Path) -> io::Result<()> {
-    replace(folder, FORMAT_FILE, &format!("{FORMAT_PREFIX}{FORMAT}\n"))?;
+pub(super) fn write_format(folder: &Path, format: u32) -> io::Result<()> {
+    replace(folder, FORMAT_FILE, &format!("{FORMAT_PREFIX}{format}\n"))?;
     match folder.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
         _ => Ok(()),
@@ -109,9 +113,13 @@ pub(super) fn write_origin(folder: &Path, origin: &Origin) -> io::Result<()> {
 /// its log and of a segment. The number of the device counts only where the file system knows
 /// no birth times, for it may be another after a restart of the computer.
 pub(super) fn identity(folder: &Path, segment: u32) -> io::Result<String> {
-    let log = folder.join(LOG_FOLDER);
+    identity_of(&folder.join(LOG_FOLDER), segment)
+}
+
+/// The same for a log that may have another name.
+pub(super) fn identity_of(log: &Path, segment: u32) -> io::Result<String> {
     let mut words = Vec::new();
-    for path in [log.clone(), segment_path(&log, segment)] {
+    for path in [log.to_owned(), segment_path(log, segment)] {
         let meta = fs::metadata(path)?;
         let born = meta.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
         let born = match born {

@@ -19,6 +19,7 @@ use conclave_protocol::engine::Table;
 use super::checks::{Checks, Covers};
 use super::durable::Durable;
 use super::error::{StoreError, corrupt, from_io, from_sled, is_want_of_descriptors};
+use super::files::remove_folder;
 use super::log::Marker;
 use super::rows::{Held, Recent, number_of};
 
@@ -40,6 +41,8 @@ const ELSEWHERE: u64 = 0xffff;
 /// Added to a mark's byte, so that zero means that there is none.
 const MARKED: u64 = 0x100;
 
+/// How often removing an index is tried.
+const REMOVAL_TRIES_MAX: u32 = 40;
 /// How often, and how long apart, a file descriptor is asked for again: half a minute.
 const DESCRIPTOR_TRIES_MAX: u32 = 600;
 const DESCRIPTOR_REST: Duration = Duration::from_millis(50);
@@ -352,6 +355,29 @@ pub(super) fn guarded<T>(
     let done = catch_unwind(AssertUnwindSafe(call));
     done.map_err(|_| corrupt(folder, "it cannot be read"))?
         .map_err(|error| from_sled(folder, error))
+}
+
+/// Removes an index, and those that were moved out of its way.
+pub(super) fn remove_all(folder: &Path) -> Result<(), StoreError> {
+    let fail = |error: std::io::Error| from_io(folder, &error);
+    let parent = folder.parent().unwrap_or(folder);
+    let stem = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for entry in fs::read_dir(parent).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name == stem || name.starts_with(&format!("{stem}.")) {
+            // Threads of sled's own may write to it for a moment still.
+            let mut tries = 0;
+            while let Err(error) = remove_folder(&path) {
+                tries += 1;
+                if tries == REMOVAL_TRIES_MAX {
+                    return Err(fail(error));
+                }
+                thread::sleep(DESCRIPTOR_REST);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Moves a damaged index out of the way. A few are kept to be looked at.

@@ -1,88 +1,183 @@
-//! From format 1, in which sled held all rows, to the log.
+//! From older formats to this one.
+//!
+//! In format 1 sled held all rows; in format 2 they are in a log as now. In both nothing encrypts
+//! what people wrote. Such messages are refused everywhere from this format on, so what belongs
+//! to them is left behind: the messages and their marks, positions in them, drafts, rooms of
+//! instant messages and proofs of forks. What was signed about the company stays, and so do
+//! settings and addresses. The sequence numbers of all own chains begin anew, here as everywhere.
 //!
 //! The new log grows under another name, and the format file is the last that is written: a
-//! crash at any moment leaves one of the two formats, whole.
+//! crash at any moment leaves one of the formats, whole. Nothing of the old rows stays in files
+//! of the store then; what the disk keeps of files that were removed is up to the disk.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use conclave_protocol::engine::Table;
+use conclave_protocol::engine::{Reader as _, Table};
 
-use super::checks::Checks;
+use super::checks::{Checks, KEY_BYTES};
+use super::damage::DAMAGED_FILE;
 use super::error::{StoreError, corrupt, from_io};
 use super::files::{
-    FIRST_FOLDER, INDEX_FOLDER, LOG_FOLDER, NEW_LOG_FOLDER, Origin, identity, new_key, patiently,
-    private_folder, remove_folder, write_format, write_origin,
+    FIRST_FOLDER, FORMAT, INDEX_FOLDER, LOG_FOLDER, NEW_LOG_FOLDER, OLD_LOG_FOLDER, OPEN_FORMAT,
+    Origin, identity, identity_of, new_key, patiently, private_folder, read_origin, remove_folder,
+    write_format, write_origin,
 };
-use super::index::{guarded, set_aside};
-use super::log::Log;
+use super::index::{guarded, remove_all};
+use super::log::{Log, segments};
 use super::records::Group;
 use super::rows::number_of;
+use super::{Store, key_of_log};
 
 /// Bytes of the checksum in front of each value in format 1.
 const SUM_BYTES: usize = 8;
 /// Written to the new log at once.
 const GROUP_BYTES: usize = 1024 * 1024;
-/// What a message's value said of it in format 1.
-const SHOWN: u8 = 1;
-/// See [`SHOWN`].
-const UNACKNOWLEDGED: u8 = 2;
-/// Flags of a mark.
-const MARK_SHOWN: u8 = 1;
-/// See [`MARK_SHOWN`].
-const MARK_ELSEWHERE: u8 = 2;
-/// See [`MARK_SHOWN`].
-const MARK_UNACKNOWLEDGED: u8 = 4;
+/// Rows of [`Table::State`] that belong to messages, by the beginning of their keys.
+const OF_MESSAGES: [&[u8]; 6] = [b"tail/", b"read/", b"draft/", b"fork/", b"instant/", b"epoch/"];
+/// The tables of which anything stays.
+const KEPT_TABLES: [Table; 2] = [Table::Control, Table::State];
 
-/// Makes a store of format 2 out of one of format 1. The caller holds the store's lock.
-pub(super) fn migrate(folder: &Path) -> Result<(), StoreError> {
+fn is_kept(table: Table, key: &[u8]) -> bool {
+    match table {
+        Table::Control => true,
+        Table::State => !OF_MESSAGES.iter().any(|prefix| key.starts_with(prefix)),
+        Table::Messages | Table::Marks | Table::Index | Table::Waiting => false,
+    }
+}
+
+fn tell(folder: &Path) {
+    tracing::warn!(
+        store = %folder.display(),
+        "the store is brought to a newer format: messages and drafts of the provisional, \
+         unencrypted format are dropped; the company, its rooms and the settings stay"
+    );
+}
+
+/// Makes a store of this format out of one of format 1. The caller holds the store's lock.
+pub(super) fn from_first(folder: &Path) -> Result<(), StoreError> {
     let fail = |error: io::Error| from_io(folder, &error);
     let old = folder.join(FIRST_FOLDER);
     if !old.exists() {
         return Err(corrupt(folder, "its database is missing"));
     }
-    tracing::info!("the store is brought to a newer format");
+    tell(folder);
     // Left behind by a try that did not get to its end.
-    for left in [LOG_FOLDER, NEW_LOG_FOLDER] {
-        remove_folder(&folder.join(left)).map_err(fail)?;
-    }
-    set_aside(&folder.join(INDEX_FOLDER))?;
+    remove_folder(&folder.join(LOG_FOLDER)).map_err(fail)?;
+    remove_all(&folder.join(INDEX_FOLDER))?;
     let config = sled::Config::new().path(&old).flush_every_ms(None);
     let first = First { folder, database: patiently(|| guarded(folder, || config.open()))? };
-    let new = folder.join(NEW_LOG_FOLDER);
-    private_folder(&new).map_err(fail)?;
-    let checks = Checks::new(new_key(folder)?);
-    let log = Log::create(&new, checks.clone()).map_err(fail)?;
-    let mut growing = Growing { folder, log, group: Group::default() };
-    for table in [Table::Control, Table::State, Table::Waiting] {
-        first
-            .rows(table, &[], &mut |key, value| growing.put(table, key.to_vec(), value.to_vec()))?;
+    let mut growing = Growing::new(folder)?;
+    for table in KEPT_TABLES {
+        first.rows(table, &mut |key, value| growing.keep(table, key, value))?;
     }
-    first.messages(&mut growing)?;
-    growing.write()?;
-    drop(growing);
-    fs::rename(&new, folder.join(LOG_FOLDER)).map_err(fail)?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail)?;
-    let identity = identity(folder, 1).map_err(fail)?;
-    write_origin(folder, &Origin { key: *checks.key(), identity }).map_err(fail)?;
-    write_format(folder).map_err(fail)?;
+    let key = growing.finish()?;
     drop(first);
+    fs::rename(folder.join(NEW_LOG_FOLDER), folder.join(LOG_FOLDER)).map_err(fail)?;
+    sync(folder).map_err(fail)?;
+    let identity = identity(folder, 1).map_err(fail)?;
+    write_origin(folder, &Origin { key, identity }).map_err(fail)?;
+    write_format(folder, FORMAT).map_err(fail)?;
     remove_folder(&old).map_err(fail)
+}
+
+/// Makes a store of this format out of one of format 2, whose lock is given.
+pub(super) fn from_open(folder: &Path, lock: File) -> Result<File, StoreError> {
+    let fail = |error: io::Error| from_io(folder, &error);
+    let [log, new, old] =
+        [LOG_FOLDER, NEW_LOG_FOLDER, OLD_LOG_FOLDER].map(|name| folder.join(name));
+    let mut lock = lock;
+    // The old log gets its other name only when the new one is complete.
+    if !old.exists() {
+        tell(folder);
+        lock = grow(folder, lock)?;
+        fs::rename(&log, &old).map_err(fail)?;
+    }
+    if !log.exists() {
+        fs::rename(&new, &log).map_err(fail)?;
+    }
+    sync(folder).map_err(fail)?;
+    // A copy stays one: the origin names the old log then neither as it is nor as it was.
+    let is_made_here = |origin: &Origin| {
+        [&old, &log].into_iter().any(|log| {
+            let first = segments(log).ok().and_then(|found| found.first().copied());
+            first.is_some_and(|first| identity_of(log, first).is_ok_and(|id| id == origin.identity))
+        })
+    };
+    let known = read_origin(folder).as_ref().is_some_and(is_made_here);
+    let identity = if known { identity(folder, 1).map_err(fail)? } else { String::new() };
+    let key = key_of_log(&log, &[1], None).map_err(fail)?;
+    let key = key.ok_or_else(|| corrupt(folder, "its new log cannot be read"))?;
+    write_origin(folder, &Origin { key, identity }).map_err(fail)?;
+    remove_file(&folder.join(DAMAGED_FILE)).map_err(fail)?;
+    write_format(folder, FORMAT).map_err(fail)?;
+    remove_folder(&old).map_err(fail)?;
+    Ok(lock)
+}
+
+/// Makes the new log of a store of format 2, and removes what knows the old one.
+pub(super) fn grow(folder: &Path, lock: File) -> Result<File, StoreError> {
+    let store = Store::opened(folder, Some(OPEN_FORMAT), lock)?;
+    let mut growing = Growing::new(folder)?;
+    for table in KEPT_TABLES {
+        let mut kept = Ok(());
+        store.scan(table, &[], &mut |key, value| {
+            if kept.is_ok() {
+                kept = growing.keep(table, key, value);
+            }
+        });
+        kept?;
+    }
+    growing.finish()?;
+    let lock = store.closed();
+    remove_all(&folder.join(INDEX_FOLDER))?;
+    Ok(lock)
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The new log, a group at a time.
 struct Growing<'a> {
     folder: &'a Path,
+    checks: Checks,
     log: Log,
     group: Group,
 }
 
-impl Growing<'_> {
-    fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) -> Result<(), StoreError> {
-        self.group.put(table, key, Some(value));
+impl<'a> Growing<'a> {
+    fn new(folder: &'a Path) -> Result<Self, StoreError> {
+        let fail = |error: io::Error| from_io(folder, &error);
+        let new = folder.join(NEW_LOG_FOLDER);
+        remove_folder(&new).map_err(fail)?;
+        private_folder(&new).map_err(fail)?;
+        let checks = Checks::new(new_key(folder)?);
+        let log = Log::create(&new, checks.clone()).map_err(fail)?;
+        Ok(Self { folder, checks, log, group: Group::default() })
+    }
+
+    /// Takes a row over if it is one of those that stay.
+    fn keep(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        if !is_kept(table, key) {
+            return Ok(());
+        }
+        self.group.put(table, key.to_vec(), Some(value.to_vec()));
         if self.group.bytes() < GROUP_BYTES { Ok(()) } else { self.write() }
+    }
+
+    /// All of it is durable afterwards. Gives the key of its checksums.
+    fn finish(mut self) -> Result<[u8; KEY_BYTES], StoreError> {
+        self.write()?;
+        Ok(*self.checks.key())
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
@@ -106,57 +201,12 @@ struct First<'a> {
 
 impl First<'_> {
     /// Visits the rows of a table; damaged ones are left out, peers have them still.
-    fn rows(&self, table: Table, prefix: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
-        let prefix = [&[number_of(table)][..], prefix].concat();
-        let mut rows = self.database.scan_prefix(&prefix);
+    fn rows(&self, table: Table, visit: Visit<'_>) -> Result<(), StoreError> {
+        let mut rows = self.database.scan_prefix([number_of(table)]);
         while let Some((key, row)) = guarded(self.folder, || rows.next().transpose())? {
             match open_row(&key, &row) {
                 Some(value) => visit(key.get(1..).unwrap_or_default(), value)?,
                 None => tracing::warn!(table = table.name(), "a damaged row is left out"),
-            }
-        }
-        Ok(())
-    }
-
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let full = [&[number_of(table)][..], key].concat();
-        let row = guarded(self.folder, || self.database.get(&full))?;
-        Ok(row.and_then(|row| open_row(&full, &row).map(<[u8]>::to_vec)))
-    }
-
-    /// Messages get new keys: their room, and their place in the order of arrival.
-    fn messages(&self, growing: &mut Growing<'_>) -> Result<(), StoreError> {
-        let mut rooms: BTreeMap<Vec<u8>, Vec<(u64, Vec<u8>)>> = BTreeMap::new();
-        self.rows(Table::Messages, &[], &mut |key, value| {
-            let arrival = value.get(1..9).and_then(|bytes| bytes.try_into().ok());
-            if let (Some((room, rest)), Some(arrival)) = (key.split_at_checked(32), arrival)
-                && rest.len() == 40
-            {
-                let rows = rooms.entry(room.to_vec()).or_default();
-                rows.push((u64::from_be_bytes(arrival), rest.to_vec()));
-            }
-            Ok(())
-        })?;
-        for (room, mut rows) in rooms {
-            rows.sort_unstable();
-            for (number, (_, rest)) in (1_u64..).zip(rows) {
-                let old_key = [room.as_slice(), &rest].concat();
-                let Some(value) = self.get(Table::Messages, &old_key)? else { continue };
-                let id = rest.get(8..).unwrap_or_default();
-                let mark_key = [room.as_slice(), id].concat();
-                let mut flags = match value.first() {
-                    Some(&SHOWN) => MARK_SHOWN,
-                    Some(&UNACKNOWLEDGED) => MARK_UNACKNOWLEDGED,
-                    _ => 0,
-                };
-                if self.get(Table::Marks, &mark_key)?.is_some() {
-                    flags |= MARK_ELSEWHERE;
-                }
-                let key = [room.as_slice(), &number.to_be_bytes()].concat();
-                if flags != 0 {
-                    growing.put(Table::Marks, key.clone(), vec![flags])?;
-                }
-                growing.put(Table::Messages, key, value.get(9..).unwrap_or_default().to_vec())?;
             }
         }
         Ok(())

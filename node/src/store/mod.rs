@@ -40,9 +40,9 @@ use self::damage::Damage;
 pub use self::error::StoreError;
 use self::error::{corrupt, from_io};
 use self::files::{
-    FIRST_FOLDER, FORMAT, INDEX_FOLDER, LOG_FOLDER, NEW_LOG_FOLDER, Origin, check_room, identity,
-    new_key, patiently, private_folder, read_format, read_origin, remove_folder, write_format,
-    write_origin,
+    FIRST_FOLDER, FORMAT, INDEX_FOLDER, LOG_FOLDER, NEW_LOG_FOLDER, OLD_LOG_FOLDER, OPEN_FORMAT,
+    Origin, check_room, identity, new_key, patiently, private_folder, read_format, read_origin,
+    remove_folder, write_format, write_origin,
 };
 use self::index::{Index, set_aside};
 use self::log::{Log, Marker, segment_path, segments};
@@ -102,13 +102,27 @@ impl Store {
         let lock = files::lock(folder)?;
         // Once more: whoever had it may have migrated it meanwhile.
         let format = refuse_newer(folder)?;
-        let log_folder = folder.join(LOG_FOLDER);
-        let (has_log, has_first) = (log_folder.exists(), folder.join(FIRST_FOLDER).exists());
+        let has_log = folder.join(LOG_FOLDER).exists();
+        let has_first = folder.join(FIRST_FOLDER).exists();
         if format == Some(1) || (format.is_none() && has_first && !has_log) {
-            migrate::migrate(folder)?;
-        } else if has_first {
-            remove_folder(&folder.join(FIRST_FOLDER)).map_err(fail)?;
+            migrate::from_first(folder)?;
+            return Self::opened(folder, Some(FORMAT), lock);
         }
+        if format == Some(OPEN_FORMAT) {
+            let lock = migrate::from_open(folder, lock)?;
+            return Self::opened(folder, Some(FORMAT), lock);
+        }
+        // Left behind by a migration that was cut off when all that counts was done.
+        for left in [FIRST_FOLDER, OLD_LOG_FOLDER] {
+            remove_folder(&folder.join(left)).map_err(fail)?;
+        }
+        Self::opened(folder, format, lock)
+    }
+
+    /// Opens what is there, of this format or the one before.
+    fn opened(folder: &Path, format: Option<u32>, lock: File) -> Result<Self, StoreError> {
+        let fail = |error: io::Error| from_io(folder, &error);
+        let log_folder = folder.join(LOG_FOLDER);
         remove_folder(&folder.join(NEW_LOG_FOLDER)).map_err(fail)?;
         private_folder(&log_folder).map_err(fail)?;
         let origin = read_origin(folder);
@@ -142,7 +156,7 @@ impl Store {
         if format.is_none() {
             let origin = Origin { key: *checks.key(), identity: identity.clone() };
             write_origin(folder, &origin).map_err(fail)?;
-            write_format(folder).map_err(fail)?;
+            write_format(folder, FORMAT).map_err(fail)?;
         }
         if went_back {
             // Until it is adopted: the next start cannot tell any more.
@@ -177,6 +191,11 @@ impl Store {
             Ok(()) => Ok(()),
             Err((_, error)) => Err(from_io(&self.folder, &error)),
         }
+    }
+
+    /// Closes it, and goes on holding its lock.
+    fn closed(self) -> File {
+        self._lock
     }
 
     /// Whether these files are not those in which the store was made or [adopted](Self::adopt):

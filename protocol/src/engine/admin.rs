@@ -82,6 +82,9 @@ impl Engine {
                 let last_good = last_good.as_deref();
                 self.plan_revoke_agent(agent, device.as_deref(), mode, keep, last_good, root)?
             }
+            Command::RemoveDevice { device, strict, keep } => {
+                self.plan_remove_device(device, *strict, keep)?
+            }
             Command::RenameUnit { unit, name } => self.plan_rename_unit(unit, name)?,
             Command::DeleteUnit { unit } => {
                 let unit = self.find_unit(unit)?;
@@ -285,6 +288,20 @@ impl Engine {
             }
         };
         let keep = self.keeps(keep)?;
+        self.revocation(agent.name, target, devices, (mode, keep), last_good, root)
+    }
+
+    /// Revokes an agent or a certificate, with the devices that this strikes.
+    pub(super) fn revocation(
+        &self,
+        subject: String,
+        target: ObjectId,
+        devices: Vec<DeviceId>,
+        (mode, keep): (RevokeMode, Vec<Keep>),
+        last_good: Option<&str>,
+        root: &Option<Signer>,
+    ) -> Result<Plan, Failure> {
+        let log = self.log()?;
         let admins: Vec<DeviceId> =
             devices.iter().copied().filter(|device| log.tail(*device).is_some()).collect();
         let control_cuts = self.cuts(&admins, last_good)?;
@@ -293,7 +310,7 @@ impl Engine {
         if mode == RevokeMode::Strict {
             payloads.extend(self.cuts_of_earlier_departures(&devices, &keep)?);
         }
-        Ok(self.by_whoever_may(Plan::new(agent.name, payloads), root))
+        Ok(self.by_whoever_may(Plan::new(subject, payloads), root))
     }
 
     /// A strict removal would be worth nothing if an earlier, mild one let through what members

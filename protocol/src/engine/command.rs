@@ -5,6 +5,7 @@ use std::fmt;
 use crate::id::{DeviceId, ObjectId};
 use crate::keys::DeviceKeys;
 use crate::object::{Capabilities, HistoryPolicy, UnitKind};
+use crate::time::Timestamp;
 use crate::view::{AgentRef, InstantView, MessageView, Preview, RoomView, UnitView};
 
 /// A change that the user of this node asks for. Names are as typed; ids stand wherever
@@ -28,6 +29,29 @@ pub enum Command {
         code: String,
         /// Units it becomes a member of.
         units: Vec<String>,
+    },
+    /// Let a waiting device in as another one of the agent whose name it asks for, without that a
+    /// device of the agent confirms it: everybody is warned of it.
+    ApproveDevice {
+        /// The name it asked for, or its device id.
+        name: String,
+        /// The safety code that its screen shows.
+        code: String,
+    },
+    /// Confirm a device that asks to become another one of this agent.
+    AddDevice {
+        /// The safety code that its screen shows.
+        code: String,
+    },
+    /// Revoke a device of this agent, or, for admins, of any.
+    RemoveDevice {
+        /// The device, by id or the beginning of it.
+        device: String,
+        /// Of what was written with it, only what is kept stays.
+        strict: bool,
+        /// The last messages that stand, for `strict`: what this device has of it if none is
+        /// named, and nothing if it says `none`.
+        keep: Vec<String>,
     },
     /// Say no to a waiting device.
     Refuse {
@@ -258,6 +282,17 @@ pub enum Outcome {
         device: DeviceId,
         /// Full names of the units it was put into.
         units: Vec<String>,
+    },
+    /// A device of this agent was confirmed.
+    Device {
+        /// The agent.
+        agent: AgentRef,
+        /// The device.
+        device: DeviceId,
+        /// Whether it is let in already; else an admin has to do it, until then.
+        waits_until: Option<Timestamp>,
+        /// How many connected devices that may do it have been told.
+        admins: usize,
     },
     /// A device was refused.
     Refused {

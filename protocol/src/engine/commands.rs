@@ -95,6 +95,14 @@ impl Engine {
                     Err(failure) => Err(failure),
                 }
             }
+            Command::ApproveDevice { name, code } => match self.approve_device(id, &name, &code) {
+                Ok(()) => return None,
+                Err(failure) => Err(failure),
+            },
+            Command::AddDevice { code } => match self.add_device(id, &code) {
+                Ok(()) => return None,
+                Err(failure) => Err(failure),
+            },
             Command::Refuse { name, code } => self.refuse_newcomer(&name, code.as_deref()),
             Command::NewUnit { kind, name, department } => {
                 self.new_unit(kind, &name, department.as_deref())

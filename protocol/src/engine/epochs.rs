@@ -133,7 +133,7 @@ impl Engine {
 
     pub(super) fn write_epoch_key(&mut self, room: RoomId, epoch: MessageId) {
         let key = self.rooms.get(&room).and_then(|state| state.log.epochs.key(epoch));
-        if let Some(secret) = key.map(|key| key.secret()) {
+        if let Some(secret) = key.map(EpochKey::secret) {
             let row = epoch_row(room, epoch);
             let sealed = self.vault.seal(&row, secret);
             self.write(Table::State, row, sealed);
@@ -246,7 +246,7 @@ impl Engine {
     pub(super) fn keys_sealed(&mut self, room: RoomId, epoch: MessageId, parts: Vec<Vec<u8>>) {
         let ours = self.keys.device();
         let state = self.rooms.get(&room);
-        if !state.is_some_and(|state| state.log.epochs.author(epoch) == Some(ours)) {
+        if state.is_none_or(|state| state.log.epochs.author(epoch) != Some(ours)) {
             return;
         }
         let mut posted = Vec::new();

@@ -51,7 +51,7 @@ impl Engine {
     }
 
     /// The row of a waiting message: whether people see it, who brought it, its bytes.
-    fn write_waiting(&mut self, room: RoomId, id: MessageId) {
+    pub(super) fn write_waiting(&mut self, room: RoomId, id: MessageId) {
         let Some(waiting) = self.rooms.get(&room).and_then(|r| r.log.held.get(id)) else {
             return;
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::authoring::not_admin;
 use super::command::{Failure, FailureKind, Outcome};
+use super::devices::Desk;
 use super::io::{CommandId, Effect, Event, RequestId};
 use super::syncing::Asked;
 use super::{Engine, JoinWish};
@@ -35,6 +36,8 @@ pub(super) struct JoinClient {
     attempt: Option<Attempt>,
     /// Peers that were asked, with the nonce committed to and the time.
     asked: BTreeMap<DeviceId, (ObjectId, Timestamp)>,
+    /// The company in which somebody bears the name already.
+    taken: Option<CompanyRef>,
     /// The company whose admin has refused; nobody is asked any more then.
     refused: Option<CompanyRef>,
     next: Timestamp,
@@ -53,13 +56,25 @@ struct Attempt {
 /// An approval that waits for the newcomer's proof.
 #[derive(Debug)]
 pub(super) struct Approval {
-    command: CommandId,
-    newcomer: Newcomer,
-    units: Vec<UnitId>,
-    /// The agent's certificate, signed but not published before the proof is here.
-    agent: AgentId,
-    agent_cert: Vec<u8>,
-    tries: u32,
+    pub(super) command: CommandId,
+    pub(super) newcomer: Newcomer,
+    pub(super) becomes: Becomes,
+}
+
+/// What a newcomer becomes.
+#[derive(Debug)]
+pub(super) enum Becomes {
+    /// An agent of its own.
+    Agent {
+        /// Where it is put.
+        units: Vec<UnitId>,
+        /// The agent's certificate, signed but not published before the proof is here.
+        agent: AgentId,
+        agent_cert: Vec<u8>,
+        tries: u32,
+    },
+    /// Another device of an agent; this one confirms it if the agent is its own.
+    Device(AgentId),
 }
 
 impl JoinClient {
@@ -69,6 +84,7 @@ impl JoinClient {
             state: JoinState::Waiting,
             attempt: None,
             asked: BTreeMap::new(),
+            taken: None,
             refused: None,
             next: Timestamp(0),
         }
@@ -103,8 +119,15 @@ impl JoinClient {
         JoinView {
             state: self.state,
             agent: self.wish.agent.clone(),
-            company: self.attempt.as_ref().map(|a| &a.company).or(self.refused.as_ref()).cloned(),
+            company: self
+                .attempt
+                .as_ref()
+                .map(|a| &a.company)
+                .or(self.refused.as_ref())
+                .or(self.taken.as_ref())
+                .cloned(),
             code: self.attempt.as_ref().map(|a| a.code.clone()),
+            name_taken: self.attempt.is_none() && self.refused.is_none() && self.taken.is_some(),
         }
     }
 }
@@ -147,11 +170,13 @@ impl Engine {
                 continue;
             }
             join.asked.insert(peer, (nonce, now));
+            let lost = join.wish.lost;
             let newcomer = self.as_newcomer();
             let request = Request::JoinHello {
                 commitment: commitment(&newcomer, nonce),
                 name: newcomer.name,
                 sealing: newcomer.sealing,
+                lost,
             };
             self.send(peer, Asked::JoinHello(peer), &request);
         }
@@ -178,6 +203,16 @@ impl Engine {
                     self.emit(Effect::Referral { peer: device, addresses });
                 }
             }
+            Some(Response::JoinTaken { company, name }) => {
+                let company = CompanyRef { id: company, name };
+                let wished = self.wishes_for(&company) && check_name(&company.name).is_ok();
+                let Some(join) = self.join.as_mut().filter(|_| wished) else { return };
+                if join.attempt.is_none() && join.taken.as_ref() != Some(&company) {
+                    join.taken = Some(company);
+                    let view = join.view();
+                    self.emit(Effect::Event(Event::Join(view)));
+                }
+            }
             _ => {}
         }
     }
@@ -193,6 +228,7 @@ impl Engine {
         let Some((nonce, _)) = join.asked.get(&admin).copied() else { return };
         let code = safety_code(company.id, &newcomer, admin, nonce, admin_nonce);
         join.state = JoinState::Waiting;
+        join.taken = None;
         join.attempt = Some(Attempt { admin, company, code, began: now, last_heard: now });
         self.send(admin, Asked::JoinReveal(admin), &Request::JoinReveal { nonce });
     }
@@ -272,12 +308,20 @@ impl Engine {
         let admitted = self.is_member(peer);
         let (now, me) = (self.now, self.keys.device());
         let answer = match request {
-            Request::JoinHello { name, sealing, commitment } => {
+            Request::JoinHello { name, sealing, commitment, lost } => {
                 if check_name(&name).is_err() {
                     return Response::Refused;
                 }
-                if !self.may_approve() {
-                    return self.refer(company);
+                match self.desk_for(&name, lost, admitted) {
+                    Desk::Here => {}
+                    Desk::AtOwnDevices => {
+                        // Names are tried out no faster than requests are made.
+                        if !self.desk.allows(peer, now) {
+                            return Response::Join { answer: JoinAnswer::Busy };
+                        }
+                        return Response::JoinTaken { company: company.id, name: company.name };
+                    }
+                    Desk::AtAdmins => return self.refer(company),
                 }
                 let nonce = self.entropy.nonce();
                 let newcomer = Newcomer { device: peer, sealing, name };
@@ -327,15 +371,13 @@ impl Engine {
         units: &[String],
     ) -> Result<(), Failure> {
         self.require_approver()?;
-        let newcomer = self.requested(name, code)?;
-        let access = self.access()?;
-        if access.agent_named(&newcomer.name).is_some() {
-            return Err(Failure::new(
-                FailureKind::Conflict,
-                format!("there is an agent named \"{}\" already", newcomer.name),
-                "ask the newcomer to join again under another name",
-            ));
+        if let Some(result) = self.approve_confirmed(name, code, units) {
+            let result = result?;
+            self.emit(Effect::Answer { id: command, result: Ok(result) });
+            return Ok(());
         }
+        let newcomer = self.requested(name, code)?;
+        self.refuse_taken_name(&newcomer.name)?;
         let units = units.iter().map(|u| self.find_unit(u)).collect::<Result<Vec<_>, _>>()?;
         // Before anything is signed: nobody is let in by halves.
         let may = |unit: &UnitId| {
@@ -349,17 +391,36 @@ impl Engine {
         if !units.iter().all(may) {
             return Err(not_admin("put agents into these units"));
         }
-        if !self.peers.contains_key(&newcomer.device) {
-            return Err(Failure::new(
-                FailureKind::Failed,
-                format!("the device of \"{}\" is not connected now", newcomer.name),
-                "ask the newcomer to keep `conclave join` or `conclave up` running, then approve again",
-            ));
-        }
-        self.ask_for_proof(command, newcomer, units, 0)
+        self.require_connected(&newcomer)?;
+        self.ask_new_agent(command, newcomer, units, 0)
     }
 
-    fn ask_for_proof(
+    pub(super) fn require_connected(&self, newcomer: &Newcomer) -> Result<(), Failure> {
+        if self.peers.contains_key(&newcomer.device) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            FailureKind::Failed,
+            format!("the device of \"{}\" is not connected now", newcomer.name),
+            "keep `conclave join` or `conclave up` running on the new device, then try again",
+        ))
+    }
+
+    fn refuse_taken_name(&self, name: &str) -> Result<(), Failure> {
+        if self.access()?.agent_named(name).is_none() {
+            return Ok(());
+        }
+        self.refuse_own_name(name)?;
+        Err(Failure::new(
+            FailureKind::Conflict,
+            format!("there is an agent named \"{name}\" already"),
+            "somebody else has to join under another name; another device of that agent is \
+             confirmed on one it has, with `conclave device add`; if all are lost, approve with \
+             `--another-device`, which warns everybody",
+        ))
+    }
+
+    fn ask_new_agent(
         &mut self,
         command: CommandId,
         newcomer: Newcomer,
@@ -368,18 +429,27 @@ impl Engine {
     ) -> Result<(), Failure> {
         let payload = Payload::AgentCert(AgentCert { name: newcomer.name.clone() });
         let (id, agent_cert) = self.sign_control(payload)?;
-        let agent = AgentId::from(id);
-        let company = self.company().unwrap_or_default();
-        let device = newcomer.device;
-        let request = self.send(device, Asked::Approval, &Request::JoinSign { company, agent });
-        let approval = Approval { command, newcomer, units, agent, agent_cert, tries };
-        self.approvals.insert(request, approval);
+        let becomes = Becomes::Agent { units, agent: AgentId::from(id), agent_cert, tries };
+        self.ask_for_proof(Approval { command, newcomer, becomes });
         Ok(())
+    }
+
+    /// Asks a newcomer to show that it wants to be a device of the agent.
+    pub(super) fn ask_for_proof(&mut self, approval: Approval) {
+        let (Becomes::Agent { agent, .. } | Becomes::Device(agent)) = approval.becomes;
+        let company = self.company().unwrap_or_default();
+        let device = approval.newcomer.device;
+        let request = self.send(device, Asked::Approval, &Request::JoinSign { company, agent });
+        self.approvals.insert(request, approval);
     }
 
     /// The request that an admin means, if the code is the one it shows.
     pub(super) fn requested(&self, name: &str, code: &str) -> Result<Newcomer, Failure> {
-        let named = self.requests_named(name)?;
+        let named = match self.requests_named(name) {
+            // The code is the wrong one.
+            Err(_) if self.confirmed_named(name).next().is_some() => Vec::new(),
+            named => named?,
+        };
         let shown = |newcomer: &Newcomer| {
             let mut open = self.desk.open(self.now);
             let request = open.find(|r| r.newcomer.device == newcomer.device);
@@ -439,7 +509,8 @@ impl Engine {
         approval: Approval,
         proof: SignatureBytes,
     ) -> Result<Option<Outcome>, Failure> {
-        let Approval { command, newcomer, units, agent, agent_cert, tries } = approval;
+        let Approval { command, newcomer, becomes } = approval;
+        let (Becomes::Agent { agent, .. } | Becomes::Device(agent)) = becomes;
         let company = self.company().unwrap_or_default();
         let statement = device_statement(company, agent, newcomer.device, newcomer.sealing);
         if !signature_fits(newcomer.device, &statement, &proof) {
@@ -449,13 +520,10 @@ impl Engine {
                 "ask the newcomer to join again",
             ));
         }
-        if self.access()?.agent_named(&newcomer.name).is_some() {
-            return Err(Failure::new(
-                FailureKind::Conflict,
-                format!("there is an agent named \"{}\" already", newcomer.name),
-                "ask the newcomer to join again under another name",
-            ));
-        }
+        let Becomes::Agent { units, agent, agent_cert, tries } = becomes else {
+            return self.finish_device(agent, newcomer, proof).map(Some);
+        };
+        self.refuse_taken_name(&newcomer.name)?;
         let again = Payload::AgentCert(AgentCert { name: newcomer.name.clone() });
         if self.sign_control(again)?.1 != agent_cert {
             if tries >= 3 {
@@ -465,7 +533,7 @@ impl Engine {
                     "approve again",
                 ));
             }
-            self.ask_for_proof(command, newcomer, units, tries + 1)?;
+            self.ask_new_agent(command, newcomer, units, tries + 1)?;
             return Ok(None);
         }
         self.publish_control(&agent_cert)?;

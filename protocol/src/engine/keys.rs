@@ -146,6 +146,7 @@ impl Engine {
         });
         for id in waiting {
             if let Some(view) = self.message_view(room, id) {
+                self.write_waiting(room, id);
                 let live = self.is_news(room, view.time);
                 self.emit(Effect::Event(Event::Message(view, live)));
             }

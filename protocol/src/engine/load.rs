@@ -7,6 +7,7 @@ use super::heard::heard_row;
 use super::io::{BatchId, Effect, PeerPolicy, Table, Write};
 use super::{Engine, EngineConfig, KnownAddresses};
 use crate::address::AddressRecord;
+use crate::confirmed::ConfirmedDevices;
 use crate::control::ControlLog;
 use crate::found::Foundation;
 use crate::id::{CompanyId, DeviceId, ObjectId, RoomId};
@@ -80,6 +81,7 @@ impl Engine {
             addresses: BTreeMap::new(),
             join: None,
             desk: JoinDesk::default(),
+            confirmed: ConfirmedDevices::default(),
             approvals: BTreeMap::new(),
             requests: BTreeMap::new(),
             last_request: 0,

@@ -21,6 +21,8 @@ mod commands;
 mod control;
 mod copied;
 mod damage;
+mod device_removal;
+mod devices;
 mod entropy;
 mod epochs;
 mod forks;
@@ -68,6 +70,7 @@ use entropy::Entropy;
 use joining::{Approval, JoinClient};
 use syncing::{Asked, Peer};
 
+use crate::confirmed::ConfirmedDevices;
 use crate::control::ControlLog;
 use crate::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId, Topic};
 use crate::join::JoinDesk;
@@ -101,6 +104,8 @@ pub struct JoinWish {
     pub agent: String,
     /// Only this company, by name or id.
     pub company: Option<String>,
+    /// It is another device of the agent of that name, all of whose other devices are lost.
+    pub lost: bool,
 }
 
 /// An open room.
@@ -167,6 +172,8 @@ pub struct Engine {
     addresses: BTreeMap<DeviceId, KnownAddresses>,
     join: Option<JoinClient>,
     desk: JoinDesk,
+    /// Devices of this agent that wait for an admin, or of any agent, at an admin.
+    confirmed: ConfirmedDevices,
     approvals: BTreeMap<RequestId, Approval>,
     requests: BTreeMap<RequestId, Asked>,
     /// Objects that peers have been asked for.
@@ -361,6 +368,7 @@ impl Engine {
         }
         self.copied.clock_went_back(ms);
         self.desk.clock_went_back(ms);
+        self.confirmed.clock_went_back(ms);
     }
 
     fn tick(&mut self) {
@@ -381,6 +389,7 @@ impl Engine {
             self.reconcile_at = self.now.plus_ms(RECONCILE_EVERY_MS + jitter);
             self.take_later_addresses();
             self.repair_damaged();
+            self.repeat_confirmed();
             self.reconcile_with_someone();
         }
     }

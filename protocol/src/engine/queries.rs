@@ -56,8 +56,15 @@ impl Engine {
             code: request.code().unwrap_or_default().to_owned(),
             expires: request.expires,
             name_taken: access.agent_named(&request.newcomer.name).is_some(),
+            device_of: access
+                .agent_named(&request.newcomer.name)
+                .filter(|agent| access.is_live(*agent))
+                .map(|agent| self.agent_ref(agent)),
+            countersigned: false,
         };
-        Ok(self.desk.open(self.now).map(view).collect())
+        let mut requests: Vec<_> = self.desk.open(self.now).map(view).collect();
+        requests.extend(self.confirmed_views());
+        Ok(requests)
     }
 
     /// Units of a kind, by name.
@@ -334,7 +341,7 @@ impl Engine {
         let (room, instant) = (self.room_ref(id), self.instants.is_kept(id));
         let Some(state) = self.rooms.get(&id) else {
             let (digest, sync) = (ObjectId::default(), "complete".to_owned());
-            return RoomStatus { room, messages: 0, digest, sync, instant };
+            return RoomStatus { room, messages: 0, locked: 0, digest, sync, instant };
         };
         let alone = !self.connected_members().iter().any(|peer| self.shares_room(*peer, id));
         let waiting = state.log.held.len();
@@ -353,6 +360,7 @@ impl Engine {
             "comparing".to_owned()
         };
         let (messages, digest) = (state.log.messages(), state.log.digest());
-        RoomStatus { room, messages, digest, sync, instant }
+        let locked = if state.log.epochs.lacks_any() { state.log.locked() } else { 0 };
+        RoomStatus { room, messages, locked, digest, sync, instant }
     }
 }

@@ -66,6 +66,9 @@ impl Engine {
         code: Option<&str>,
     ) -> Result<Outcome, Failure> {
         self.require_approver()?;
+        if let Some(refused) = self.refuse_confirmed(name, code) {
+            return Ok(refused);
+        }
         let newcomer = match code {
             Some(code) => self.requested(name, code)?,
             None => {

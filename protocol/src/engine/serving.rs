@@ -84,6 +84,7 @@ impl Engine {
             }
             Request::Instants { from } => self.answer_instants(peer, from),
             Request::Instant { agents, objects } => self.take_instant(peer, agents, &objects),
+            Request::Confirmed { device } => self.take_confirmed(peer, *device),
             Request::EpochKeys { room, epochs } => self.give_keys(peer, room, &epochs),
             // It is in the log already.
             Request::Introduce { .. } => Response::Ack,

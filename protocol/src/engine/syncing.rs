@@ -57,6 +57,8 @@ pub(super) enum Asked {
     JoinReveal(DeviceId),
     JoinPoll(DeviceId),
     Approval,
+    /// An admin was told of a device that we have confirmed.
+    Confirmed(DeviceId),
     Beacons(DeviceId),
     Keys(DeviceId, RoomId),
     /// Nothing is asked of it: that it answers says that our last word has arrived.
@@ -80,7 +82,7 @@ impl Asked {
             | Self::Beacons(peer)
             | Self::Keys(peer, _)
             | Self::Goodbye(peer) => Some(peer),
-            Self::Approval | Self::Nothing => None,
+            Self::Approval | Self::Confirmed(_) | Self::Nothing => None,
         }
     }
 }
@@ -176,6 +178,7 @@ impl Engine {
         }
         self.send_reports(peer);
         self.send_beacons(peer);
+        self.tell_confirmed(peer);
         self.summarize(peer);
         self.repair_from(peer);
         self.ask_again_for_keys(peer);
@@ -253,6 +256,7 @@ impl Engine {
             Asked::Heads(peer, room) => self.heads_answered(request, peer, room, response),
             Asked::JoinHello(peer) => self.join_offered(peer, response),
             Asked::JoinReveal(peer) | Asked::JoinPoll(peer) => self.join_answered(peer, response),
+            Asked::Confirmed(device) => self.confirmed_answered(device, response),
             Asked::Approval => self.approval_answered(request, response),
         }
     }

@@ -47,6 +47,13 @@ impl Engine {
     pub(super) fn keeps(&self, typed: &[String]) -> Result<Vec<Keep>, Failure> {
         let mut keeps: BTreeMap<RoomId, BTreeSet<MessageId>> = BTreeMap::new();
         for text in typed {
+            // With its room, whoever keeps it need not hold it.
+            if let Some((room, id)) = text.split_once('/')
+                && let (Ok(room), Ok(id)) = (room.parse::<RoomId>(), id.parse::<MessageId>())
+            {
+                keeps.entry(room).or_default().insert(id);
+                continue;
+            }
             let id = text.parse::<MessageId>().ok();
             let rooms = || self.rooms.iter();
             let found = id.and_then(|id| {

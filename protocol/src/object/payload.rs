@@ -3,9 +3,9 @@
 use minicbor::{Decode, Encode};
 
 use super::{
-    AdminGrant, AgentCert, CONTROL_VERSION, DeviceCert, FieldValue, Genesis, Header, HistoryPolicy,
-    MemberGrant, ObjectError, ObjectType, Permit, Principal, Ratify, Revoke, RoomCreate, RoomCut,
-    RootRotate, SetField, UnitCreate, UnitKind,
+    AdminGrant, AgentCert, CONTROL_VERSION, DeviceCert, FieldValue, Genesis, Header, MemberGrant,
+    ObjectError, ObjectType, Permit, Principal, Ratify, Revoke, RoomCreate, RoomCut, RootRotate,
+    SetField, UnitCreate, UnitKind,
 };
 use crate::codec::{self, CodecError};
 use crate::id::{ObjectId, UnitId};
@@ -134,9 +134,6 @@ impl Payload {
             }
             Self::RoomCreate(r) => {
                 check_name(&r.name)?;
-                if r.history == HistoryPolicy::FromJoin {
-                    return Err(ObjectError::Unsupported("history from-join"));
-                }
             }
             Self::Permit(p) => check_ascending(&p.overrides)?,
             Self::Revoke(r) => {

@@ -9,7 +9,7 @@ use crate::instant::InstantAgents;
 use crate::limits::{
     ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, BEACONS_FRAME_MAX, EPOCH_KEYS_ASKED_MAX,
     FRAME_BYTES_MAX, IDS_FRAME_MAX, INSTANTS_TOLD_PER_PEER_MAX, INTRODUCTION_OBJECTS_MAX,
-    NAME_CHARS_MAX, RANGE_PARTS, SUMMARY_ROOMS_MAX,
+    NAME_CHARS_MAX, RANGE_PARTS, SAFETY_CODE_BYTES, SUMMARY_ROOMS_MAX,
 };
 use crate::object::SignatureBytes;
 
@@ -123,6 +123,30 @@ pub struct AgedBeacon {
     pub age: u64,
 }
 
+/// A device that one of its agent's devices has confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct NewDevice {
+    /// The agent.
+    #[n(0)]
+    pub agent: AgentId,
+    /// The new device.
+    #[n(1)]
+    pub device: DeviceId,
+    /// Its X25519 key.
+    #[n(2)]
+    pub sealing: ObjectId,
+    /// Its signature over [`crate::keys::device_statement`].
+    #[n(3)]
+    pub proof: SignatureBytes,
+    /// That of the device which confirmed it, over the same.
+    #[n(4)]
+    pub countersignature: SignatureBytes,
+    /// The safety code that both of them show.
+    #[n(5)]
+    pub code: String,
+}
+
 /// What a peer may ask.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Request {
@@ -204,6 +228,9 @@ pub enum Request {
         /// See [`crate::join::commitment`].
         #[n(2)]
         commitment: ObjectId,
+        /// It is another device of the agent of that name, all of whose other devices are lost.
+        #[n(3)]
+        lost: bool,
     },
     /// The newcomer opens its commitment.
     #[n(8)]
@@ -288,6 +315,13 @@ pub enum Request {
         /// Their `EpochStart`s; at most [`crate::limits::EPOCH_KEYS_ASKED_MAX`].
         #[n(1)]
         epochs: Vec<MessageId>,
+    },
+    /// A device of the sender's agent that the sender has confirmed; the receiver may certify it.
+    #[n(19)]
+    Confirmed {
+        /// Which.
+        #[n(0)]
+        device: Box<NewDevice>,
     },
 }
 
@@ -386,7 +420,7 @@ pub enum Response {
         #[n(2)]
         admins: Vec<Referred>,
     },
-    /// To [`Request::JoinReveal`] and [`Request::JoinPoll`].
+    /// To [`Request::JoinReveal`], [`Request::JoinPoll`] and [`Request::Confirmed`].
     #[n(8)]
     Join {
         /// How the request stands.
@@ -417,6 +451,17 @@ pub enum Response {
         /// Those that the asker may have and that are here.
         #[n(0)]
         keys: Vec<GivenKey>,
+    },
+    /// To [`Request::JoinHello`], from an admin's device: the name is that of an agent, whose
+    /// devices confirm another one.
+    #[n(12)]
+    JoinTaken {
+        /// The company.
+        #[n(0)]
+        company: CompanyId,
+        /// Its name.
+        #[n(1)]
+        name: String,
     },
 }
 
@@ -469,6 +514,7 @@ impl Request {
             Self::EpochKeys { epochs, .. } => epochs.len() <= EPOCH_KEYS_ASKED_MAX,
             Self::Introduce { objects } => objects.len() <= INTRODUCTION_OBJECTS_MAX,
             Self::JoinHello { name, .. } => name.chars().count() <= NAME_CHARS_MAX,
+            Self::Confirmed { device } => device.code.len() <= SAFETY_CODE_BYTES,
             _ => true,
         };
         if fits { Ok(request) } else { Err(FrameError::TooLong) }

@@ -10,8 +10,8 @@ mod ranges;
 mod tree;
 
 pub use frames::{
-    AgedBeacon, Blob, Bound, FrameError, GivenKey, InstantSummary, JoinAnswer, Part, Referred,
-    Request, Response, RoomSummary, Scope,
+    AgedBeacon, Blob, Bound, FrameError, GivenKey, InstantSummary, JoinAnswer, NewDevice, Part,
+    Referred, Request, Response, RoomSummary, Scope,
 };
 pub use items::Items;
 pub(crate) use items::grow;

@@ -30,12 +30,12 @@ impl Homes {
     pub(crate) async fn found(count: usize) -> Self {
         let folder = tempfile::tempdir_in(".").expect("a folder");
         let homes = Self { folder, count };
-        found(&homes.path(0), "Bench", "agent 0", None).expect("founds");
+        found(&homes.path(0), "Bench", "agent 0", None, None).expect("founds");
         let mut nodes = vec![up(homes.path(0), Vec::new()).await];
         let admin = nodes[0].handle();
         for n in 1..count {
             let peers = addresses(&nodes[..1]);
-            request_join(&homes.path(n), &format!("agent {n}"), None, &peers).expect("asks");
+            request_join(&homes.path(n), &format!("agent {n}"), None, &peers, None).expect("asks");
             nodes.push(up(homes.path(n), Vec::new()).await);
             approve(&admin).await;
         }
@@ -82,7 +82,7 @@ pub(crate) fn text(number: u64) -> String {
 
 pub(crate) async fn up(home: PathBuf, peers: Vec<String>) -> Node {
     let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
-    let config = NodeConfig { home, listen, peers, mdns: false, api: None };
+    let config = NodeConfig { home, listen, peers, mdns: false, api: None, passphrase: None };
     Node::start(config).await.expect("starts")
 }
 

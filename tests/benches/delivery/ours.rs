@@ -147,13 +147,13 @@ fn listen(handle: &Handle) -> Receiver {
 async fn start(count: usize) -> Company {
     let homes: Vec<TempDir> = (0..count).map(|_| TempDir::new().expect("a folder")).collect();
     let path = |n: usize| homes[n].path().join("home");
-    found(&path(0), "Bench", "agent 0", None).expect("founds");
+    found(&path(0), "Bench", "agent 0", None, None).expect("founds");
     let mut nodes = vec![up(path(0), Vec::new()).await];
     let admin = nodes[0].handle();
     let address = admin.net().listen.first().cloned().expect("listens");
     for n in 1..count {
         let peers = [address.clone()];
-        request_join(&path(n), &format!("agent {n}"), None, &peers).expect("asks to join");
+        request_join(&path(n), &format!("agent {n}"), None, &peers, None).expect("asks to join");
         nodes.push(up(path(n), Vec::new()).await);
         approve_one(&admin).await;
     }
@@ -195,7 +195,7 @@ pub(crate) async fn wait_for_all(handle: &Handle, count: usize) {
 
 pub(crate) async fn up(home: std::path::PathBuf, peers: Vec<String>) -> Node {
     let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
-    let config = NodeConfig { home, listen, peers, mdns: false, api: None };
+    let config = NodeConfig { home, listen, peers, mdns: false, api: None, passphrase: None };
     Node::start(config).await.expect("starts")
 }
 

@@ -158,7 +158,7 @@ fn say(line: &str) {
 }
 
 async fn sender(home: &Path, count: usize, messages: u64) {
-    found(home, "Bench", "agent 0", None).expect("founds");
+    found(home, "Bench", "agent 0", None, None).expect("founds");
     let node = ours::up(home.to_owned(), Vec::new()).await;
     let handle = node.handle();
     say(&format!("address {}", handle.net().listen.first().expect("listens")));
@@ -177,7 +177,7 @@ async fn sender(home: &Path, count: usize, messages: u64) {
 }
 
 async fn receiver(home: &Path, count: usize, messages: u64, number: u64, address: String) {
-    request_join(home, &format!("agent {number}"), None, &[address]).expect("asks to join");
+    request_join(home, &format!("agent {number}"), None, &[address], None).expect("asks to join");
     let node = ours::up(home.to_owned(), Vec::new()).await;
     let handle = node.handle();
     let mut events = handle.events();

@@ -9,7 +9,8 @@ use conclave_protocol::limits::{
     ENTER_GRANTS_MAX, EPOCH_AFTER_MAX, EPOCH_KEYS_ASKED_MAX, EPOCH_KEYS_PART_MAX,
     EPOCH_PREVIOUS_MAX, EPOCH_RECIPIENTS_MAX, HEIGHT_MAX, IDS_FRAME_MAX,
     INSTANTS_TOLD_PER_PEER_MAX, INTRODUCTION_OBJECTS_MAX, NAME_CHARS_MAX, OVERRIDES_MAX,
-    PARENTS_MAX, RANGE_PARTS, SUMMARY_ROOMS_MAX, TEXT_BYTES_MAX, TOPIC_CHARS_MAX,
+    PARENTS_MAX, RANGE_PARTS, SAFETY_CODE_BYTES, SUMMARY_ROOMS_MAX, TEXT_BYTES_MAX,
+    TOPIC_CHARS_MAX,
 };
 use conclave_protocol::object::{ControlObject, FieldValue, HistoryPolicy, Payload, UnitKind};
 use conclave_protocol::sync::{Request, Response};
@@ -149,6 +150,7 @@ pub(super) fn request(request: &Request) {
         Request::Presence { beacons } => assert!(beacons.len() <= BEACONS_FRAME_MAX),
         Request::Introduce { objects } => assert!(objects.len() <= INTRODUCTION_OBJECTS_MAX),
         Request::JoinHello { name, .. } => assert!(name.chars().count() <= NAME_CHARS_MAX),
+        Request::Confirmed { device } => assert!(device.code.len() <= SAFETY_CODE_BYTES),
         Request::Summary
         | Request::Ranges { .. }
         | Request::List { .. }
@@ -178,6 +180,7 @@ pub(super) fn response(response: &Response) {
         Response::Refused
         | Response::Ack
         | Response::JoinOffer { .. }
+        | Response::JoinTaken { .. }
         | Response::Join { .. }
         | Response::JoinProof { .. } => {}
     }

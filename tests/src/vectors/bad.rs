@@ -178,8 +178,13 @@ fn frames(direction: &'static str) -> Vec<Case> {
             too_long(
                 "a name of 65 characters",
                 7,
-                &[raw::text(&"x".repeat(65)), raw::id(4), raw::id(4)],
+                &[raw::text(&"x".repeat(65)), raw::id(4), raw::id(4), Raw::Verbatim(vec![0xf4])],
             ),
+            too_long("a safety code of 10 bytes", 19, &{
+                let signature = || Raw::Bytes(vec![5; 64]);
+                let code = raw::text("ABCD-EFGHI");
+                [array(&[raw::id(7), raw::id(2), raw::id(4), signature(), signature(), code])]
+            }),
             shape("a scope without its room", 3, &[number(1, &[]), array(&[])]),
             shape("an unknown scope", 3, &[number(2, &[]), array(&[])]),
             shape(

@@ -4,8 +4,8 @@ use conclave_protocol::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId};
 use conclave_protocol::instant::InstantAgents;
 use conclave_protocol::object::SignatureBytes;
 use conclave_protocol::sync::{
-    AgedBeacon, Blob, Bound, InstantSummary, JoinAnswer, Part, Referred, Request, Response,
-    RoomSummary, Scope,
+    AgedBeacon, Blob, Bound, InstantSummary, JoinAnswer, NewDevice, Part, Referred, Request,
+    Response, RoomSummary, Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -85,12 +85,13 @@ fn request_fields(request: &Request) -> (&'static str, Value) {
         Request::Held { room, ids: held } => {
             ("held", json!({ "room": room.to_string(), "ids": ids(held) }))
         }
-        Request::JoinHello { name, sealing, commitment } => (
+        Request::JoinHello { name, sealing, commitment, lost } => (
             "join hello",
             json!({
                 "name": name,
                 "sealing": sealing.to_string(),
                 "commitment": commitment.to_string(),
+                "lost": lost,
             }),
         ),
         Request::JoinReveal { nonce } => ("join reveal", json!({ "nonce": nonce.to_string() })),
@@ -98,6 +99,17 @@ fn request_fields(request: &Request) -> (&'static str, Value) {
         Request::JoinSign { company, agent } => {
             ("join sign", json!({ "company": company.to_string(), "agent": agent.to_string() }))
         }
+        Request::Confirmed { device } => (
+            "confirmed",
+            json!({ "device": {
+                "agent": device.agent.to_string(),
+                "device": device.device.to_string(),
+                "sealing": device.sealing.to_string(),
+                "proof": hex(&device.proof.0),
+                "countersignature": hex(&device.countersignature.0),
+                "code": device.code,
+            } }),
+        ),
     }
 }
 
@@ -144,6 +156,9 @@ fn response_fields(response: &Response) -> (&'static str, Value) {
             let admins: Vec<Value> = admins.iter().map(admin).collect();
             let company = company.to_string();
             ("join referral", json!({ "company": company, "name": name, "admins": admins }))
+        }
+        Response::JoinTaken { company, name } => {
+            ("join taken", json!({ "company": company.to_string(), "name": name }))
         }
         Response::Join { answer } => {
             ("join", json!({ "answer": format!("{answer:?}").to_lowercase() }))
@@ -224,7 +239,23 @@ fn requests() -> Vec<(&'static str, Request)> {
         }),
         ("what is held", Request::Held { room: ROOM, ids: vec![ID] }),
         ("a newcomer", {
-            Request::JoinHello { name: "J\u{f6}rg \u{1f600}".into(), sealing: ID, commitment: ID }
+            let name = "J\u{f6}rg \u{1f600}".into();
+            Request::JoinHello { name, sealing: ID, commitment: ID, lost: false }
+        }),
+        ("a newcomer whose other devices are lost", {
+            let name = "alice".into();
+            Request::JoinHello { name, sealing: ID, commitment: ID, lost: true }
+        }),
+        ("a device confirmed", {
+            let device = NewDevice {
+                agent: AgentId([7; 32]),
+                device: keys(2).device(),
+                sealing: ID,
+                proof: SignatureBytes([6; 64]),
+                countersignature: SignatureBytes([5; 64]),
+                code: "AB2C-DEF7".into(),
+            };
+            Request::Confirmed { device: Box::new(device) }
         }),
         ("a nonce revealed", Request::JoinReveal { nonce: ID }),
         ("how it stands", Request::JoinPoll),
@@ -268,6 +299,7 @@ fn responses() -> Vec<(&'static str, Response)> {
         ("a referral", {
             Response::JoinReferral { company: COMPANY, name: name(), admins: vec![admin, silent] }
         }),
+        ("a name that is taken", Response::JoinTaken { company: COMPANY, name: name() }),
         ("a proof", Response::JoinProof { signature: SignatureBytes([6; 64]) }),
     ];
     let (two, most) = two_and_most();

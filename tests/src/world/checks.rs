@@ -72,7 +72,10 @@ impl World {
                 }
                 Outcome::Approved { agent, .. } => durable("an answer", agent.id.into()),
                 // What is open and empty is nothing that could be lost.
-                Outcome::Instant(_) | Outcome::Refused { .. } | Outcome::Done => {}
+                Outcome::Device { .. }
+                | Outcome::Instant(_)
+                | Outcome::Refused { .. }
+                | Outcome::Done => {}
             },
             Effect::Event(Event::Message(view, _) | Event::MessageState(view)) => {
                 durable("an event", view.id);

@@ -49,8 +49,13 @@ impl World {
 
     /// Makes and starts a node that wants to join.
     pub fn newcomer(&mut self, name: &str) -> NodeId {
+        self.newcomer_as(name, false)
+    }
+
+    /// As [`World::newcomer`]; with `lost`, it says that all other devices of its agent are gone.
+    pub fn newcomer_as(&mut self, name: &str, lost: bool) -> NodeId {
         let id = self.add(name);
-        self.nodes[id.0].wish = Some(JoinWish { agent: name.to_owned(), company: None });
+        self.nodes[id.0].wish = Some(JoinWish { agent: name.to_owned(), company: None, lost });
         self.start(id);
         id
     }

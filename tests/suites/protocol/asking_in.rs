@@ -28,7 +28,10 @@ fn hello_as(w: &mut World, admin: NodeId, who: &str, name: &str) -> (DeviceId, R
     let newcomer = Newcomer { device, sealing: keys.sealing(), name: name.to_owned() };
     let commitment = commitment(&newcomer, NONCE);
     let Newcomer { sealing, name, .. } = newcomer;
-    (device, w.ask_as(admin, device, &Request::JoinHello { name, sealing, commitment }))
+    (
+        device,
+        w.ask_as(admin, device, &Request::JoinHello { name, sealing, commitment, lost: false }),
+    )
 }
 
 fn reveal(w: &mut World, admin: NodeId, device: DeviceId) -> JoinAnswer {

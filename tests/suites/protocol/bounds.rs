@@ -112,7 +112,7 @@ fn a_long_frame_of_a_stranger_is_refused_unread() {
     // The longest that a newcomer has to say fits.
     let id = ObjectId([255; 32]);
     let name = "\u{10ffff}".repeat(64);
-    let hello = Request::JoinHello { name, sealing: id, commitment: id }.encode();
+    let hello = Request::JoinHello { name, sealing: id, commitment: id, lost: false }.encode();
     assert!(hello.len() <= STRANGER_FRAME_BYTES_MAX);
 }
 

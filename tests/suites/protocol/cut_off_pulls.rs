@@ -54,7 +54,7 @@ impl Scene {
             };
             (ghost.parents, ghost.height) = (vec![parent], height + 1);
             (ghost.seq, ghost.prev) = (self.old.1.seq + 10 + n, Some(self.old.0));
-            ghost.body = format!("ghost {n} {}", "x".repeat(size)).into_bytes();
+            forge::say(&mut ghost, format!("ghost {n} {}", "x".repeat(size)));
             made.push((ghost.height, forge::signed(&keys, &ghost)));
         }
         made

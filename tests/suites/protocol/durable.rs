@@ -89,7 +89,7 @@ fn nothing_comes_out_before_the_batch_it_rests_on() {
     let effects = persist(&mut engine, first);
     assert_eq!(answers(&effects), [1]);
     let published = effects.iter().filter(|e| matches!(e, Effect::Publish { .. })).count();
-    assert_eq!(published, 2, "the Enter and the text");
+    assert_eq!(published, 3, "the Enter, the epoch and the text");
     assert_eq!(answers(&persist(&mut engine, second)), [2, 3]);
 }
 

@@ -8,7 +8,7 @@ use conclave_tests::forge;
 use conclave_tests::world::{NodeId, Options, World};
 
 /// Alice and bob share a room; dave joins at alice while bob is away, and posts. Gives the
-/// world and dave's envelopes: his `Enter` and a text.
+/// world and dave's envelopes: his `Enter`, the start of an epoch, a text and the epoch's keys.
 fn early(seed: u64) -> (World, NodeId, NodeId, RoomId, Vec<Vec<u8>>) {
     let mut w = World::new(seed, Options::CALM);
     let alice = w.found("Acme", "alice");
@@ -26,7 +26,7 @@ fn early(seed: u64) -> (World, NodeId, NodeId, RoomId, Vec<Vec<u8>>) {
         .filter(|m| m.value().device == device)
         .map(|m| m.bytes().to_vec())
         .collect();
-    assert_eq!(messages.len(), 2);
+    assert_eq!(messages.len(), 4);
     (w, alice, bob, room, messages)
 }
 
@@ -70,7 +70,7 @@ fn early_message_whose_control_objects_never_come_is_ignored_after_two_seconds()
     let before = w.refusals(bob, "no_membership");
     w.run(200);
     assert!(tokens.iter().all(|t| w.node(bob).verdicts[t] == GossipVerdict::Ignore));
-    assert_eq!(w.refusals(bob, "no_membership"), before + 2);
+    assert_eq!(w.refusals(bob, "no_membership"), before + 4);
     assert!(w.now().ms_since(began) < 2_200);
     assert!(w.texts(bob, "all").is_empty());
 }

@@ -19,8 +19,15 @@ fn forked(seed: u64) -> (World, NodeId, NodeId, [conclave_protocol::id::MessageI
     let first = w.post(bob, "help", "honest so far");
     w.agree();
     w.disconnect(alice, carol);
-    let envelope = forge::stored(&w, alice, first).expect("held").value().clone();
     let keys = w.node(bob).keys();
+    let all = forge::all_stored(&w, alice, help(&w, alice));
+    let last =
+        all.iter().filter(|m| m.value().device == keys.device()).max_by_key(|m| m.value().seq);
+    let last = last.expect("the keys of his epoch");
+    let text = forge::stored(&w, alice, first).expect("held");
+    let mut envelope = last.value().clone();
+    (envelope.standing, envelope.claimed_time) = (text.value().standing, text.value().claimed_time);
+    let first = last.id();
     w.crash(bob);
     let topic = w.topic(help(&w, alice));
     let mut made = Vec::new();
@@ -28,7 +35,7 @@ fn forked(seed: u64) -> (World, NodeId, NodeId, [conclave_protocol::id::MessageI
         let mut next = envelope.clone();
         (next.seq, next.prev) = (envelope.seq + 1, Some(first));
         (next.parents, next.height) = (vec![first], envelope.height + 1);
-        next.body = text.into();
+        forge::say(&mut next, text);
         let forged = forge::signed(&keys, &next);
         let device = w.node(bob).device();
         w.connect_device(device, node);

@@ -152,7 +152,7 @@ fn samples() -> Vec<Vec<u8>> {
         Request::Get { scope: Scope::Control, ids: vec![id, id] },
         Request::Push { scope, objects: vec![conclave_protocol::sync::Blob(vec![1, 2])] },
         Request::Held { room, ids: vec![id] },
-        Request::JoinHello { name: "x".into(), sealing: id, commitment: id },
+        Request::JoinHello { name: "x".into(), sealing: id, commitment: id, lost: false },
         Request::JoinReveal { nonce: id },
         Request::JoinPoll,
     ]

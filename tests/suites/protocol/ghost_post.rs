@@ -47,7 +47,7 @@ impl Removed {
     fn back_dated(&self, text: &str) -> Forged {
         let keys = self.w.node(self.mallory).keys();
         let mut envelope = self.old.1.clone();
-        envelope.body = text.as_bytes().to_vec();
+        forge::say(&mut envelope, text);
         forge::signed(&keys, &envelope)
     }
 
@@ -59,7 +59,7 @@ impl Removed {
         envelope.prev = Some(self.old.0);
         envelope.parents = vec![self.old.0];
         envelope.height = self.old.1.height + 1;
-        envelope.body = text.as_bytes().to_vec();
+        forge::say(&mut envelope, text);
         forge::signed(&keys, &envelope)
     }
 

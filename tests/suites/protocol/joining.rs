@@ -48,7 +48,8 @@ fn a_wrong_code_changes_nothing() {
 fn a_name_that_is_taken_is_a_conflict() {
     let (mut w, alice, _, code) = asking(2, "alice");
     let digest = w.engine(alice).status().control_digest;
-    assert!(w.engine(alice).join_requests().expect("an admin")[0].name_taken);
+    let request = &w.engine(alice).join_requests().expect("an admin")[0];
+    assert!(request.name_taken && !request.countersigned);
     let failed = w.command(alice, approve("alice", &code, &[]));
     assert_eq!(failed.unwrap_err().kind, FailureKind::Conflict);
     assert_eq!(w.engine(alice).status().control_digest, digest);

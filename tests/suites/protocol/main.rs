@@ -10,6 +10,7 @@ mod clock;
 mod company;
 mod cut_off_pulls;
 mod damage;
+mod devices;
 mod durable;
 mod early_message;
 mod fingerprints;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use conclave_protocol::control::{Ended, Standing};
+use conclave_protocol::crypt::EpochKey;
 use conclave_protocol::envelope::{Envelope, EnvelopeKind};
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId};
 use conclave_protocol::room::{RoomLog, Unread};
@@ -49,6 +50,16 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Under which all is encrypted.
+const EPOCH: MessageId = ObjectId([0xee; 32]);
+
+/// A log that can read everything.
+fn empty_log() -> RoomLog {
+    let mut log = RoomLog::default();
+    log.epochs.load_key(EPOCH, EpochKey::new([0xee; 32]));
+    log
+}
+
 fn build(drawn: &[(u8, Vec<Index>)]) -> BTreeMap<MessageId, Envelope> {
     let mut made: Vec<(MessageId, Envelope)> = Vec::new();
     for (n, (device, on)) in drawn.iter().enumerate() {
@@ -64,6 +75,8 @@ fn build(drawn: &[(u8, Vec<Index>)]) -> BTreeMap<MessageId, Envelope> {
         envelope.seq = n as u64 + 1;
         if n % 4 == 0 {
             envelope.kind = EnvelopeKind::Seal;
+        } else {
+            envelope.epoch = Some(EPOCH);
         }
         made.push((ObjectId(blake3::hash(&envelope.encode()).into()), envelope));
     }
@@ -286,7 +299,7 @@ fn restarted(log: &mut RoomLog, model: &Model<'_>) -> RoomLog {
         marks.extend(log.mark(id).and_then(|mark| Some((mark.arrival, mark.value?))));
     }
     by_arrival.sort_unstable();
-    let mut loaded = RoomLog::default();
+    let mut loaded = empty_log();
     loaded.load_reading(&log.reading());
     for (arrival, id) in by_arrival {
         assert!(loaded.load(id, &model.made[&id], arrival, true));
@@ -331,7 +344,7 @@ proptest! {
             came_late: BTreeSet::new(),
             marks: Vec::new(),
         };
-        let mut log = RoomLog::default();
+        let mut log = empty_log();
         for step in steps {
             match step {
                 Step::Insert(index) => {

@@ -52,7 +52,12 @@ fn a_stranger_gets_refused_whatever_it_asks() {
         }
         // Nothing but what anyone on the network sees of a company: its name and id.
         let nonce = ObjectId([1; 32]);
-        let hello = Request::JoinHello { name: "eve".into(), sealing: nonce, commitment: nonce };
+        let hello = Request::JoinHello {
+            name: "eve".into(),
+            sealing: nonce,
+            commitment: nonce,
+            lost: false,
+        };
         let answer = w.ask_as(id, stranger, &hello);
         if id == alice {
             assert!(matches!(answer, Response::JoinOffer { .. }), "{answer:?}");

@@ -1,7 +1,7 @@
 //! What admins ask for.
 
 use super::{Client, not_running, unreadable};
-use crate::api::secret::Purpose;
+use crate::api::secret::{Purpose, Seal};
 use crate::api::types::{
     Admins, Change, ChangeRequest, Changed, DryRun, LogFilter, LogPage, Problem, Recovered,
     RecoveryRequest, Why, WhyAccess,
@@ -104,12 +104,18 @@ impl Client {
     }
 
     fn seal(&self, purpose: Purpose, secret: &[u8; 32]) -> Result<String, Problem> {
+        self.home_seal()?.seal(purpose, secret).ok_or_else(no_randomness)
+    }
+
+    /// What seals secrets for the node.
+    pub(super) fn home_seal(&self) -> Result<Seal, Problem> {
         let home = Home::open(&self.home).map_err(|error| unreadable(&error))?;
         let seal = home.read_api_seal().map_err(|error| unreadable(&error))?;
-        let seal = seal.ok_or_else(|| not_running(&self.home))?;
-        seal.seal(purpose, secret).ok_or_else(|| {
-            let hint = "this cannot be repaired from here; restart the computer";
-            Problem::new("failed", "the system gives no random numbers", hint)
-        })
+        seal.ok_or_else(|| not_running(&self.home))
     }
+}
+
+pub(super) fn no_randomness() -> Problem {
+    let hint = "this cannot be repaired from here; restart the computer";
+    Problem::new("failed", "the system gives no random numbers", hint)
 }

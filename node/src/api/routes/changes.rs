@@ -113,6 +113,7 @@ fn about(engine: &Engine, command: &Command) -> Result<About, Failure> {
         | Command::RevokeAdmin { agent, .. }
         | Command::MoveMember { agent, .. }
         | Command::RevokeAgent { agent, .. } => about.agent = Some(engine.agent(agent)?.agent),
+        Command::RemoveDevice { device, .. } => about.agent = engine.owner_of_device(device)?,
         Command::RenameUnit { unit, .. } | Command::DeleteUnit { unit } => {
             about.unit = Some(engine.unit(unit)?);
         }
@@ -136,6 +137,9 @@ async fn command(app: &App, request: ChangeRequest) -> Result<Command, ApiError>
         }
         Change::RevokeAgent { agent, device, strict, keep, last_good } => {
             Command::RevokeAgent { agent, device, strict, keep, last_good, root }
+        }
+        Change::RemoveDevice { device, strict, keep } => {
+            Command::RemoveDevice { device, strict, keep }
         }
         Change::RemoveMember { agent, unit } => Command::RemoveMember { agent, unit },
         Change::AddMember { agent, unit } => Command::AddMember { agent, unit },

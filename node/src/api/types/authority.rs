@@ -84,6 +84,18 @@ pub enum Change {
         #[serde(default)]
         last_good: Option<String>,
     },
+    /// Revoke a device of this agent, or, for admins, of any.
+    RemoveDevice {
+        /// The device, by id or at least its first 8 digits.
+        device: String,
+        /// Of what was written with it, only what is kept stays.
+        #[serde(default)]
+        strict: bool,
+        /// The last messages that stand, by id, for `strict`: what this node has of it if none
+        /// is named, and nothing if it says `none`.
+        #[serde(default)]
+        keep: Vec<String>,
+    },
     /// Take an agent out of a unit.
     RemoveMember {
         /// Who.

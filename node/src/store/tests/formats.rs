@@ -14,6 +14,9 @@ fn first_row(database: &sled::Db, table: Table, key: &[u8], value: &[u8]) {
     database.insert(key, row).unwrap();
 }
 
+/// What stands in all that must not stay.
+const CANARY: [u8; 16] = *b"canary of a text";
+
 /// A store as format 1 had it: three messages in a room, the second of them shown and held
 /// elsewhere.
 fn first_format(folder: &Path) {
@@ -21,10 +24,13 @@ fn first_format(folder: &Path) {
     let database = sled::open(folder.join(FIRST_FOLDER)).unwrap();
     first_row(&database, Table::Control, &[1; 32], b"control");
     first_row(&database, Table::State, b"company", &[2; 32]);
+    for key in [&b"draft/a"[..], b"tail/a", b"read/a", b"instant/a", b"fork/a"] {
+        first_row(&database, Table::State, key, &CANARY);
+    }
     for (height, shown, arrival) in [(1_u64, 0_u8, 30_u64), (2, 1, 10), (3, 2, 20)] {
         let id = [height as u8; 32];
         let key = [&ROOM[..], &height.to_be_bytes(), &id].concat();
-        let value = [&[shown][..], &arrival.to_be_bytes(), &[height as u8; 400]].concat();
+        let value = [&[shown][..], &arrival.to_be_bytes(), &CANARY.repeat(30)].concat();
         first_row(&database, Table::Messages, &key, &value);
         if height == 2 {
             first_row(&database, Table::Marks, &[&ROOM[..], &id].concat(), &[1]);
@@ -34,15 +40,144 @@ fn first_format(folder: &Path) {
     fs::write(folder.join("format"), "conclave-store 1\n").unwrap();
 }
 
+/// A store as format 2 had it, with more than one place where a text can be.
+fn open_format(folder: &Path) {
+    let store = Store::open(folder).unwrap();
+    let (control, company) = ([1; 32], [2; 32]);
+    let message = arrival_key(&ROOM, 1);
+    for (id, rows) in [
+        (
+            1,
+            &[
+                (Table::Control, &control[..], &b"control"[..]),
+                (Table::State, b"company", &company),
+            ],
+        ),
+        (2, &[(Table::Messages, &message, &CANARY), (Table::Waiting, &control, &CANARY)]),
+        (3, &[(Table::State, b"draft/a", &CANARY), (Table::State, b"instant/a", &CANARY)]),
+        (4, &[(Table::Marks, &message, &[1]), (Table::Index, b"words", &CANARY)]),
+    ] {
+        store.write_now(put(id, rows).writes).unwrap();
+    }
+    store.update_index().unwrap();
+    store.write_now(put(5, &[(Table::State, b"tail/a", &CANARY)]).writes).unwrap();
+    drop(store);
+    fs::create_dir_all(folder.join("index.damaged-1")).unwrap();
+    for left in ["index.damaged-1/db", "damaged"] {
+        fs::write(folder.join(left), CANARY).unwrap();
+    }
+    fs::write(folder.join("format"), "conclave-store 2\n").unwrap();
+}
+
+/// The files below a folder in which the text stands.
+fn with_canary(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if fs::read(&path).unwrap().windows(CANARY.len()).any(|part| part == CANARY) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// A store in which all is as a migration leaves it.
+fn assert_migrated(folder: &Path) {
+    let store = Store::open(folder).unwrap();
+    assert_eq!(contents(&store), migrated());
+    assert!(!store.is_copy());
+    // It can be written to, and what was dropped may come again.
+    store.write_now(put(9, &[(Table::State, b"tail/a", b"1")]).writes).unwrap();
+    store
+        .write_now(vec![Write { table: Table::State, key: b"tail/a".to_vec(), value: None }])
+        .unwrap();
+    drop(store);
+    assert_eq!(read_format(folder), Ok(Some(FORMAT)));
+    let store = Store::open(folder).unwrap();
+    assert_eq!(contents(&store), migrated());
+    assert!(!store.is_copy());
+    store.update_index().unwrap();
+    drop(store);
+    assert_eq!(with_canary(folder), Vec::<std::path::PathBuf>::new());
+    for left in [FIRST_FOLDER, NEW_LOG_FOLDER, OLD_LOG_FOLDER] {
+        assert!(!folder.join(left).exists(), "{left}");
+    }
+}
+
+#[test]
+fn unencrypted_messages_and_all_that_is_theirs_are_dropped() {
+    let folder = TempDir::new().unwrap();
+    open_format(folder.path());
+    assert!(with_canary(folder.path()).len() >= 4);
+    assert_migrated(folder.path());
+}
+
+#[test]
+fn dropping_them_may_be_cut_off_at_any_moment() {
+    for moment in 0..5 {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path();
+        let [log, new, old] =
+            [LOG_FOLDER, NEW_LOG_FOLDER, OLD_LOG_FOLDER].map(|name| path.join(name));
+        open_format(path);
+        if moment < 3 {
+            let lock = super::super::files::lock(path).unwrap();
+            drop(super::super::migrate::grow(path, lock).unwrap());
+            if moment > 0 {
+                fs::rename(&log, &old).unwrap();
+            }
+            if moment > 1 {
+                fs::rename(&new, &log).unwrap();
+            }
+        } else {
+            // The origin is written already; in the end the format as well.
+            drop(Store::open(path).unwrap());
+            fs::create_dir(&old).unwrap();
+            fs::write(old.join("00000001"), CANARY).unwrap();
+            if moment == 3 {
+                fs::write(path.join("format"), "conclave-store 2\n").unwrap();
+            }
+        }
+        assert_migrated(path);
+    }
+}
+
+#[test]
+fn a_copy_stays_one_through_a_migration() {
+    let folder = TempDir::new().unwrap();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    open_format(&one);
+    copy_folder(&one, &two);
+    assert!(Store::open(&two).unwrap().is_copy());
+    assert!(Store::open(&two).unwrap().is_copy(), "until it is adopted");
+    assert_migrated(&one);
+}
+
+#[test]
+fn a_backup_of_the_format_before_is_restored_and_migrated() {
+    let folder = TempDir::new().unwrap();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    open_format(&one);
+    let lock = super::super::files::lock(&one).unwrap();
+    let store = Store::opened(&one, Some(OPEN_FORMAT), lock).unwrap();
+    let mut bytes = Vec::new();
+    store.backup(&mut bytes).unwrap();
+    let body = bytes.len() - 32;
+    bytes[..8].copy_from_slice(b"cnclvst2");
+    let sum = blake3::hash(&bytes[..body]);
+    bytes[body..].copy_from_slice(sum.as_bytes());
+    Store::restore(&two, &mut &bytes[..]).unwrap();
+    let restored = Store::open(&two).unwrap();
+    assert_eq!(contents(&restored), migrated());
+    assert!(restored.is_copy());
+}
+
 fn migrated() -> Rows {
     let mut rows = BTreeMap::new();
     rows.insert((Table::Control, vec![1; 32]), b"control".to_vec());
     rows.insert((Table::State, b"company".to_vec()), vec![2; 32]);
-    for (arrival, height) in [(1, 2), (2, 3), (3, 1)] {
-        rows.insert((Table::Messages, arrival_key(&ROOM, arrival)), vec![height; 400]);
-    }
-    rows.insert((Table::Marks, arrival_key(&ROOM, 1)), vec![3]);
-    rows.insert((Table::Marks, arrival_key(&ROOM, 2)), vec![4]);
     rows
 }
 
@@ -50,13 +185,8 @@ fn migrated() -> Rows {
 fn an_older_format_is_migrated() {
     let folder = TempDir::new().unwrap();
     first_format(folder.path());
-    let store = Store::open(folder.path()).unwrap();
-    assert_eq!(contents(&store), migrated());
-    assert!(!store.is_copy());
-    drop(store);
-    assert!(!folder.path().join(FIRST_FOLDER).exists());
-    assert_eq!(read_format(folder.path()), Ok(Some(FORMAT)));
-    assert_eq!(contents(&Store::open(folder.path()).unwrap()), migrated());
+    assert_eq!(with_canary(folder.path()).len(), 1);
+    assert_migrated(folder.path());
 }
 
 #[test]
@@ -80,9 +210,8 @@ fn a_migration_that_is_cut_off_is_begun_again_or_complete() {
     }
     // Killed before the old database was removed.
     first_format(path);
-    fs::write(path.join("format"), "conclave-store 2\n").unwrap();
-    assert_eq!(contents(&Store::open(path).unwrap()), migrated());
-    assert!(!path.join(FIRST_FOLDER).exists());
+    fs::write(path.join("format"), "conclave-store 3\n").unwrap();
+    assert_migrated(path);
 }
 
 #[test]
@@ -90,11 +219,11 @@ fn a_newer_format_is_refused_and_not_touched() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("store");
     fs::create_dir(&path).unwrap();
-    fs::write(path.join("format"), "conclave-store 3\n").unwrap();
+    fs::write(path.join("format"), "conclave-store 4\n").unwrap();
     let refused = Store::open(&path).err();
-    assert_eq!(refused, Some(StoreError::NewerFormat { path: path.clone(), found: 3 }));
+    assert_eq!(refused, Some(StoreError::NewerFormat { path: path.clone(), found: 4 }));
     assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
-    assert_eq!(fs::read_to_string(path.join("format")).unwrap(), "conclave-store 3\n");
+    assert_eq!(fs::read_to_string(path.join("format")).unwrap(), "conclave-store 4\n");
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use super::*;
 use crate::scene::{help, team};
 use conclave_protocol::engine::GossipVerdict;
-use conclave_protocol::envelope::EnvelopeKind;
 use conclave_protocol::id::Topic;
 use conclave_protocol::object::Payload;
 use conclave_tests::forge;
@@ -146,9 +145,8 @@ fn impostor_the_ceos_key_certified_for_another_is_live_for_neither_until_one_is_
         envelope.prev = Some(last.id());
         envelope.parents = vec![last.id()];
         envelope.height += 1;
-        envelope.kind = EnvelopeKind::Text;
         envelope.standing = last.value().standing;
-        envelope.body = b"forged".to_vec();
+        forge::say(&mut envelope, "forged");
         let forged = forge::signed(&ceo, &envelope);
         let (carols, topic) = (w.node(carol).device(), w.topic(room));
         let token = w.inject_gossip(bob, carols, topic, &forged.bytes);

@@ -351,7 +351,8 @@ fn left_behind(seed: u64) -> Option<Vec<Table>> {
     let keys = w.node(xavier).keys();
     let mut ghost = envelope.clone();
     (ghost.parents, ghost.height) = (vec![old], envelope.height + 1);
-    (ghost.seq, ghost.prev, ghost.body) = (envelope.seq + 9, Some(old), b"ghost".to_vec());
+    (ghost.seq, ghost.prev) = (envelope.seq + 9, Some(old));
+    forge::say(&mut ghost, "ghost");
     let ghost = forge::signed(&keys, &ghost);
     let mut all = forge::all_stored(&w, alice, first);
     let trust = conclave_protocol::signed::Trust::Nothing;
@@ -406,8 +407,8 @@ fn forks(w: &World, at: NodeId, author: NodeId, count: u64, text: &str) -> Vec<(
         let mut draft = envelope.clone();
         (draft.device, draft.parents, draft.height) =
             (keys.device(), vec![last], envelope.height + 1);
-        (draft.seq, draft.prev, draft.body) =
-            (100 + n, Some(last), format!("{text} {n}").into_bytes());
+        (draft.seq, draft.prev) = (100 + n, Some(last));
+        forge::say(&mut draft, format!("{text} {n}"));
         (draft.height, forge::signed(&keys, &draft))
     };
     (0..count).map(make).collect()

@@ -84,6 +84,13 @@ fn nothing_is_shown_of_a_conversation_of_which_nothing_counts() {
     let peer = w.node(mallory).device();
     let agents = agents(&w, alice, mallory, 1);
     let room = agents.room(w.ledger().company);
+    let keys = w.node(mallory).keys();
+    let body = EnterBody::Instant { device_cert: cert(&w, mallory), agents: agents.clone() };
+    let draft = forge::envelope(w.ledger().company, room, keys.device(), &[]);
+    let draft = forge::entering(draft, &body);
+    let enter = forge::signed(&keys, &draft);
+    let to = w.node(alice).keys();
+    let (start, sealed) = forge::epoch(&keys, (enter.id, &draft), &[(to.device(), to.sealing())]);
     let text = orphan(&w, mallory, room);
     let summary = RoomSummary { room, count: 100_000, fingerprint: ObjectId([5; 32]) };
     let told = InstantSummary { agents: agents.clone(), waiting: None, summary };
@@ -119,11 +126,8 @@ fn nothing_is_shown_of_a_conversation_of_which_nothing_counts() {
     assert!(hand.engine.instants().expect("a member").is_empty());
     assert_eq!(hand.disk.count(Table::Waiting), 1);
     // Once something counts the conversation is there, and the page is seen in it.
-    let keys = w.node(mallory).keys();
-    let body = EnterBody::Instant { device_cert: cert(&w, mallory), agents: agents.clone() };
-    let draft = forge::envelope(w.ledger().company, room, keys.device(), &[]);
-    let enter = forge::signed(&keys, &forge::entering(draft, &body));
-    let frame = Request::Instant { agents, objects: vec![Blob(enter.bytes)] }.encode();
+    let objects = [enter, start, sealed].map(|forged| Blob(forged.bytes)).to_vec();
+    let frame = Request::Instant { agents, objects }.encode();
     for effect in hand.give(Input::Request { peer, token: ResponseToken(1), frame }) {
         if let Effect::Event(Event::Message(view, _)) = effect {
             shown.push(view.id);
