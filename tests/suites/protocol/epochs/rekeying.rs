@@ -140,7 +140,9 @@ fn cheats(
     claim.body = EpochKeys { epoch: begun.id, part: 0, keys: keys_of_all }.encode();
     let handed = claim.sign(&keys);
     let from = keys.device();
-    w.ask_as(at, from, &push(Scope::Room(room), &[&begun, &handed]));
+    for id in w.ids().filter(|id| w.is_up(*id)).collect::<Vec<_>>() {
+        w.ask_as(id, from, &push(Scope::Room(room), &[&begun, &handed]));
+    }
     w.settle();
     (begun.id, key)
 }
@@ -192,6 +194,7 @@ fn split_key_again_and_again_makes_no_storm() {
         cheats(&mut w, mallory, alice, &[bob, carol], n);
         w.run(1_000);
     }
+    assert!(w.refusals(bob, "split_key") > 3, "bob has not noticed");
     let honest = epochs(&w, alice, room).len() - before - 12;
     let rounds = w.now().ms_since(begun) / REKEY_SPACING_MS + 1;
     assert!(honest as u64 <= 2 * rounds, "{honest} epochs in {rounds} rounds");
@@ -213,6 +216,7 @@ fn keys_of_an_epoch_that_answers_what_a_node_does_not_know_are_not_given_by_it()
         w.isolate(id);
     }
     w.remove_member(alice, "xavier", "department:Support");
+    w.settle();
     w.post(bob, "help", "without xavier");
     w.agree_without(&[carol, xavier]);
     let room = help(&w, alice);
