@@ -1,9 +1,10 @@
 //! Whoever loses access, by whatever: the next text of an informed author is kept from them, with
 //! all keys that they ever got.
 
-use conclave_protocol::engine::Signer;
+use conclave_protocol::engine::{Signer, Table};
 use conclave_protocol::id::ObjectId;
 use conclave_protocol::keys::{DeviceKeys, recovery_commitment, recovery_seed};
+use conclave_protocol::limits::EPOCH_AFTER_MAX;
 use conclave_protocol::object::{AdminGrant, Capabilities, Payload, Ratify};
 use conclave_tests::forge::Forged;
 use conclave_tests::world::node::seed_of;
@@ -296,4 +297,46 @@ fn promotion_of_a_dismissed_admin_re_keys_for_whom_its_old_removals_put_out() {
     s.spread(from, &[forged]);
     s.w.connect_all();
     s.is_out("a promotion");
+}
+
+#[test]
+fn removal_re_keys_in_a_room_with_more_revocations_than_one_epoch_can_answer() {
+    let (mut w, alice, others) = team(30, &["bob", "xavier"]);
+    let [bob, xavier] = others[..] else { panic!("two") };
+    w.watch();
+    w.post(xavier, "help", "first");
+    w.agree();
+    w.crash(bob);
+    w.crash(xavier);
+    // Signed by hand, all on one certificate: each is another object.
+    let mut pen = Pen::of(&w, alice);
+    let (keys, agent) = (w.node(alice).keys(), pen.agent("xavier"));
+    let count = EPOCH_AFTER_MAX + 30;
+    w.crash(alice);
+    for _ in 0..count {
+        let payload = pen.revoke(agent, &[]);
+        let forged = pen.sign(&keys, payload);
+        w.disk(alice).put(Table::Control, &forged.id.0, &forged.bytes);
+    }
+    w.start(alice);
+    w.start(bob);
+    w.start(xavier);
+    w.connect_all();
+    w.run(60_000);
+    w.agree_without(&[xavier]);
+    let room = help(&w, alice);
+    assert!(pen.log.ended_access(room).len() >= count);
+    let before = epochs(&w, alice, room).len();
+    let text = w.post(bob, "help", "after");
+    w.agree_without(&[xavier]);
+    let all = epochs(&w, alice, room);
+    assert_eq!(all.len(), before + 2, "one answers what the other has no room for");
+    assert_eq!(all.last(), Some(&epoch_of(&w, bob, text)));
+    let next = w.post(alice, "help", "and on");
+    w.agree_without(&[xavier]);
+    assert_eq!(epoch_of(&w, alice, next), epoch_of(&w, bob, text), "it serves for what follows");
+    assert_eq!(w.texts(bob, "help"), ["first", "after", "and on"]);
+    assert_eq!(w.texts(alice, "help"), ["first", "after", "and on"]);
+    asks_everybody(&mut w, xavier, room);
+    w.judge_private();
 }
