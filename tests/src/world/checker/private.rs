@@ -299,9 +299,16 @@ impl Checker {
                 if may && anybody {
                     assert!(
                         shown.contains(&written.message) || self.nodes[id].damaged,
-                        "readable: {name} cannot read {:?} of {room:?} ({:?})",
+                        "readable: {name} cannot read {:?} of {room:?} ({:?}) under {:?}, which a \
+                         liar began: {:?}",
                         written.message,
-                        written.history
+                        written.history,
+                        self.made[&written.message].envelope.epoch,
+                        self.made[&written.message]
+                            .envelope
+                            .epoch
+                            .and_then(|epoch| self.made.get(&epoch))
+                            .map(|made| made.by_liar),
                     );
                 }
                 if !may {

@@ -76,7 +76,7 @@ impl Scene {
     }
 
     /// Xavier is out; whoever knows writes on, and xavier asks all for all keys.
-    fn is_out(mut self, how: &str) {
+    fn goes_unread(mut self, how: &str) {
         let (xavier, room) = (self.xavier, help(&self.w, self.alice));
         self.w.agree_without(&[xavier]);
         let standing = |w: &World, id| w.engine(id).readable_room("help").is_ok();
@@ -120,7 +120,7 @@ fn removal_re_keys_from_a_unit() {
     s.add(s.alice);
     s.is_in();
     s.w.remove_member(s.alice, "xavier", "department:Support");
-    s.is_out("a unit");
+    s.goes_unread("a unit");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn removal_re_keys_by_the_end_of_a_permission() {
     s.w.permit(s.alice, "help", "agent:xavier");
     s.is_in();
     s.w.unpermit(s.alice, "help", "agent:xavier");
-    s.is_out("a permission");
+    s.goes_unread("a permission");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn removal_re_keys_by_the_end_of_a_unit() {
     s.w.add_member(s.alice, "xavier", "group:Support/Night");
     s.is_in();
     s.w.must(s.alice, Command::DeleteUnit { unit: "group:Support/Night".into() });
-    s.is_out("the end of a unit");
+    s.goes_unread("the end of a unit");
 }
 
 #[test]
@@ -149,13 +149,13 @@ fn removal_re_keys_by_a_dismissal_mild_or_strict_of_agent_or_device() {
         s.add(s.alice);
         s.is_in();
         s.w.must(s.alice, dismiss("xavier", None, strict));
-        s.is_out("a dismissal");
+        s.goes_unread("a dismissal");
         let mut s = scene(10 + n);
         s.add(s.alice);
         s.is_in();
         let device = s.w.node(s.xavier).device().to_string();
         s.w.must(s.alice, dismiss("xavier", Some(device), strict));
-        s.is_out("the end of a device");
+        s.goes_unread("the end of a device");
     }
 }
 
@@ -169,7 +169,7 @@ fn stolen_admin_cut_re_keys_though_no_revocation_names_whom_it_puts_out() {
     let last_good = Some(good.to_string());
     let agent = "carol".to_owned();
     s.w.must(s.alice, Command::RevokeAdmin { agent, device, last_good, root });
-    s.is_out("a cut");
+    s.goes_unread("a cut");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn root_theft_recovery_re_keys() {
     s.is_in();
     let command = recover(&s.w, Some(good));
     s.w.must(s.alice, command);
-    s.is_out("a recovery");
+    s.goes_unread("a recovery");
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn root_theft_recovered_twice_re_keys_for_the_second_that_leaves_less() {
         s.w.agree_without(&[s.dave]);
         assert!(s.w.texts(s.xavier, "help").contains(&"recovered".to_owned()));
         s.w.connect_all();
-        s.is_out("a second recovery");
+        s.goes_unread("a second recovery");
     }
 }
 
@@ -223,7 +223,7 @@ fn impostor_disputed_key_re_keys() {
     let cert = pen.sign(&s.w.node(s.alice).keys(), cert);
     let from = s.w.node(s.bob).device();
     gossip(&mut s.w, s.alice, from, &[cert]);
-    s.is_out("a disputed key");
+    s.goes_unread("a disputed key");
 }
 
 /// Carol removes xavier and the others go on writing; then xavier is in again without a re-add,
@@ -263,7 +263,7 @@ fn ratify_of_a_removal_that_was_overridden_re_keys() {
     let forged = pen.sign(&s.w.node(s.alice).keys(), payload);
     let from = s.bob;
     s.spread(from, &[forged]);
-    s.is_out("a ratified removal");
+    s.goes_unread("a ratified removal");
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn promotion_of_a_dismissed_admin_re_keys_for_whom_its_old_removals_put_out() {
     let from = s.bob;
     s.spread(from, &[forged]);
     s.w.connect_all();
-    s.is_out("a promotion");
+    s.goes_unread("a promotion");
 }
 
 #[test]

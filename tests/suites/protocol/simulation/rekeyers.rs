@@ -30,7 +30,7 @@ enum Wrong {
     /// Its digest is that of other devices.
     OtherDigest,
     /// What it wraps are not the keys of the epochs before.
-    WrongWraps,
+    OtherWraps,
     /// The epoch that it follows does not exist.
     Rootless,
     /// The keys are said to be those of another's epoch.
@@ -46,7 +46,7 @@ const ALL: [Wrong; 10] = [
     Wrong::Split,
     Wrong::Garbage,
     Wrong::OtherDigest,
-    Wrong::WrongWraps,
+    Wrong::OtherWraps,
     Wrong::Rootless,
     Wrong::Foreign,
     Wrong::Kept,
@@ -75,7 +75,7 @@ impl Scenario {
             _ => self.one_of(&epochs).into_iter().collect(),
         };
         let previous = before.into_iter().map(|epoch| {
-            let earlier = forge::epoch_key(room, epoch).filter(|_| wrong != Wrong::WrongWraps);
+            let earlier = forge::epoch_key(room, epoch).filter(|_| wrong != Wrong::OtherWraps);
             let earlier = earlier.unwrap_or(EpochKey::new([3; 32]));
             PreviousEpoch { wrapped: Some(key.wrap(room, epoch, &earlier)), epoch }
         });
