@@ -87,6 +87,7 @@ fn cheats(
     at: NodeId,
     victims: &[NodeId],
     n: u8,
+    after: Vec<ObjectId>,
 ) -> (MessageId, EpochKey) {
     let room = help(w, at);
     let (keys, company) = (w.node(mallory).keys(), w.ledger().company);
@@ -97,7 +98,7 @@ fn cheats(
     let key = EpochKey::new([n; 32]);
     let start = EpochStart {
         previous: Vec::new(),
-        after: Vec::new(),
+        after,
         key_hash: key.hash(room),
         recipients: devices.len() as u32,
         recipients_digest: recipients_digest(devices.iter().map(|(device, _)| *device)),
@@ -157,7 +158,7 @@ fn split_key_is_found_by_the_hash_and_re_keyed_and_all_can_read() {
     for id in [alice, bob, carol] {
         w.connect_device(device, id);
     }
-    let (split, key) = cheats(&mut w, mallory, alice, &[carol], 41);
+    let (split, key) = cheats(&mut w, mallory, alice, &[carol], 41, Vec::new());
     let room = help(&w, alice);
     forge::learn_epoch(room, split, &key);
     w.run(5_000);
@@ -191,7 +192,7 @@ fn split_key_again_and_again_makes_no_storm() {
     let before = epochs(&w, alice, room).len();
     let begun = w.now();
     for n in 1..13 {
-        cheats(&mut w, mallory, alice, &[bob, carol], n);
+        cheats(&mut w, mallory, alice, &[bob, carol], n, Vec::new());
         w.run(1_000);
     }
     assert!(w.refusals(bob, "split_key") > 3, "bob has not noticed");
@@ -234,6 +235,28 @@ fn keys_of_an_epoch_that_answers_what_a_node_does_not_know_are_not_given_by_it()
     assert_eq!(ask(&mut w, carol, xavier, room, &[fresh]), Some(0));
     assert_eq!(ask(&mut w, carol, alice, room, &[fresh]), Some(0), "nor to anybody else");
     assert_eq!(ask(&mut w, bob, xavier, room, &[fresh]), None, "bob knows");
+}
+
+#[test]
+fn nobody_writes_under_an_epoch_that_answers_what_does_not_exist() {
+    let (mut w, alice, others) = team(15, &["bob", "mallory"]);
+    let [bob, mallory] = others[..] else { panic!("two") };
+    w.post(mallory, "help", "honest so far");
+    w.agree();
+    let device = stand_in(&mut w, mallory);
+    for id in [alice, bob] {
+        w.connect_device(device, id);
+    }
+    let (epoch, key) = cheats(&mut w, mallory, alice, &[], 42, vec![ObjectId([9; 32])]);
+    forge::learn_epoch(help(&w, alice), epoch, &key);
+    let text = w.post(bob, "help", "after");
+    w.settle();
+    assert_ne!(epoch_of(&w, bob, text), epoch);
+    // Its key would be given to nobody who comes later.
+    let fresh = w.join(alice, "erin", &["department:Support"]);
+    w.connect_all();
+    w.run(60_000);
+    assert_eq!(w.texts(fresh, "help"), ["honest so far", "after"]);
 }
 
 #[test]
