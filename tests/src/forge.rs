@@ -78,6 +78,12 @@ pub fn learn_epoch(room: RoomId, epoch: MessageId, key: &EpochKey) {
     NEWEST.with_borrow_mut(|newest| newest.insert(room, epoch));
 }
 
+/// The key of an epoch that a node of this thread's worlds has begun, or that was learnt.
+#[must_use]
+pub fn epoch_key(room: RoomId, epoch: MessageId) -> Option<EpochKey> {
+    EPOCHS.with_borrow(|epochs| epochs.get(&(room, epoch)).cloned())
+}
+
 /// What a message says, whoever may read it.
 #[must_use]
 pub fn text_of(envelope: &Envelope) -> Option<String> {

@@ -123,6 +123,12 @@ impl Links {
         of(&self.ratifies, &target)
     }
 
+    /// All `Ratify`s, each with its target.
+    pub(super) fn ratifies(&self) -> impl Iterator<Item = (Ix, Ix)> + '_ {
+        let all = self.ratifies.iter();
+        all.flat_map(|(target, ratifies)| ratifies.iter().map(|ratify| (*target, *ratify)))
+    }
+
     /// Grants and permits that override a `Revoke`.
     pub(super) fn overriders_of(&self, revoke: Ix) -> &[Ix] {
         of(&self.overridden_by, &revoke)
@@ -167,6 +173,11 @@ impl Links {
     /// Groups of a Department.
     pub(super) fn groups_of(&self, department: UnitId) -> &[UnitId] {
         self.groups.get(&department).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// All `RootRotate`s that open a commitment.
+    pub(super) fn rotations(&self) -> impl Iterator<Item = Ix> + '_ {
+        self.rotations.values().flatten().copied()
     }
 
     /// `RootRotate`s that open the commitment of a `Genesis` or `RootRotate`.

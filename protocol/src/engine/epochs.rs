@@ -152,6 +152,7 @@ impl Engine {
             live: &|device| control.standing(device, room).live,
             may_have: &|devices| may_have(control.access(), room, devices),
             ended: &ended,
+            holds: &|id| control.holds(id),
         };
         Ok((state.log.epochs.to_write_under(&fitting), ended))
     }

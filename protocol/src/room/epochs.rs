@@ -53,6 +53,9 @@ pub struct Fitting<'a> {
     pub may_have: &'a dyn Fn(&[DeviceId]) -> bool,
     /// What has ended access to the room, see [`crate::control::ControlLog::ended_access`].
     pub ended: &'a BTreeSet<ObjectId>,
+    /// Whether an object of the control log is here. Under an epoch that answers what is not here
+    /// nobody may write: nobody would give its key to a newcomer if it does not exist.
+    pub holds: &'a dyn Fn(ObjectId) -> bool,
 }
 
 /// The epochs of one room.
@@ -359,9 +362,13 @@ impl Epochs {
 
     fn fits(&self, id: MessageId, fitting: &Fitting<'_>) -> bool {
         let Some(start) = self.start(id) else { return false };
-        (fitting.live)(start.author)
-            && self.recipients(id).is_some_and(|r| !r.is_empty() && (fitting.may_have)(r))
-            && self.answered(id).is_superset(fitting.ended)
+        if !(fitting.live)(start.author)
+            || self.recipients(id).is_none_or(|r| r.is_empty() || !(fitting.may_have)(r))
+        {
+            return false;
+        }
+        let answered = self.answered(id);
+        answered.is_superset(fitting.ended) && answered.into_iter().all(fitting.holds)
     }
 
     /// Counting epochs that no other one follows, for a new one to follow: those of which all that

@@ -79,11 +79,13 @@ impl World {
         let Some((peer, request)) = self.nodes[id.0].serving.remove(&token) else {
             if let Some(peer) = self.node(id).asked_by.get(&token).copied() {
                 self.check_leaving(id, peer, &frame);
+                self.check_answer(id, peer, &frame);
             }
             self.nodes[id.0].responses.insert(token, frame);
             return;
         };
         self.check_leaving(id, peer, &frame);
+        self.check_answer(id, peer, &frame);
         let Some(asker) = self.by_device(peer) else { return };
         // The connection that asked may be gone; then the asker has been told so.
         if self.node(asker).asked.contains_key(&request) {

@@ -3,9 +3,10 @@
 
 use conclave_protocol::id::{CompanyId, DeviceId, MessageId, ObjectId, RoomId};
 use conclave_protocol::keys::DeviceKeys;
+use conclave_protocol::time::Timestamp;
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use crate::forge::Forged;
+use crate::forge::{self, Forged};
 
 /// How signed envelopes begin: an array of three, type 32.
 const BEGIN: [u8; 3] = [0x83, 0x18, 0x20];
@@ -32,11 +33,11 @@ pub struct Claim {
     pub parents: Vec<(MessageId, u64)>,
     /// By how much the height is wrong.
     pub lift: u64,
-    /// 0 text, 16 enter, 17 seal.
+    /// 0 text, 16 enter, 17 seal, 18 epoch start, 19 epoch keys.
     pub kind: u8,
     /// The author's `Enter`.
     pub standing: Option<MessageId>,
-    /// The text.
+    /// The text, which is encrypted as [`forge::encrypted`] does; of other kinds the body.
     pub body: Vec<u8>,
     /// What the clock says, allegedly.
     pub claimed_time: u64,
@@ -55,9 +56,10 @@ impl Claim {
         parents.sort_unstable();
         parents.dedup();
         let listed: Vec<u8> = parents.iter().flat_map(|id| string(&id.0)).collect();
+        let (epoch, nonce, body) = self.encrypted();
         [
             head(4, 14),
-            head(0, 0),
+            head(0, 1),
             string(&self.company.0),
             string(&self.room.0),
             string(&self.device.0),
@@ -68,12 +70,28 @@ impl Claim {
             head(0, self.height()),
             head(0, u64::from(self.kind)),
             optional(self.standing),
-            vec![0xf6],
-            string(&[]),
-            string(&self.body),
+            optional(epoch),
+            string(&nonce),
+            string(&body),
             head(0, self.claimed_time),
         ]
         .concat()
+    }
+
+    /// Epoch, nonce and body. How a text is encrypted is the protocol's own work; the fields round
+    /// it, which it is bound to, are put together here.
+    fn encrypted(&self) -> (Option<MessageId>, Vec<u8>, Vec<u8>) {
+        if self.kind != 0 {
+            return (None, Vec::new(), self.body.clone());
+        }
+        let mut text = forge::envelope(self.company, self.room, self.device, &self.parents);
+        (text.seq, text.prev, text.standing) = (self.seq, self.prev, self.standing);
+        text.parents.dedup();
+        text.height = self.height();
+        text.body.clone_from(&self.body);
+        text.claimed_time = Timestamp(self.claimed_time);
+        let text = forge::encrypted(&text);
+        (text.epoch, text.nonce, text.body)
     }
 
     /// Signs it.
@@ -175,7 +193,6 @@ fn envelope_at(bytes: &[u8]) -> Option<Sighted<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forge;
     use crate::world::node::keys_of;
 
     #[test]
@@ -185,7 +202,7 @@ mod tests {
         let parents = [(ObjectId([9; 32]), 300), (ObjectId([8; 32]), 2)];
         let mut honest = forge::envelope(company, room, keys.device(), &parents);
         (honest.seq, honest.prev) = (70_000, Some(ObjectId([5; 32])));
-        honest.claimed_time = conclave_protocol::time::Timestamp(1_700_000_000_000);
+        honest.claimed_time = Timestamp(1_700_000_000_000);
         let claim = Claim {
             company,
             room,

@@ -13,6 +13,7 @@ mod damage;
 mod devices;
 mod durable;
 mod early_message;
+mod epochs;
 mod fingerprints;
 mod forks;
 mod frames;

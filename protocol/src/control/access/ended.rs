@@ -9,9 +9,13 @@ use crate::object::Payload;
 
 impl ControlLog {
     /// The counting objects that have ended anyone's access to a room: of each device without
-    /// access that once had a way in, all that ended its ways. Added are the revocations of admins
-    /// and the replacements of the root key, since what these void leaves no trace of its own; and
-    /// the certificates of keys that several agents claim.
+    /// access that once had a way in, all that ended its ways; and the certificates of keys that
+    /// several agents claim. Added is what may void, or make count again, what others signed, since
+    /// that leaves no trace of its own: revocations of admins, also such as have no effect now;
+    /// what was granted to such admins; what stands behind revocations, grants and certificates;
+    /// and all replacements of the root key. A key must not be used any more once one of these is
+    /// new: an old removal that counts again would be answered already, although who was let in
+    /// meanwhile has the key.
     ///
     /// It may hold more than really ended anything here; nothing that did is left out.
     #[must_use]
@@ -38,36 +42,42 @@ impl ControlLog {
             None => self.access.agents().keys().copied().for_each(&mut look_at),
         }
         ended.extend(self.revokes_of_authorities(view));
-        ended.extend(self.root_rotations());
+        ended.extend(self.revivals(view));
+        ended.extend(self.links.rotations().map(|ix| self.nodes.id(ix)));
         ended
     }
 
-    /// Revocations, with an effect, of whoever has or had an `AdminGrant`.
+    /// Revocations that some authority stands behind of whoever has or had an `AdminGrant`, and all
+    /// that such were granted.
     fn revokes_of_authorities<'a>(&'a self, view: View<'a>) -> impl Iterator<Item = ObjectId> + 'a {
-        let concerns_admin = move |revoke: &ObjectId| {
-            let Some(Payload::Revoke(revoke)) = self.get(*revoke).map(|o| &o.payload) else {
-                return false;
-            };
-            match self.nodes.payload_of(revoke.target) {
-                Some(Payload::AdminGrant(_)) => true,
+        let carried = self.links.revokes_of_admins().filter(move |ix| view.carried(*ix));
+        let with_grants = carried.flat_map(move |ix| {
+            let Some(Payload::Revoke(revoke)) = self.nodes.payload(ix) else { return Vec::new() };
+            let grants = match self.nodes.payload_of(revoke.target) {
+                Some(Payload::AdminGrant(grant)) => self.links.grants_of(grant.agent).to_vec(),
                 Some(Payload::DeviceCert(cert)) => {
-                    !self.links.grants_of_device(cert.device).is_empty()
+                    let of_device = self.links.grants_of_device(cert.device);
+                    [self.links.grants_of(cert.agent), of_device].concat()
                 }
-                _ => !self.links.grants_of(AgentId::from(revoke.target)).is_empty(),
-            }
-        };
-        let effective = self.links.revokes_of_admins().filter(move |ix| view.effective(*ix));
-        effective.map(|ix| self.nodes.id(ix)).filter(concerns_admin)
+                _ => self.links.grants_of(AgentId::from(revoke.target)).to_vec(),
+            };
+            let concerns_admin = !grants.is_empty();
+            let counting = grants.into_iter().filter(move |grant| view.carried(*grant));
+            counting.chain(concerns_admin.then_some(ix)).collect()
+        });
+        with_grants.map(|ix| self.nodes.id(ix))
     }
 
-    /// The replacements of the root key that lead to the present one.
-    fn root_rotations(&self) -> Vec<ObjectId> {
-        let (mut rotations, mut next) = (Vec::new(), self.root().map(|(_, root)| root));
-        while let Some(id) = next {
-            let rotation = self.get(id).filter(|o| matches!(o.payload, Payload::RootRotate(_)));
-            next = rotation.map(|object| object.header.authority);
-            rotations.extend(rotation.map(|_| id));
-        }
-        rotations
+    /// What stands behind objects that may end access, by themselves or by what they let count.
+    fn revivals<'a>(&'a self, view: View<'a>) -> impl Iterator<Item = ObjectId> + 'a {
+        let ends = |target: Option<&Payload>| {
+            matches!(
+                target,
+                Some(Payload::Revoke(_) | Payload::AdminGrant(_) | Payload::DeviceCert(_))
+            )
+        };
+        let carried = self.links.ratifies().filter(move |(_, ix)| view.carried(*ix));
+        let reviving = carried.filter(move |(target, _)| ends(self.nodes.payload(*target)));
+        reviving.map(|(_, ix)| self.nodes.id(ix))
     }
 }

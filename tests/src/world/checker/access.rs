@@ -10,6 +10,7 @@ use conclave_protocol::object::{ControlObject, Genesis, ObjectType};
 use conclave_protocol::signed::{Trust, Verified, peek_id, peek_type};
 use conclave_protocol::time::Timestamp;
 
+use super::private::Held;
 use crate::reference::{Objects, State, evaluate};
 use crate::world::disk::Rows;
 
@@ -24,6 +25,8 @@ pub(super) struct Known {
     objects: BTreeMap<ObjectId, Vec<u8>>,
     /// Instant rooms that somebody has begun; not part of any log.
     instants: BTreeSet<InstantAgents>,
+    /// The ids of the objects, shared with whoever remembers what was known at a time.
+    held: Held,
     /// Since when a device has had no access to a room.
     denied: BTreeMap<(DeviceId, RoomId), Timestamp>,
 }
@@ -43,7 +46,21 @@ impl Known {
         let mut known = Self { objects: objects.collect(), instants, ..Self::default() };
         known.read_again(company);
         known.note_denied(now, devices);
+        known.note_held();
         known
+    }
+
+    /// What of the control log was known, by id.
+    pub(super) fn held(&self) -> Held {
+        self.held.clone()
+    }
+
+    fn note_held(&mut self) {
+        self.held = Held::new(self.objects.keys().copied().collect());
+    }
+
+    pub(super) fn objects(&self) -> &BTreeMap<ObjectId, Vec<u8>> {
+        &self.objects
     }
 
     /// A batch has been written.
@@ -83,6 +100,7 @@ impl Known {
             None => self.read_again(company),
         }
         self.note_denied(now, devices);
+        self.note_held();
     }
 
     /// Somebody begins an instant room.
@@ -94,22 +112,7 @@ impl Known {
     }
 
     fn read_again(&mut self, company: CompanyId) {
-        let mut log = ControlLog::new(company);
-        let mut objects = Vec::new();
-        for bytes in self.objects.values() {
-            if peek_type(bytes) == Some(ObjectType::Genesis) {
-                if let Ok(genesis) = Verified::<Genesis>::genesis(bytes, Trust::Nothing) {
-                    log.add_genesis(genesis);
-                }
-            } else {
-                objects.extend(read(company, bytes));
-            }
-        }
-        log.load(objects);
-        for agents in &self.instants {
-            log.learn_instant(agents.clone());
-        }
-        self.log = Some(log);
+        self.log = Some(log_of(company, self.objects.values(), &self.instants));
     }
 
     fn note_denied(&mut self, now: Timestamp, devices: &[DeviceId]) {
@@ -178,6 +181,30 @@ impl Known {
         }
         by_author
     }
+}
+
+/// The log that some objects make.
+pub(super) fn log_of<'a>(
+    company: CompanyId,
+    all: impl Iterator<Item = &'a Vec<u8>>,
+    instants: &BTreeSet<InstantAgents>,
+) -> ControlLog {
+    let mut log = ControlLog::new(company);
+    let mut objects = Vec::new();
+    for bytes in all {
+        if peek_type(bytes) == Some(ObjectType::Genesis) {
+            if let Ok(genesis) = Verified::<Genesis>::genesis(bytes, Trust::Nothing) {
+                log.add_genesis(genesis);
+            }
+        } else {
+            objects.extend(read(company, bytes));
+        }
+    }
+    log.load(objects);
+    for agents in instants {
+        log.learn_instant(agents.clone());
+    }
+    log
 }
 
 fn read(company: CompanyId, bytes: &[u8]) -> Option<Verified<ControlObject>> {

@@ -4,11 +4,13 @@
 //! - Here: what is signed, stored, shown and acknowledged, and by whom.
 //! - `access`: what a node's own control log says about whom it may send what.
 //! - `model`: section 5 of the protocol in sets.
+//! - `private`: who can read what, whatever they keep: property P10.
 //! - `end`: what must hold once everything has healed.
 
 mod access;
 mod end;
 mod model;
+mod private;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,6 +65,7 @@ pub struct Checker {
     nodes: BTreeMap<NodeId, Seen>,
     /// Instant rooms that somebody has begun.
     instants: BTreeSet<InstantAgents>,
+    private: private::Private,
     /// Nodes that have been turned into liars.
     liars: BTreeSet<NodeId>,
     /// What happened, by name.
@@ -77,6 +80,7 @@ impl World {
             made: BTreeMap::new(),
             nodes: BTreeMap::new(),
             instants: BTreeSet::new(),
+            private: private::Private::default(),
             liars: BTreeSet::new(),
             counts: BTreeMap::new(),
         }));
@@ -229,6 +233,7 @@ impl Checker {
     /// What a node stores: its own envelopes are made here; all others somebody has signed.
     fn persists(&mut self, world: &World, id: NodeId, batch: &Batch) {
         let device = world.node(id).device();
+        let mut texts = Vec::new();
         for write in &batch.writes {
             let Some(value) = &write.value else { continue };
             if write.table == Table::Control {
@@ -237,6 +242,13 @@ impl Checker {
             for sighted in envelopes_in(value) {
                 if sighted.device == device && !self.made.contains_key(&sighted.id) {
                     self.is_made(world, id, &sighted);
+                    let made = &self.made[&sighted.id];
+                    let known = &self.nodes.entry(id).or_default().known;
+                    self.private.hands_out(id, sighted.id, made, known);
+                    if made.envelope.kind.is_content() {
+                        texts.push(sighted.id);
+                        self.private.writes(sighted.id, &made.envelope, known);
+                    }
                 }
                 let how = if write.table == Table::Waiting { WAITS } else { "stored" };
                 self.is_genuine(world, id, &sighted, how);
@@ -248,6 +260,8 @@ impl Checker {
             let devices: Vec<DeviceId> = world.ids().map(|id| world.node(id).device()).collect();
             let company = self.company;
             self.seen(id).known.learn(company, batch, now, &devices);
+            self.private.learn_objects(self.nodes[&id].known.objects());
+            self.private.also_knew(&texts, &self.nodes[&id].known);
         }
     }
 
@@ -382,6 +396,7 @@ impl Checker {
         let devices: Vec<DeviceId> = world.ids().map(|id| world.node(id).device()).collect();
         let rows = disk.durable();
         seen.known = Known::of(self.company, &rows, world.now(), &devices, &self.instants);
+        self.private.learn_objects(seen.known.objects());
     }
 
     /// Looks at a room as a node shows it: in order, without doubles, and growing as long as its

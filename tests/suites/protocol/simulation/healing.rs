@@ -8,6 +8,9 @@ use super::scenario::Scenario;
 /// anew, so what is missing comes by the slow timer, each time from some random neighbour.
 const PATIENCE_MS: u64 = 900_000;
 
+/// Simulated time in which whoever may has every key.
+const KEYS_MS: u64 = 120_000;
+
 impl Scenario {
     /// Heals everything and judges the end; some begin anew after that, and are judged again.
     pub fn heal(&mut self) {
@@ -61,6 +64,10 @@ impl Scenario {
                 }
             }
             self.w.run(60_000);
+        }
+        if self.w.counted("keys given to who asked") > 0 {
+            // Who asked somebody in vain asks again when the slow timer comes to it.
+            self.w.run(KEYS_MS);
         }
         self.say(format!("{} live members are judged", live.len()));
         self.w.judge_end(&live);

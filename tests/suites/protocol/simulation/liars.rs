@@ -29,6 +29,17 @@ pub struct Liar {
     tails: BTreeMap<RoomId, (u64, MessageId)>,
 }
 
+impl Liar {
+    pub(super) fn keys(&self) -> DeviceKeys {
+        self.keys.clone()
+    }
+
+    /// Its chain in a room has become longer.
+    pub(super) fn went_on(&mut self, room: RoomId, seq: u64, id: MessageId) {
+        self.tails.insert(room, (seq, id));
+    }
+}
+
 impl Scenario {
     /// A liar does something; sometimes one appears.
     pub fn lie(&mut self) {
@@ -45,7 +56,9 @@ impl Scenario {
         let Some(room) = self.one_of(&rooms) else { return };
         let device = self.liars[n].device;
         self.w.connect_device(device, victim);
-        match self.draw(20) {
+        match self.draw(28) {
+            20..25 => self.begins_an_epoch(n, victim, room),
+            25..28 => self.outsiders_ask(room),
             0..6 => self.posts(n, victim, room),
             6..9 => self.equivocates(n, victim, room),
             9 | 10 => self.signs_badly(n, victim, room),
@@ -100,7 +113,7 @@ impl Scenario {
     }
 
     /// What a liar says in a room, on top of something that a node holds, or of something old.
-    fn claim(&mut self, n: usize, from: NodeId, room: RoomId) -> Claim {
+    pub(super) fn claim(&mut self, n: usize, from: NodeId, room: RoomId) -> Claim {
         let held: Vec<(MessageId, u64)> = forge_held(self, from, room);
         let old = self.draw(3) == 0;
         let mut parents = Vec::new();
@@ -130,7 +143,14 @@ impl Scenario {
     }
 
     /// Hands something over by gossip, as a push, or when it is asked for.
-    fn hand(&mut self, n: usize, victim: NodeId, room: RoomId, forged: &Forged, height: u64) {
+    pub(super) fn hand(
+        &mut self,
+        n: usize,
+        victim: NodeId,
+        room: RoomId,
+        forged: &Forged,
+        height: u64,
+    ) {
         let device = self.liars[n].device;
         match self.draw(3) {
             0 => {

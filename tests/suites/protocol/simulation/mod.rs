@@ -9,6 +9,7 @@ mod faults;
 mod healing;
 mod liars;
 mod people;
+mod rekeyers;
 mod scenario;
 
 use std::any::Any;
@@ -127,6 +128,12 @@ fn covers(counts: &Counts) {
         "liar: tower",
         "liar: bends answers",
         "liar: control objects",
+        "liar: begins an epoch",
+        "liar: asks for keys",
+        "keys given to who asked",
+        "texts kept from devices with other keys",
+        "texts that devices may read since they were let in",
+        "texts of closed histories that a member cannot read",
         "messages shown",
         "of those vouched for",
         "envelopes void at the end",

@@ -94,8 +94,11 @@ impl Scenario {
             let mut permits = self.some_units();
             permits.push(if n == 0 { "role:Agent".into() } else { "agent:alice".into() });
             let permits: Vec<&str> = permits.iter().map(String::as_str).collect();
-            let room = self.w.room(self.alice, &format!("room {n}"), &permits);
-            self.rooms.push(room);
+            let permits = permits.into_iter().map(str::to_owned).collect();
+            let (name, history) = (format!("room {n}"), self.some_history());
+            let made = self.w.must(self.alice, Command::NewRoom { name, permits, history });
+            let Outcome::Room(view, _) = made else { panic!("no room: {made:?}") };
+            self.rooms.push(view.room.id);
         }
         self.w.connect_all();
         self.w.agree();
@@ -118,6 +121,10 @@ impl Scenario {
         }
         self.w.agree();
         self.say(format!("{} people, {} rooms", self.honest.len(), self.rooms.len()));
+    }
+
+    fn some_history(&mut self) -> HistoryPolicy {
+        if self.draw(3) == 0 { HistoryPolicy::FromJoin } else { HistoryPolicy::Full }
     }
 
     fn some_units(&mut self) -> Vec<String> {
@@ -251,7 +258,7 @@ impl Scenario {
         let name = format!("room {}", 10 + self.made);
         let mut permits = self.some_units();
         permits.push("agent:alice".into());
-        let history = HistoryPolicy::Full;
+        let history = self.some_history();
         let command = Command::NewRoom { name, permits, history };
         let before = self.w.give(by, command);
         self.w.run(50);
