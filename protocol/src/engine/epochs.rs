@@ -7,6 +7,8 @@
 
 use std::collections::BTreeSet;
 
+use zeroize::Zeroizing;
+
 use super::Engine;
 use super::authoring::{Content, broken, not_a_member};
 use super::command::Failure;
@@ -32,12 +34,20 @@ pub(super) fn epoch_row(room: RoomId, epoch: MessageId) -> Vec<u8> {
 }
 
 /// A new key to be sealed for each of its recipients: about 0.1 ms of work for each.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SealJob {
     context: SealingContext,
     key: EpochKey,
     recipients: Vec<(DeviceId, ObjectId)>,
-    seed: [u8; 32],
+    /// Whoever knows it can open what is sealed: as secret as the key.
+    seed: Zeroizing<[u8; 32]>,
+}
+
+impl std::fmt::Debug for SealJob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (room, epoch) = self.epoch();
+        write!(f, "SealJob({room:?}, {epoch:?}, {} devices)", self.recipients.len())
+    }
 }
 
 impl SealJob {
@@ -68,7 +78,7 @@ impl SealJob {
         recipients: Vec<(DeviceId, ObjectId)>,
         seed: [u8; 32],
     ) -> Self {
-        Self { context, key, recipients, seed }
+        Self { context, key, recipients, seed: Zeroizing::new(seed) }
     }
 
     /// Room and epoch.
