@@ -10,8 +10,9 @@ use crate::object::Payload;
 impl ControlLog {
     /// The counting objects that have ended anyone's access to a room: of each device without
     /// access that once had a way in, all that ended its ways. Added are the revocations of admins
-    /// and the replacements of the root key, since what these void leaves no trace of its own; and
-    /// the certificates of keys that several agents claim.
+    /// and the replacements of the root key, since what these void leaves no trace of its own; the
+    /// `Ratify`s by which a void revocation counts again; and the certificates of keys that several
+    /// agents claim.
     ///
     /// It may hold more than really ended anything here; nothing that did is left out.
     #[must_use]
@@ -38,7 +39,10 @@ impl ControlLog {
             None => self.access.agents().keys().copied().for_each(&mut look_at),
         }
         ended.extend(self.revokes_of_authorities(view));
-        ended.extend(self.root_rotations());
+        // Also those that contradict each other: what one of them made ends with the second.
+        ended.extend(self.links.rotations().map(|ix| self.nodes.id(ix)));
+        let ratifies = self.links.ratifies_that_may_end().iter();
+        ended.extend(ratifies.filter(|ix| view.carried(**ix)).map(|ix| self.nodes.id(*ix)));
         ended
     }
 
@@ -58,16 +62,5 @@ impl ControlLog {
         };
         let effective = self.links.revokes_of_admins().filter(move |ix| view.effective(*ix));
         effective.map(|ix| self.nodes.id(ix)).filter(concerns_admin)
-    }
-
-    /// The replacements of the root key that lead to the present one.
-    fn root_rotations(&self) -> Vec<ObjectId> {
-        let (mut rotations, mut next) = (Vec::new(), self.root().map(|(_, root)| root));
-        while let Some(id) = next {
-            let rotation = self.get(id).filter(|o| matches!(o.payload, Payload::RootRotate(_)));
-            next = rotation.map(|object| object.header.authority);
-            rotations.extend(rotation.map(|_| id));
-        }
-        rotations
     }
 }
