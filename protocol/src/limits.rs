@@ -27,6 +27,8 @@ pub const EPOCH_KEYS_PART_MAX: usize = 256;
 pub const EPOCH_RECIPIENTS_MAX: usize = 65_536;
 /// Most peers that are asked in vain for the key of one epoch before they are asked again.
 pub const EPOCH_KEY_TRIES_MAX: usize = 64;
+/// Most epochs that are looked at, the newest first, before a device begins one of its own.
+pub const EPOCH_FITTING_TRIES_MAX: usize = 32;
 /// How long a node waits for a key that may be on its way before it asks for it, in ms.
 pub const KEYS_ASKED_DELAY_MS: u64 = 200;
 /// Most keys of epochs that one peer is given in [`EPOCH_KEYS_GIVEN_MS`]; each takes 0.1 ms.

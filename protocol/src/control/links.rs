@@ -29,6 +29,8 @@ pub(super) struct Links {
     fields: BTreeMap<FieldKey, Vec<Ix>>,
     groups: BTreeMap<UnitId, Vec<UnitId>>,
     rotations: BTreeMap<Ix, Vec<Ix>>,
+    /// `Ratify`s of what may end an access once it counts again, see [`Links::ratifies_that_may_end`].
+    ratifies_that_may_end: Vec<Ix>,
 }
 
 fn of<'a, K: Ord>(map: &'a BTreeMap<K, Vec<Ix>>, key: &K) -> &'a [Ix] {
@@ -78,6 +80,16 @@ impl Links {
             Payload::Ratify(r) => {
                 let Some(target) = nodes.find(r.target) else { return };
                 self.ratifies.entry(target).or_default().push(ix);
+                if let Some(
+                    Payload::Revoke(_)
+                    | Payload::Ratify(_)
+                    | Payload::AdminGrant(_)
+                    | Payload::AgentCert(_)
+                    | Payload::DeviceCert(_),
+                ) = nodes.payload(target)
+                {
+                    self.ratifies_that_may_end.push(ix);
+                }
             }
             Payload::SetField(f) => {
                 let Some(target) = nodes.find(f.target) else { return };
@@ -123,10 +135,10 @@ impl Links {
         of(&self.ratifies, &target)
     }
 
-    /// All `Ratify`s, each with its target.
-    pub(super) fn ratifies(&self) -> impl Iterator<Item = (Ix, Ix)> + '_ {
-        let all = self.ratifies.iter();
-        all.flat_map(|(target, ratifies)| ratifies.iter().map(|ratify| (*target, *ratify)))
+    /// `Ratify`s of `Revoke`s, of what may stand behind one, and of certificates, by which a key
+    /// may come to have two agents.
+    pub(super) fn ratifies_that_may_end(&self) -> &[Ix] {
+        &self.ratifies_that_may_end
     }
 
     /// Grants and permits that override a `Revoke`.
@@ -175,13 +187,13 @@ impl Links {
         self.groups.get(&department).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// All `RootRotate`s that open a commitment.
-    pub(super) fn rotations(&self) -> impl Iterator<Item = Ix> + '_ {
-        self.rotations.values().flatten().copied()
-    }
-
     /// `RootRotate`s that open the commitment of a `Genesis` or `RootRotate`.
     pub(super) fn rotations_of(&self, root: Ix) -> &[Ix] {
         of(&self.rotations, &root)
+    }
+
+    /// All `RootRotate`s that open a commitment.
+    pub(super) fn rotations(&self) -> impl Iterator<Item = Ix> + '_ {
+        self.rotations.values().flatten().copied()
     }
 }

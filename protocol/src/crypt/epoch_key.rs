@@ -30,6 +30,18 @@ impl EpochKey {
         key
     }
 
+    /// A key of 32 random bytes and of what it is made for: a machine that is set back to an
+    /// earlier moment draws the same bytes again, and must not give those who were removed
+    /// meanwhile the key that they have. BLAKE3 over both under the context
+    /// `conclave v1 epoch secret`.
+    #[must_use]
+    pub fn of_circumstances(mut secret: [u8; 32], circumstances: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("conclave v1 epoch secret");
+        hasher.update(&secret).update(circumstances);
+        secret.zeroize();
+        Self::new(hasher.finalize().into())
+    }
+
     /// The random bytes, to be sealed.
     #[must_use]
     pub fn secret(&self) -> &[u8; 32] {

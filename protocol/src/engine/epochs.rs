@@ -7,6 +7,8 @@
 
 use std::collections::BTreeSet;
 
+use zeroize::Zeroizing;
+
 use super::Engine;
 use super::authoring::{Content, broken, not_a_member};
 use super::command::Failure;
@@ -32,12 +34,20 @@ pub(super) fn epoch_row(room: RoomId, epoch: MessageId) -> Vec<u8> {
 }
 
 /// A new key to be sealed for each of its recipients: about 0.1 ms of work for each.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SealJob {
     context: SealingContext,
     key: EpochKey,
     recipients: Vec<(DeviceId, ObjectId)>,
-    seed: [u8; 32],
+    /// Whoever knows it can open what is sealed: as secret as the key.
+    seed: Zeroizing<[u8; 32]>,
+}
+
+impl std::fmt::Debug for SealJob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (room, epoch) = self.epoch();
+        write!(f, "SealJob({room:?}, {epoch:?}, {} devices)", self.recipients.len())
+    }
 }
 
 impl SealJob {
@@ -68,7 +78,7 @@ impl SealJob {
         recipients: Vec<(DeviceId, ObjectId)>,
         seed: [u8; 32],
     ) -> Self {
-        Self { context, key, recipients, seed }
+        Self { context, key, recipients, seed: Zeroizing::new(seed) }
     }
 
     /// Room and epoch.
@@ -188,9 +198,10 @@ impl Engine {
     ) -> Result<MessageId, Failure> {
         let control = self.control.as_ref().ok_or_else(not_a_member)?;
         let state = self.rooms.get(&room).ok_or_else(|| broken("has no room"))?;
-        let heads = state.log.epochs.heads(|id| control.holds(id));
-        let answered: Ended =
-            heads.iter().flat_map(|head| state.log.epochs.answered(*head)).collect();
+        let is_shared = |id| state.log.is_shared(id);
+        let heads = state.log.epochs.heads(is_shared, |id| control.holds(id));
+        let answered = heads.iter().filter_map(|head| state.log.epochs.answered(*head));
+        let answered: Ended = answered.flatten().collect();
         let mut after: Vec<ObjectId> = ended.difference(&answered).copied().collect();
         let is_last = after.len() <= EPOCH_AFTER_MAX;
         after.truncate(EPOCH_AFTER_MAX);
@@ -199,21 +210,23 @@ impl Engine {
             return Err(broken("would need too many keys"));
         }
         let with_earlier = history_of(control.access(), room) == HistoryPolicy::Full;
-        let key = EpochKey::new(self.entropy.secret());
-        let state = self.rooms.get(&room).ok_or_else(|| broken("has no room"))?;
-        let previous = heads.into_iter().map(|epoch| {
-            let earlier = state.log.epochs.key(epoch).filter(|_| with_earlier);
-            let wrapped = earlier.map(|earlier| key.wrap(room, epoch, earlier));
-            PreviousEpoch { wrapped, epoch }
-        });
         let devices: Vec<DeviceId> = recipients.iter().map(|(device, _)| *device).collect();
-        let start = EpochStart {
+        let previous = heads.into_iter().map(|epoch| PreviousEpoch { wrapped: None, epoch });
+        let mut start = EpochStart {
             previous: previous.collect(),
             after,
-            key_hash: key.hash(room),
+            key_hash: ObjectId::default(),
             recipients: u32::try_from(devices.len()).unwrap_or(u32::MAX),
             recipients_digest: recipients_digest(devices.iter().copied()),
         };
+        let material = [&room.0, &self.now.0.to_be_bytes()[..], &start.encode()].concat();
+        let key = EpochKey::of_circumstances(self.entropy.secret(), &material);
+        let state = self.rooms.get(&room).ok_or_else(|| broken("has no room"))?;
+        start.key_hash = key.hash(room);
+        for previous in start.previous.iter_mut().filter(|_| with_earlier) {
+            let earlier = state.log.epochs.key(previous.epoch);
+            previous.wrapped = earlier.map(|earlier| key.wrap(room, previous.epoch, earlier));
+        }
         let content = Content::Plain(start.encode());
         let id =
             self.post_envelope(room, EnvelopeKind::EpochStart, Some(standing), content, None)?;

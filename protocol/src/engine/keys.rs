@@ -22,6 +22,9 @@ use crate::signed::{Trust, Verified};
 use crate::sync::{Blob, GivenKey, Request, Response};
 use crate::time::Timestamp;
 
+/// What is shown of a message that its author has not encrypted as a text.
+pub const UNREADABLE: &str = "[no text: its author has not encrypted it rightly]";
+
 /// What is asked of others, and given to them.
 #[derive(Debug, Default)]
 pub(super) struct KeyRequests {
@@ -57,9 +60,12 @@ impl KeyRequests {
 }
 
 impl Engine {
-    /// The text of a message, if its key is here.
+    /// The text of a message, if its key is here; [`UNREADABLE`] if the key opens no text. That is
+    /// shown too, and whose it is: else its author could fill pages with what nobody sees, and hide
+    /// by that what came before.
     pub(super) fn text_of(&self, room: RoomId, message: &Envelope) -> Option<String> {
-        message.text(self.rooms.get(&room)?.log.epochs.key(message.epoch?)?)
+        let key = self.rooms.get(&room)?.log.epochs.key(message.epoch?)?;
+        Some(message.text(key).unwrap_or_else(|| UNREADABLE.to_owned()))
     }
 
     /// What a message that counts from now on says of keys.
@@ -240,8 +246,12 @@ impl Engine {
             // Its answer may have been full; while it gives something it is asked for the rest.
             epochs.not_tried(peer, &missing);
         }
-        if epochs.lacks_any() {
-            self.key_requests.at = Some(self.now);
+        // Whoever names thousands of epochs that are none makes nobody ask in a hurry.
+        let in_vain = missing.len() >= EPOCH_KEYS_ASKED_MAX;
+        match (epochs.lacks_any(), in_vain) {
+            (true, false) => self.key_requests.at = Some(self.now),
+            (true, true) => self.ask_for_keys_soon(),
+            (false, _) => {}
         }
     }
 
@@ -278,9 +288,12 @@ impl Engine {
             return Response::Refused;
         }
         let now = self.now;
-        let mut may: Vec<MessageId> =
-            epochs.iter().copied().filter(|epoch| self.may_be_given(peer, room, *epoch)).collect();
+        let here = self.rooms.get(&room).map(|state| &state.log.epochs);
+        let here = here.map(|here| epochs.iter().copied().filter(|epoch| here.has_to_give(*epoch)));
+        let mut may: Vec<MessageId> = here.into_iter().flatten().collect();
+        // Also what it may not be given costs a look at all the epochs before.
         may.truncate(self.key_requests.allowance(peer, may.len(), now));
+        may.retain(|epoch| self.may_be_given(peer, room, *epoch));
         let company = self.company();
         let mut rng = SecretRng::new(&self.entropy.secret());
         let Some(control) = self.control.as_ref() else { return Response::Refused };
@@ -305,10 +318,9 @@ impl Engine {
             return false;
         };
         let epochs = &state.log.epochs;
-        if !epochs.counts(epoch) || epochs.key(epoch).is_none() {
-            return false;
-        }
-        let knows_all = epochs.answered(epoch).into_iter().all(|id| control.holds(id));
+        let answered = epochs.answered(epoch);
+        let knows_all =
+            answered.is_some_and(|answered| answered.into_iter().all(|id| control.holds(id)));
         let full = history_of(control.access(), room) == HistoryPolicy::Full;
         let agent = control.access().agent_of(peer);
         let listed = || {

@@ -64,6 +64,7 @@ pub use io::{
     Batch, BatchId, CommandId, Effect, Event, GossipToken, GossipVerdict, Input, PeerPolicy,
     Reader, RequestId, ResponseToken, Table, Write,
 };
+pub use keys::UNREADABLE;
 pub use reading::PageAt;
 pub use settings::{Draft, Settings};
 pub use transcript::TranscriptPlan;

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::crypt::EpochKey;
 use crate::epoch::{EpochKeys, EpochStart, recipients_digest};
 use crate::id::{DeviceId, MessageId, ObjectId, RoomId};
-use crate::limits::{EPOCH_KEY_TRIES_MAX, EPOCH_PREVIOUS_MAX};
+use crate::limits::{EPOCH_FITTING_TRIES_MAX, EPOCH_KEY_TRIES_MAX, EPOCH_PREVIOUS_MAX};
 use crate::sync::Place;
 
 /// What is known of one epoch.
@@ -114,11 +114,12 @@ impl Epochs {
         Some((start.place?, start))
     }
 
-    /// The epochs that one names as previous, as far as they count and stand before it: whatever an
+    /// The epochs that one names as previous, if all count and stand before it: whatever an honest
     /// author has seen stands before what it writes.
-    fn before(&self, place: Place, start: &Start) -> impl Iterator<Item = MessageId> {
+    fn before(&self, place: Place, start: &Start) -> Option<Vec<MessageId>> {
         let named = start.body.previous.iter().map(|previous| previous.epoch);
-        named.filter(move |earlier| self.counting(*earlier).is_some_and(|(at, _)| at < place))
+        let is_before = |id: &MessageId| self.counting(*id).is_some_and(|(at, _)| at < place);
+        named.map(|earlier| is_before(&earlier).then_some(earlier)).collect()
     }
 
     /// Takes note of an `EpochStart`; `place` is none if it does not count here and serves for
@@ -205,7 +206,13 @@ impl Epochs {
     /// Whether an `EpochStart` counts here.
     #[must_use]
     pub fn counts(&self, id: MessageId) -> bool {
-        self.start(id).is_some_and(|start| start.place.is_some())
+        self.counting(id).is_some()
+    }
+
+    /// Whether an `EpochStart` counts here, and its key is here too.
+    #[must_use]
+    pub fn has_to_give(&self, id: MessageId) -> bool {
+        self.counting(id).is_some() && self.key(id).is_some()
     }
 
     /// Takes in a key from the store, which was checked when it was written.
@@ -318,9 +325,10 @@ impl Epochs {
         start.complete.then_some(start.recipients.as_slice())
     }
 
-    /// What an epoch answers, itself and through the epochs before it that are known here.
+    /// What an epoch answers, itself and through the epochs before it; none if one of these is not
+    /// here, for then nobody can say what that answers.
     #[must_use]
-    pub fn answered(&self, id: MessageId) -> BTreeSet<ObjectId> {
+    pub fn answered(&self, id: MessageId) -> Option<BTreeSet<ObjectId>> {
         let (mut answered, mut seen) = (BTreeSet::new(), BTreeSet::new());
         let mut stack = vec![id];
         while let Some(id) = stack.pop() {
@@ -328,11 +336,11 @@ impl Epochs {
                 continue;
             }
             // What does not count could be anybody's.
-            let Some((place, start)) = self.counting(id) else { continue };
+            let (place, start) = self.counting(id)?;
             answered.extend(&start.body.after);
-            stack.extend(self.before(place, start));
+            stack.extend(self.before(place, start)?);
         }
-        answered
+        Some(answered)
     }
 
     /// The epoch under which to write, if there is one: the newest that fits and whose key is here,
@@ -349,6 +357,8 @@ impl Epochs {
             .filter_map(|epoch| epoch.start.as_ref()?.place)
             .collect();
         counting.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        // Beginning another is always right; to look through thousands may take long.
+        counting.truncate(EPOCH_FITTING_TRIES_MAX);
         let newest = counting.into_iter().map(|(_, id)| id).find(|id| self.fits(*id, fitting));
         self.writing = newest;
         newest
@@ -367,23 +377,32 @@ impl Epochs {
         {
             return false;
         }
-        let answered = self.answered(id);
-        answered.is_superset(fitting.ended) && answered.into_iter().all(fitting.holds)
+        self.answered(id).is_some_and(|answered| {
+            answered.is_superset(fitting.ended) && answered.into_iter().all(fitting.holds)
+        })
     }
 
-    /// Counting epochs that no other one follows, for a new one to follow: those of which all that
+    /// Shared epochs that no other one follows, for a new one to follow: those of which all that
     /// they answer is known here, the newest if there are too many; ascending by id.
+    ///
+    /// What is not shared may never come to others, who could not say what the new one answers.
     #[must_use]
-    pub fn heads(&self, is_known: impl Fn(ObjectId) -> bool) -> Vec<MessageId> {
+    pub fn heads(
+        &self,
+        is_shared: impl Fn(MessageId) -> bool,
+        is_known: impl Fn(ObjectId) -> bool,
+    ) -> Vec<MessageId> {
         let (mut trusted, mut followed) = (BTreeSet::new(), BTreeSet::new());
         let counting = self.all.iter().filter_map(|epoch| self.counting(epoch.id));
         let mut counting: Vec<(Place, &Start)> = counting.collect();
         counting.sort_unstable_by_key(|(place, _)| *place);
         for (place, start) in counting {
             let knows = start.body.after.iter().copied().all(&is_known);
-            if knows && self.before(place, start).all(|earlier| trusted.contains(&earlier)) {
+            let before = self.before(place, start).filter(|_| knows && is_shared(place.1));
+            let Some(before) = before else { continue };
+            if before.iter().all(|earlier| trusted.contains(earlier)) {
                 trusted.insert(place.1);
-                followed.extend(self.before(place, start));
+                followed.extend(before);
             }
         }
         let heads = trusted.difference(&followed).filter_map(|id| self.start(*id)?.place);
@@ -395,15 +414,16 @@ impl Epochs {
         ids
     }
 
-    /// Epochs whose key is not here and that a peer has not been asked for in vain, the newest
-    /// first; those that are only named, and not known, go first.
+    /// Epochs whose key is not here and that a peer has not been asked for in vain: the newest of
+    /// each author, then the second of each, and so on, so that nobody who begins, or names, many
+    /// keeps others' from being asked for.
     #[must_use]
     pub fn wanted_from(
         &self,
         peer: DeviceId,
         may_have: impl Fn(&[DeviceId]) -> bool,
     ) -> Vec<MessageId> {
-        let mut wanted: Vec<(Place, MessageId)> = Vec::new();
+        let mut wanted: Vec<(Place, MessageId, Option<DeviceId>)> = Vec::new();
         for epoch in self.all.iter().filter(|epoch| epoch.key.is_none()) {
             if epoch.tried.contains(&peer) || epoch.tried.len() >= EPOCH_KEY_TRIES_MAX {
                 continue;
@@ -412,11 +432,21 @@ impl Epochs {
             if self.recipients(epoch.id).is_some_and(|recipients| !may_have(recipients)) {
                 continue;
             }
-            let place = epoch.start.as_ref().map_or(Some((u64::MAX, epoch.id)), |s| s.place);
-            wanted.push((place.unwrap_or((0, epoch.id)), epoch.id));
+            let author = epoch.start.as_ref().map(|start| start.author);
+            let place = epoch.start.as_ref().and_then(|start| start.place);
+            wanted.push((place.unwrap_or((0, epoch.id)), epoch.id, author));
         }
         wanted.sort_unstable_by(|a, b| b.cmp(a));
-        wanted.into_iter().map(|(_, id)| id).collect()
+        let mut of_author: BTreeMap<Option<DeviceId>, usize> = BTreeMap::new();
+        let mut turns: Vec<(usize, MessageId)> = Vec::with_capacity(wanted.len());
+        for (_, id, author) in wanted {
+            let before = of_author.entry(author).or_default();
+            turns.push((*before, id));
+            *before += 1;
+        }
+        // Stable: within one turn the newest stays first.
+        turns.sort_by_key(|(turn, _)| *turn);
+        turns.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Whether the key of any epoch is not here.

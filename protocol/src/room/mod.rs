@@ -240,6 +240,12 @@ impl RoomLog {
         self.kept.has_head(id)
     }
 
+    /// Whether a message is shared with other nodes: it, or one that follows it, is accepted.
+    #[must_use]
+    pub fn is_shared(&self, id: MessageId) -> bool {
+        self.entries.find(id).is_some_and(|ix| self.entries.items.is_shared(ix))
+    }
+
     /// Adds a message whose parents count and whose height fits. Returns what is accepted now
     /// and was not before: it, and ancestors of ended authors that it acknowledges.
     pub fn insert(

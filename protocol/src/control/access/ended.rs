@@ -70,14 +70,8 @@ impl ControlLog {
 
     /// What stands behind objects that may end access, by themselves or by what they let count.
     fn revivals<'a>(&'a self, view: View<'a>) -> impl Iterator<Item = ObjectId> + 'a {
-        let ends = |target: Option<&Payload>| {
-            matches!(
-                target,
-                Some(Payload::Revoke(_) | Payload::AdminGrant(_) | Payload::DeviceCert(_))
-            )
-        };
-        let carried = self.links.ratifies().filter(move |(_, ix)| view.carried(*ix));
-        let reviving = carried.filter(move |(target, _)| ends(self.nodes.payload(*target)));
-        reviving.map(|(_, ix)| self.nodes.id(ix))
+        let carried =
+            self.links.ratifies_that_may_end().iter().filter(move |ix| view.carried(**ix));
+        carried.map(|ix| self.nodes.id(*ix))
     }
 }
