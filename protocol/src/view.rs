@@ -358,6 +358,8 @@ pub struct RoomStatus {
     pub room: RoomRef,
     /// Accepted messages held.
     pub messages: u64,
+    /// How many of them cannot be read here: their key is not here, or not for this agent.
+    pub locked: u64,
     /// Digest of everything accepted; equal on nodes that agree.
     pub digest: ObjectId,
     /// `complete`, or how far reconciliation is.

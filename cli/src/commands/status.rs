@@ -112,7 +112,10 @@ fn rooms(out: &Output, status: &Status) -> String {
                     "instant" => format!("with {}", escape::line(&room.name)),
                     _ => escape::line(&room.name).into_owned(),
                 },
-                room.messages.to_string(),
+                match room.locked {
+                    0 => room.messages.to_string(),
+                    locked => format!("{} ({locked} without a key here)", room.messages),
+                },
                 escape::line(&room.sync).into_owned(),
                 short(room.digest),
             ]

@@ -217,6 +217,7 @@ fn room_status(room: view::RoomStatus) -> RoomStatus {
         id: room.room.id,
         name: room.room.name,
         messages: room.messages,
+        locked: room.locked,
         digest: room.digest,
         sync: room.sync,
         kind: if room.instant { "instant" } else { "room" }.to_owned(),

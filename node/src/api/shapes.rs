@@ -86,6 +86,7 @@ fn status(member: bool) -> Status {
         rooms: vec![view::RoomStatus {
             room: room(),
             messages: 3,
+            locked: 1,
             digest: ObjectId([9; 32]),
             sync: "complete".into(),
             instant: false,

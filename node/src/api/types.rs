@@ -343,6 +343,10 @@ pub struct RoomStatus {
     pub name: String,
     /// Accepted messages held.
     pub messages: u64,
+    /// How many of them cannot be read here: they were written before this agent came to a room
+    /// of history `from-join`, or their key is still on its way.
+    #[serde(default)]
+    pub locked: u64,
     /// Equal on nodes that agree.
     pub digest: ObjectId,
     /// `complete`, or how far reconciliation is.

@@ -9,7 +9,38 @@ impl Engine {
     pub(super) fn alarm_views(&self, control: &ControlLog) -> Vec<AlarmView> {
         let control_alarms = control.alarms();
         let views = control_alarms.iter().map(|alarm| self.alarm_view(control, alarm));
-        views.chain(self.fork_alarms(control)).chain(self.conflict_alarms(control)).collect()
+        views
+            .chain(self.fork_alarms(control))
+            .chain(self.split_alarms(control))
+            .chain(self.conflict_alarms(control))
+            .collect()
+    }
+
+    /// Who gave this device another key than it announced to all.
+    fn split_alarms(&self, control: &ControlLog) -> Vec<AlarmView> {
+        let open = self.topics.values();
+        let rooms = open.filter_map(|room| Some((*room, self.rooms.get(room)?)));
+        let mut splits: Vec<(DeviceId, crate::id::RoomId)> = rooms
+            .flat_map(|(room, state)| state.log.epochs.splits().map(move |(by, _)| (by, room)))
+            .collect();
+        splits.sort_unstable();
+        splits.dedup();
+        let view = |(device, room): (DeviceId, crate::id::RoomId)| AlarmView {
+            kind: "split_key",
+            message: format!(
+                "{} began an epoch in {} and sealed another key for this device than for others, \
+                 or none: some could not read what others could. A new key has been made; if it \
+                 happens again, ask its owner, and revoke the device with `conclave agent revoke \
+                 NAME --device {device}`",
+                self.device_words(control, device),
+                control.describe(room.into()),
+            ),
+            objects: control
+                .agents_of_device(device)
+                .flat_map(|agent| control.certs_of(device, agent))
+                .collect(),
+        };
+        splits.into_iter().map(view).collect()
     }
 
     /// What admins changed apart. Only for admins: the names of rooms are not for everybody.

@@ -341,7 +341,7 @@ impl Engine {
         let (room, instant) = (self.room_ref(id), self.instants.is_kept(id));
         let Some(state) = self.rooms.get(&id) else {
             let (digest, sync) = (ObjectId::default(), "complete".to_owned());
-            return RoomStatus { room, messages: 0, digest, sync, instant };
+            return RoomStatus { room, messages: 0, locked: 0, digest, sync, instant };
         };
         let alone = !self.connected_members().iter().any(|peer| self.shares_room(*peer, id));
         let waiting = state.log.held.len();
@@ -360,6 +360,7 @@ impl Engine {
             "comparing".to_owned()
         };
         let (messages, digest) = (state.log.messages(), state.log.digest());
-        RoomStatus { room, messages, digest, sync, instant }
+        let locked = if state.log.epochs.lacks_any() { state.log.locked() } else { 0 };
+        RoomStatus { room, messages, locked, digest, sync, instant }
     }
 }

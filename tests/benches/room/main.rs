@@ -6,7 +6,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use conclave_protocol::control::Standing;
-use conclave_protocol::envelope::{Envelope, EnvelopeKind};
+use conclave_protocol::crypt::EpochKey;
+use conclave_protocol::envelope::Envelope;
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId};
 use conclave_protocol::room::RoomLog;
 use conclave_protocol::sync::{Bound, answer_ranges};
@@ -48,6 +49,16 @@ fn id_of(n: u64) -> ObjectId {
     ObjectId(blake3::hash(&n.to_be_bytes()).into())
 }
 
+/// Under which all is encrypted.
+const EPOCH: MessageId = ObjectId([0xee; 32]);
+
+/// A log that can read everything.
+fn empty_log() -> RoomLog {
+    let mut log = RoomLog::default();
+    log.epochs.load_key(EPOCH, EpochKey::new([0xee; 32]));
+    log
+}
+
 fn live(device: DeviceId) -> Standing {
     Standing { agent: Some(AgentId(device.0)), live: true, ways: Vec::new() }
 }
@@ -56,14 +67,14 @@ fn message(n: u64, parents: &[(MessageId, u64)]) -> Envelope {
     let device = DeviceId(id_of(n % AUTHORS).0);
     let mut envelope = forge::envelope(CompanyId([1; 32]), RoomId([2; 32]), device, parents);
     envelope.seq = n / AUTHORS + 1;
-    envelope.kind = EnvelopeKind::Text;
+    envelope.epoch = Some(EPOCH);
     envelope.claimed_time.0 = 1_700_000_000_000 + n;
     envelope
 }
 
 /// A log that comes message by message, with the rows of its index.
 fn grow(count: u64) -> (RoomLog, Vec<Vec<u8>>) {
-    let mut log = RoomLog::default();
+    let mut log = empty_log();
     let mut chunks = Vec::new();
     let before = held();
     let (mut above, mut now) = (Vec::new(), Vec::new());
@@ -199,7 +210,7 @@ fn lowest_first(log: &mut RoomLog, count: u64) {
 fn start(chunks: &[Vec<u8>], count: u64) {
     let before = held();
     let start = Instant::now();
-    let mut log = RoomLog::default();
+    let mut log = empty_log();
     for chunk in chunks {
         assert!(log.load_chunk(chunk), "a row of the index");
     }

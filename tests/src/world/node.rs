@@ -117,6 +117,12 @@ impl Node {
         keys_of(&self.seed)
     }
 
+    /// What seals rows of its disk.
+    #[must_use]
+    pub fn vault(&self) -> Vault {
+        Vault::new(&self.seed)
+    }
+
     /// Its device.
     #[must_use]
     pub fn device(&self) -> DeviceId {
@@ -129,7 +135,7 @@ impl Node {
         material.extend_from_slice(&self.life.to_be_bytes());
         let config = EngineConfig {
             keys: self.keys(),
-            vault: Vault::new(&self.seed),
+            vault: self.vault(),
             seed: blake3::derive_key("conclave tests entropy", &material),
             reader: self.disk.clone(),
             join: self.wish.clone(),

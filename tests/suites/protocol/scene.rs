@@ -8,7 +8,6 @@ use conclave_protocol::id::{DeviceId, MessageId, RoomId};
 use conclave_protocol::keys::DeviceKeys;
 use conclave_protocol::sync::{Blob, Request, Scope};
 use conclave_protocol::time::Timestamp;
-use conclave_protocol::vault::Vault;
 use conclave_tests::forge::{self, Forged};
 use conclave_tests::world::{NodeId, Options, World, disk::Disk};
 
@@ -102,7 +101,7 @@ impl Hand {
         let keys = w.node(id).keys();
         let config = EngineConfig {
             keys,
-            vault: Vault::new(&[1; 32]),
+            vault: w.node(id).vault(),
             seed: [1; 32],
             reader: disk.clone(),
             join: None,
