@@ -60,8 +60,11 @@ impl Scanner {
             assert!(bytes.len() >= 8, "{word} is so short that chance would find it");
             let forms: BTreeSet<(Vec<u8>, &str)> = encodings(bytes).into_iter().collect();
             let forms = forms.into_iter();
-            needles
-                .extend(forms.map(|(bytes, encoding)| Needle { word: word.clone(), encoding, bytes }));
+            needles.extend(forms.map(|(bytes, encoding)| Needle {
+                word: word.clone(),
+                encoding,
+                bytes,
+            }));
         }
         let mut starts = vec![Vec::new(); 1 << 16];
         for (number, needle) in needles.iter().enumerate() {
