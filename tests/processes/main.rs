@@ -29,6 +29,7 @@ mod kill_nine;
 mod leavers;
 mod old_copy;
 mod once;
+mod outsider_reads;
 mod page;
 mod passphrase;
 mod permissions;

@@ -175,7 +175,9 @@ impl Running<'_> {
     fn follow(&mut self, event: SwarmEvent<WildEvent>) {
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, .. } => {
-                self.take(|loot| drop(loot.connected.insert(peer_id)));
+                self.take(|loot| {
+                    loot.connected.insert(peer_id);
+                });
             }
             SwarmEvent::Behaviour(WildEvent::Gossip(event)) => self.follow_gossip(event),
             SwarmEvent::Behaviour(WildEvent::Requests(event)) => self.follow_request(event),
@@ -190,7 +192,9 @@ impl Running<'_> {
                 loot.received.push(message.data);
             }),
             gossipsub::Event::Subscribed { peer_id, topic } => {
-                self.take(|loot| drop(loot.announced.insert((peer_id, topic.into_string()))));
+                self.take(|loot| {
+                    loot.announced.insert((peer_id, topic.into_string()));
+                });
             }
             _ => {}
         }
