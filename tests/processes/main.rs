@@ -19,6 +19,7 @@ mod formats;
 mod four_homes;
 mod frozen;
 mod garbage;
+mod home_scan;
 mod hostile_api;
 mod hostile_peer;
 mod hostile_text;

@@ -325,3 +325,55 @@ fn under_from_join_a_newcomer_opens_nothing_that_came_before() {
     let handed = open_all(prey.company, &messages, &outsider.given(), &secrets.keys(), &nothing());
     assert!(handed.has(&after) && !handed.has(&before), "{:?}", handed.texts);
 }
+
+/// His own node runs on, with all that its store has.
+#[test]
+fn the_running_node_of_who_was_removed_reads_nothing_new() {
+    for how in [&["agent", "remove", "bob", UNIT][..], &["agent", "revoke", "bob"]] {
+        let Talk { company, said, room, .. } = Talk::new();
+        let Company { alice, mut bob, carol, lab: _lab } = company;
+        let prey = Prey::of(&bob);
+        let (_, inside) = inside_of(&bob, &prey);
+        alice.ok(&["agent", "add", "carol", UNIT]);
+        alice.ok(how);
+        wait_until("carol knows of it", || {
+            let knows = carol.control_digest() == alice.control_digest();
+            (knows && carol.lists(ROOM) && carol.texts(ROOM).len() == 2).then_some(())
+        });
+        wait_until("bob is out", || (bob.json(&["history", ROOM]).code == 4).then_some(()));
+        let new: Vec<String> = (0..4).map(|number| canary("newword", number)).collect();
+        for (number, words) in new.iter().enumerate() {
+            [&alice, &carol][number % 2].send(ROOM, words);
+        }
+        for node in [&alice, &carol] {
+            wait_until("the others have it all", || {
+                let texts = node.texts(ROOM);
+                new.iter().all(|words| texts.contains(words)).then_some(())
+            });
+        }
+        let id = room.to_string();
+        for args in [&["history", ROOM][..], &["history", &id], &["tail", ROOM], &["export", ROOM]]
+        {
+            let ran = bob.say(args);
+            assert!(matches!(ran.code, 4 | 5), "{how:?}: {args:?}: {ran:?}");
+            assert_eq!(ran.stdout, "", "{how:?}: {args:?}");
+        }
+        let secrets = secrets_of(bob.home());
+        let (messages, now) = inside_of(&alice, &prey);
+        let held = envelopes_in(
+            &bob.files().into_iter().flat_map(|f| f.1).collect::<Vec<_>>(),
+            prey.company,
+        );
+        bob.stop();
+        // Not even the ciphertext has come.
+        for (id, text) in now.texts.iter().filter(|(_, text)| new.contains(text)) {
+            assert!(!held.contains_key(id), "{how:?}: bob's node holds {text}");
+        }
+        let files: Vec<u8> = bob.files().into_iter().flat_map(|(_, bytes)| bytes).collect();
+        Scanner::new(&new).assert_clean("bob's home", &files);
+        let handed = open_all(prey.company, &messages, &[], &secrets.keys(), &inside.keys);
+        assert!(handed.has(&said[0]), "{how:?}: he keeps what he had");
+        assert!(new.iter().all(|words| !handed.has(words)), "{how:?}: {:?}", handed.texts);
+        assert!(new.iter().all(|words| now.has(words)));
+    }
+}
