@@ -194,6 +194,10 @@ fn whoever_listens_reads_no_text_and_no_name() {
         scanner.assert_clean(place, &piece);
         ids.assert_clean(place, &piece);
     }
+    // The streams are what they should be: they begin in plain with what is to be spoken.
+    let begins = Scanner::new(&["/multistream/1.0.0"]);
+    let begun = capture.pieces().skip(2).filter(|(_, piece)| !begins.find(piece).is_empty());
+    assert!(begun.count() > 4);
     // What the document on threats says that everybody learns: mDNS names the device.
     for node in [&alice, &bob] {
         let peer = text(&node.status()["peer_id"]);

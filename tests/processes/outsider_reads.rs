@@ -210,6 +210,16 @@ fn a_member_without_access_who_asks_everybody_for_everything_reads_nothing() {
 
 #[test]
 fn a_removed_member_keeps_what_it_had_and_reads_nothing_new() {
+    reads_nothing_after(&["agent", "remove", "bob", UNIT]);
+}
+
+#[test]
+fn a_revoked_agent_keeps_what_it_had_and_reads_nothing_new() {
+    reads_nothing_after(&["agent", "revoke", "bob"]);
+}
+
+#[track_caller]
+fn reads_nothing_after(how: &[&str]) {
     let talk = Talk::new();
     let Company { alice, mut bob, carol, lab: _lab } = talk.company;
     let prey = Prey::of(&bob);
@@ -222,7 +232,7 @@ fn a_removed_member_keeps_what_it_had_and_reads_nothing_new() {
     assert!(opened(&outsider, &prey, &secrets, &nothing()).has(&talk.said[0]));
     // Carol takes his place, so that there is somebody to talk to.
     alice.ok(&["agent", "add", "carol", UNIT]);
-    alice.ok(&["agent", "remove", "bob", UNIT]);
+    alice.ok(how);
     wait_until("carol reads the room", || {
         // And knows of the removal: before she does, he is a member like others.
         let knows = carol.control_digest() == alice.control_digest();
