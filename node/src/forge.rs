@@ -233,7 +233,9 @@ fn forge_objects(
         objects.clear();
     }
     objects.push((id, text));
-    Ok(Forged { topic: Topic::room(company, config.room), id, objects })
+    let topics =
+        control.topics().ok_or_else(|| ForgeError("the control log has no Genesis".to_owned()))?;
+    Ok(Forged { topic: topics.room(config.room), id, objects })
 }
 
 /// The best claim that the forger can make: its real certificate and memberships, and a

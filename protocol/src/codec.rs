@@ -27,7 +27,8 @@ pub enum CodecError {
 /// The canonical bytes of a value.
 #[must_use]
 pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    // Most objects fit without growing.
+    let mut bytes = Vec::with_capacity(1024);
     // Writing to memory has no error, and no `Encode` of this crate makes one of its own.
     if minicbor::encode(value, &mut bytes).is_err() {
         unreachable!("encoding to memory cannot fail");

@@ -308,16 +308,21 @@ impl Envelope {
     /// The text of a content envelope, if the key opens it and it is a text that may be posted.
     #[must_use]
     pub fn text(&self, key: &EpochKey) -> Option<String> {
-        self.text_with(&ContentKey::of(key, &self.content_fields()))
+        let fields = self.content_fields();
+        self.opened(&ContentKey::of(key, &fields), &fields)
     }
 
     /// As [`Envelope::text`], with the key of this one message.
     #[must_use]
     pub fn text_with(&self, key: &ContentKey) -> Option<String> {
+        self.opened(key, &self.content_fields())
+    }
+
+    fn opened(&self, key: &ContentKey, fields: &[u8]) -> Option<String> {
         if !self.kind.is_content() {
             return None;
         }
-        let content = key.open(&self.content_fields(), &self.nonce, &self.body)?;
+        let content = key.open(fields, &self.nonce, &self.body)?;
         let text = std::str::from_utf8(&content).ok()?;
         check_text(text).is_ok().then(|| text.to_owned())
     }

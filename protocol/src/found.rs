@@ -7,6 +7,7 @@ use crate::object::{
     Header, ObjectType, Payload, SignatureBytes,
 };
 use crate::signed::sign;
+use crate::topic::TopicSecret;
 
 /// What a company is founded with. Names are in their stored form, see [`crate::name`].
 pub struct Founding<'a> {
@@ -34,6 +35,8 @@ pub struct Foundation {
     /// Ids and signed bytes: `Genesis`, the founder's certificate, its grant of rank 1, and
     /// the certificate of its device.
     pub objects: Vec<(ObjectId, Vec<u8>)>,
+    /// What the names of its gossip topics are made of.
+    pub topics: TopicSecret,
 }
 
 /// Signs the first objects of a company.
@@ -105,6 +108,7 @@ pub fn found(founding: &Founding<'_>) -> Foundation {
             (grant_id, grant_bytes),
             (cert_id, cert_bytes),
         ],
+        topics: TopicSecret::of(&genesis),
     }
 }
 

@@ -107,7 +107,7 @@ id_type! {
     RoomId
 }
 id_type! {
-    /// A gossip topic, derived from company and room so that it does not show either.
+    /// A gossip topic, see [`crate::topic::TopicSecret`].
     Topic
 }
 
@@ -138,25 +138,4 @@ impl UnitId {
     /// Its bytes are the ASCII text `conclave v1 role:Agent`, padded with zeros, so that no
     /// hash equals it.
     pub const ROLE_AGENT: Self = Self(*b"conclave v1 role:Agent\0\0\0\0\0\0\0\0\0\0");
-}
-
-impl Topic {
-    /// The topic of a room's messages.
-    #[must_use]
-    pub fn room(company: CompanyId, room: RoomId) -> Self {
-        Self::derive(company, room.0)
-    }
-
-    /// The topic of a company's control objects.
-    #[must_use]
-    pub fn control(company: CompanyId) -> Self {
-        Self::derive(company, [0; 32])
-    }
-
-    fn derive(company: CompanyId, scope: [u8; 32]) -> Self {
-        let mut hasher = blake3::Hasher::new_derive_key("conclave v1 topic");
-        hasher.update(&company.0);
-        hasher.update(&scope);
-        Self(hasher.finalize().into())
-    }
 }

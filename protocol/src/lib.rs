@@ -44,5 +44,6 @@ pub mod room;
 pub mod signed;
 pub mod sync;
 pub mod time;
+pub mod topic;
 pub mod vault;
 pub mod view;

@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 
+use conclave_protocol::id::MessageId;
 use conclave_tests::process::{Acknowledged, Company, Node, all_have, burst, wait_until};
 
 use crate::{PATIENCE, company};
@@ -57,15 +58,14 @@ impl Filled {
     }
 }
 
-/// Flips a bit in every place that holds one of the texts; gives how many there were.
-fn flip_in_texts(node: &Node, words: &[&str]) -> usize {
+/// Flips a bit in every place that names one of the messages, so in those that follow them; gives
+/// how many there were.
+fn flip_in_names(node: &Node, messages: &[MessageId]) -> usize {
     let mut flipped = 0;
     for path in node.store_files() {
         let mut bytes = fs::read(&path).expect("a file of the store");
-        for word in words {
-            let found = |bytes: &[u8]| {
-                bytes.windows(word.len()).position(|window| window == word.as_bytes())
-            };
+        for id in messages {
+            let found = |bytes: &[u8]| bytes.windows(id.0.len()).position(|window| window == id.0);
             while let Some(at) = found(&bytes) {
                 bytes[at] ^= 0x20;
                 flipped += 1;
@@ -79,9 +79,14 @@ fn flip_in_texts(node: &Node, words: &[&str]) -> usize {
 #[test]
 fn flipped_bits_in_messages_are_found_and_these_fetched_again() {
     let filled = Filled::new();
-    // Not a part of another number, and his own as well as another's.
+    // His own as well as another's.
     let words = ["alice 33", "alice 50", "bob 12", "bob 44"];
-    let flipped = flip_in_texts(&filled.company.bob, &words);
+    let history = filled.company.alice.history(ROOM);
+    let named = history.iter().filter(|m| words.iter().any(|words| m["text"] == *words));
+    let ids: Vec<MessageId> =
+        named.map(|m| m["id"].as_str().expect("an id").parse().expect("an id")).collect();
+    assert_eq!(ids.len(), words.len());
+    let flipped = flip_in_names(&filled.company.bob, &ids);
     assert!(flipped >= words.len(), "the damage was done: {flipped}");
     filled.heals();
 }

@@ -5,7 +5,7 @@ use conclave_node::api::types::ControlEntry;
 use conclave_node::identity::Home;
 use conclave_protocol::control::{Added, ControlLog};
 use conclave_protocol::envelope::EnterBody;
-use conclave_protocol::id::{CompanyId, RoomId, Topic, UnitId};
+use conclave_protocol::id::{CompanyId, RoomId, UnitId};
 use conclave_protocol::keys::DeviceKeys;
 use conclave_protocol::name::check_name;
 use conclave_protocol::object::{
@@ -27,13 +27,13 @@ const ROOM: &str = "Canteen";
 const PUSH: usize = 16;
 
 /// A control log to sign against with the key of its admin.
-struct Pen {
-    log: ControlLog,
+pub(crate) struct Pen {
+    pub(crate) log: ControlLog,
     keys: DeviceKeys,
 }
 
 impl Pen {
-    async fn of(admin: &Node) -> Self {
+    pub(crate) async fn of(admin: &Node) -> Self {
         let objects = Client::open(admin.home()).expect("it runs").control().await;
         let objects = objects.expect("a log").objects;
         let bytes: Vec<Vec<u8>> = objects.iter().filter_map(ControlEntry::signed_bytes).collect();
@@ -160,8 +160,8 @@ fn what_a_peer_signs_is_refused_or_shown_and_never_acts() {
     let room: RoomId = text(&bob.ok(&["room", "show", ROOM])["id"]).parse().expect("an id");
     let names = runtime().block_on(async {
         let mut pen = Pen::of(&alice).await;
-        let company = pen.log.company();
-        let topics = [Topic::control(company), Topic::room(company, room)];
+        let topics = pen.log.topics().expect("a Genesis");
+        let topics = [topics.control(), topics.room(room)];
         let mut peer = Peer::connect(carol.home(), &bob, &topics).await;
         let (said, said_badly) = messages(&pen, &keys_of(&carol), room);
         let (good, bad, names) = named(&mut pen);

@@ -70,8 +70,12 @@ fn an_instant_message_reaches_an_agent_at_once_and_nobody_else() {
     for node in [&mut alice, &mut bob, &mut carol] {
         node.stop();
     }
-    assert_ne!(carol.files_with(b"are you there?").len(), 0, "carol's node holds it");
-    assert_eq!(alice.files_with(b"are you there?").len(), 0, "alice's node does not");
+    let id = sent["id"].as_str().expect("an id");
+    assert_ne!(carol.files_naming(id).len(), 0, "carol's node holds it");
+    assert_eq!(alice.files_naming(id).len(), 0, "alice's node does not");
+    for node in [&alice, &bob, &carol] {
+        assert_eq!(node.files_with(b"are you there?").len(), 0, "nowhere in plain");
+    }
 }
 
 #[test]

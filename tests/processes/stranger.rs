@@ -8,11 +8,13 @@ use std::time::Instant;
 use conclave_node::identity::Home;
 use conclave_node::net::{NetCommand, NetConfig, Network};
 use conclave_protocol::engine::{Input, PeerPolicy, RequestId};
-use conclave_protocol::id::{CompanyId, DeviceId, ObjectId, RoomId, Topic};
+use conclave_protocol::id::{DeviceId, ObjectId, RoomId, Topic};
 use conclave_protocol::sync::{Blob, Bound, Request, Response, Scope};
+use conclave_protocol::topic::TopicSecret;
 use conclave_tests::process::{Company, Node, TIME_MAX, text, wait_until};
 
 use crate::company;
+use crate::hostile_peer::Pen;
 
 const ROOM: &str = Company::SUPPORT;
 
@@ -28,7 +30,7 @@ pub(crate) struct Peer {
 
 /// What there is to ask for.
 struct Prey {
-    company: CompanyId,
+    topics: TopicSecret,
     room: RoomId,
     control: Vec<ObjectId>,
     messages: Vec<ObjectId>,
@@ -39,12 +41,13 @@ impl Prey {
     fn of(alice: &Node, message: &str) -> Self {
         let status = alice.status();
         let id = |value: &serde_json::Value| text(value);
-        let company: CompanyId = id(&status["company"]["id"]).parse().expect("an id");
+        // No stranger could name these; whoever was a member once can.
+        let topics = runtime().block_on(Pen::of(alice)).log.topics().expect("a Genesis");
         let room = alice.ok(&["room", "show", ROOM]);
         let agent = alice.ok(&["agent", "show", "bob"]);
         let control = [id(&status["company"]["id"]), id(&room["id"]), id(&agent["id"])];
         Self {
-            company,
+            topics,
             room: id(&room["id"]).parse().expect("an id"),
             control: control.iter().map(|id| id.parse().expect("an id")).collect(),
             messages: vec![message.parse().expect("an id")],
@@ -150,7 +153,7 @@ fn a_stranger_gets_no_object_and_hears_no_gossip() {
     let Company { alice, bob, carol: _carol, lab } = company;
     let message = alice.send(ROOM, "not for strangers");
     let prey = Prey::of(&alice, &message);
-    let topics = [Topic::control(prey.company), Topic::room(prey.company, prey.room)];
+    let topics = [prey.topics.control(), prey.topics.room(prey.room)];
     runtime().block_on(async {
         let mut peer = Peer::connect(&lab.path().join("mallory"), &alice, &topics).await;
         for (what, request) in prey.requests() {
@@ -180,7 +183,7 @@ fn a_member_without_access_gets_the_control_log_and_nothing_of_the_room() {
     let message = alice.send(ROOM, "not for Sales");
     let prey = Prey::of(&alice, &message);
     carol.stop();
-    let topics = [Topic::control(prey.company), Topic::room(prey.company, prey.room)];
+    let topics = [prey.topics.control(), prey.topics.room(prey.room)];
     runtime().block_on(async {
         let mut peer = Peer::connect(carol.home(), &alice, &topics).await;
         for (what, request) in prey.requests() {
@@ -203,7 +206,7 @@ fn a_member_without_access_gets_the_control_log_and_nothing_of_the_room() {
         // The order of answers says that what came before has been dealt with.
         assert!(matches!(peer.ask(&Request::Summary).await, Some(Response::Summary { .. })));
         // As a member she hears changes of the control log, and where it is applied.
-        let room = Topic::room(prey.company, prey.room);
+        let room = prey.topics.room(prey.room);
         assert!(!peer.heard.contains(&room), "a room's gossip reaches those with access only");
         peer.leave().await;
     });

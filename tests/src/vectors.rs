@@ -5,9 +5,11 @@
 //! compares. See the README there.
 
 mod bad;
+mod bad_envelopes;
 mod bad_objects;
 mod cases;
 mod envelopes;
+mod epochs;
 mod fields;
 mod frames;
 mod hashes;
@@ -55,6 +57,9 @@ pub struct Vector {
     pub seeds: Seeds,
     /// The fields by name; their order in the encoding is in the document.
     pub fields: Value,
+    /// What those know who have its keys.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub secrets: Value,
     /// The canonical body.
     pub body: String,
     /// `BLAKE3-derive-key("conclave v1 <type>", body)`.
@@ -96,6 +101,10 @@ fn keys(n: u8) -> DeviceKeys {
 /// The company of all vectors.
 #[must_use]
 pub fn foundation() -> Foundation {
+    founded(ObjectId([0x77; 32]))
+}
+
+fn founded(salt: ObjectId) -> Foundation {
     found(&Founding {
         company: "Acme",
         agent: "alice",
@@ -104,12 +113,12 @@ pub fn foundation() -> Foundation {
             public_key(&seed(9)),
             recovery_hash(keys(10).device(), ObjectId::default()),
         ),
-        salt: ObjectId([0x77; 32]),
+        salt,
         device: &keys(2),
     })
 }
 
-fn vector(name: &str, seeds: Seeds, bytes: &[u8]) -> Vector {
+fn vector(name: &str, seeds: Seeds, secrets: Value, bytes: &[u8]) -> Vector {
     let (number, body, signature) = forge::split(bytes);
     let object_type = peek_type(bytes).unwrap_or(ObjectType::Genesis);
     let id = object_id(object_type, &body);
@@ -124,6 +133,7 @@ fn vector(name: &str, seeds: Seeds, bytes: &[u8]) -> Vector {
         type_number: number,
         seeds,
         fields: fields::of(object_type, &body),
+        secrets,
         body: hex(&body),
         id: id.to_string(),
         statement: hex(&signed_statement(object_type, company, id)),
@@ -142,7 +152,10 @@ pub fn control() -> Vec<Vector> {
         countersigner: made.countersigner.map(of),
     };
     let log = log::log();
-    log.made.iter().map(|made| vector(made.name, seeds(made), &made.forged.bytes)).collect()
+    log.made
+        .iter()
+        .map(|made| vector(made.name, seeds(made), Value::Null, &made.forged.bytes))
+        .collect()
 }
 
 /// Vectors of envelopes, address records, state reports and beacons.
@@ -151,11 +164,11 @@ pub fn envelope() -> Vec<Vector> {
     let seeds = || Seeds { author: hex(&seed(3)), ..Seeds::default() };
     let mut vectors: Vec<Vector> = envelopes::envelopes()
         .iter()
-        .map(|(name, envelope)| vector(name, seeds(), &forge::signed(&keys(3), envelope).bytes))
+        .map(|made| vector(&made.name, seeds(), made.secrets.clone(), &made.signed().bytes))
         .collect();
     let records =
         [envelopes::address_records(), envelopes::state_reports(), envelopes::beacons()].concat();
-    vectors.extend(records.iter().map(|(name, bytes)| vector(name, seeds(), bytes)));
+    vectors.extend(records.iter().map(|(name, bytes)| vector(name, seeds(), Value::Null, bytes)));
     vectors
 }
 

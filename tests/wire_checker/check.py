@@ -14,9 +14,11 @@ import json
 import sys
 from pathlib import Path
 
+import encryption
 import frames
 import logs as evaluation
 import objects
+import secrets_of
 from bytes_of import Refused, derive, encode, public_key, sign, signature_fits
 from names import name_verdict, typed
 
@@ -57,6 +59,8 @@ def check_object(vector, context):
         same("proof", proof, payload["proof"])
         if payload["countersignature"] is not None:
             same("countersignature", confirmed, payload["countersignature"]["signature"])
+    if number == 32:
+        secrets_of.check_secrets(fields, vector.get("secrets"))
     same("verified", objects.verify(signed, context.company)[:2], (number, own))
 
 
@@ -98,8 +102,9 @@ def check_signature(vector, _):
 # Hashes -------------------------------------------------------------------------------------------
 
 
-def topic(company, room):
-    return "conclave/1/" + derive("conclave v1 topic", company + (room or bytes(32))).hex()
+def topic(genesis, room):
+    secret = derive("conclave v1 topics", genesis)
+    return "conclave/1/" + encryption.keyed(secret, room or bytes(32)).hex()
 
 
 def join_code(company, device, admin, nonce, admin_nonce, sealing, name):
@@ -166,6 +171,9 @@ HASHES = {
     "join commitment": join_commitment,
     "join code": join_code,
     "topic": topic,
+    "epoch key hash": lambda room, key: encryption.epoch_key_hash(room, key).hex(),
+    "epoch recipients": lambda devices: encryption.recipients_digest(map(bytes.fromhex, devices)).hex(),
+    "wrapped key": lambda room, epoch, key, earlier: encryption.wrapped_key(room, epoch, key, earlier).hex(),
     "instant room": lambda company, agents: objects.instant_room(company, map(bytes.fromhex, agents)).hex(),
     "gossip id": lambda signed: derive("conclave v1 gossip", signed)[:20].hex(),
     "control digest": digest("conclave v1 control digest"),
@@ -207,6 +215,8 @@ def complete(files):
 
     written = files["control.json"] + files["envelope.json"]
     yield from covers("the types", objects.TYPES, (v["type_number"] for v in written))
+    kinds = (v["fields"].get("kind") for v in files["envelope.json"])
+    yield from covers("the kinds of envelopes", objects.KIND.words, kinds)
     for direction, known in frames.FRAMES.items():
         found = (v["frame"] for v in files["frames.json"] if v["direction"] == direction)
         yield from covers(direction, known, found)

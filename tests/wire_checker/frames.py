@@ -1,7 +1,7 @@
 """Frames of the request-response protocol. After docs/src/wire.md, "Frames"."""
 
 from bytes_of import decode, encode, malformed
-from shapes import BOOL, BYTES, ID, SIG, TEXT, U64, AgentList, Choice, List, Maybe, Struct
+from shapes import BOOL, BYTES, ID, SIG, TEXT, U64, AgentList, Bytes, Choice, List, Maybe, Struct
 
 FRAME_MOST = 327_680
 
@@ -15,6 +15,7 @@ AGED = Struct(bytes=BYTES, age=U64)
 INSTANT = Struct(agents=AgentList(), waiting=Maybe(SUMMARY), summary=SUMMARY)
 ADMIN = Struct(device=ID, addresses=List(TEXT))
 NEW_DEVICE = Struct(agent=ID, device=ID, sealing=ID, proof=SIG, countersignature=SIG, code=TEXT)
+GIVEN = Struct(start=BYTES, sealed=Bytes(80))
 STATES = ("waiting", "admitted", "refused", "unknown", "busy")
 STATE = Choice(**{word: (number, Struct()) for number, word in enumerate(STATES)})
 
@@ -37,6 +38,7 @@ REQUESTS = {
     "presence": (15, Struct(beacons=List(AGED))),
     "instants": (16, Struct(**{"from": ID})),
     "instant": (17, Struct(agents=AgentList(), objects=List(BYTES))),
+    "epoch keys": (18, Struct(room=ID, epochs=List(ID))),
     "confirmed": (19, Struct(device=NEW_DEVICE)),
 }
 RESPONSES = {
@@ -51,12 +53,13 @@ RESPONSES = {
     "join": (8, Struct(answer=STATE)),
     "join proof": (9, Struct(signature=SIG)),
     "instants": (10, Struct(next=Maybe(ID), rooms=List(INSTANT))),
+    "epoch keys": (11, Struct(keys=List(GIVEN))),
     "join taken": (12, Struct(company=ID, name=TEXT)),
 }
 FRAMES = {"request": REQUESTS, "response": RESPONSES}
 MOST = {
-    "request": {"ids": 1_024, "objects": 1_024, "records": 128, "beacons": 128, "name": 64},
-    "response": {"rooms": 2_048, "waiting": 2_048, "parts": 16, "ids": 1_024, "objects": 1_024, "admins": 16},
+    "request": {"ids": 1_024, "objects": 1_024, "records": 128, "beacons": 128, "name": 64, "epochs": 16},
+    "response": {"rooms": 2_048, "waiting": 2_048, "parts": 16, "ids": 1_024, "objects": 1_024, "admins": 16, "keys": 16},
 }
 INTRODUCED_MOST = 16
 INSTANTS_MOST = 64

@@ -2,10 +2,14 @@
 
 from bytes_of import Refused, decode, derive, encode, malformed, sign, signature_fits
 from names import CONTROL, WHITE, name_verdict
-from shapes import BOOL, BYTES, ID, IDS, SIG, TEXT, U8, U32, U64, AgentList, Choice, List, Maybe, Number, Struct
+from shapes import (
+    BOOL, BYTES, ID, IDS, SIG, TEXT, U8, U32, U64, AgentList, Bytes, Choice, List, Maybe, Number,
+    Struct,
+)  # fmt: skip
 
 BODY_MOST, SIGNED_MOST = 32_768, 32_848
 HEIGHT_MOST = 2**48
+VERSION = 1
 ROLE_AGENT = b"conclave v1 role:Agent" + bytes(10)
 NO_COMPANY = bytes(32)
 
@@ -43,9 +47,15 @@ PAYLOADS = {
     12: ("set-field", Struct(target=ID, value=VALUE, supersedes=IDS)),
 }
 GENESIS = Struct(version=U8, name=TEXT, root=ID, recovery=ID, salt=ID)
-KIND = Number(text=0, enter=16, seal=17)
+KIND = Number(text=0, enter=16, seal=17, **{"epoch start": 18, "epoch keys": 19})
 ENTERS = {3: Struct(device_cert=ID, member_grants=IDS, permit=ID)}
 ENTERS[2] = Struct(device_cert=ID, agents=AgentList())
+WRAPPED, SEALED = Bytes(48), Bytes(80)
+EPOCH_START = Struct(
+    previous=List(Struct(wrapped=Maybe(WRAPPED), epoch=ID)), after=IDS, key_hash=ID,
+    recipients=U32, recipients_digest=ID,
+)  # fmt: skip
+EPOCH_KEYS = Struct(epoch=ID, part=U32, keys=List(Struct(device=ID, sealed=SEALED)))
 ENVELOPE = Struct(
     version=U8, company=ID, room=ID, device=ID, seq=U64, prev=Maybe(ID), parents=IDS, height=U64,
     kind=KIND, standing=Maybe(ID), epoch=Maybe(ID), nonce=BYTES, body=BYTES, claimed_time=U64,
@@ -112,11 +122,6 @@ def check_member_grant(p):
     supported(p["unit"] != ROLE_AGENT, "rule", "role:Agent")
 
 
-def check_room_create(p):
-    named(p["name"])
-    supported(p["history"] == 0, "rule", "from-join")
-
-
 def check_revoke(p):
     ascending([cut[0] for cut in p["control_cuts"]], "cuts not in order")
     ascending([keep[0] for keep in p["keep"]], "keeps not in order")
@@ -139,7 +144,7 @@ RULES = {
     4: lambda p: named(p["name"]),
     5: check_device_cert,
     6: check_member_grant,
-    7: check_room_create,
+    7: lambda p: named(p["name"]),
     8: lambda p: overrides(p["overrides"]),
     9: check_revoke,
     10: lambda p: ascending(p["keep"], "messages not in order"),
@@ -161,13 +166,14 @@ def check_address_record(record):
         rule(address.startswith("/") and len(address.encode()) <= 256, "address")
 
 
-def check_text(body):
+def shown_text(content):
+    """What is shown of the content of a text, or None."""
     try:
-        text = body.decode("utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError:
-        raise malformed("rule", "not UTF-8") from None
-    rule(text.strip(WHITE) and len(body) <= 16_384, "length of a text")
-    rule(not set(text) & CONTROL - set("\n\t"), "control characters")
+        return None
+    fits = text.strip(WHITE) and len(content) <= 16_384 and not set(text) & CONTROL - set("\n\t")
+    return text if fits else None
 
 
 def check_envelope(e):
@@ -176,21 +182,50 @@ def check_envelope(e):
     ascending(e["parents"], "parents not in order")
     rule(1 <= e["height"] <= HEIGHT_MOST, "height")
     rule((e["height"] == 1) == (not e["parents"]), "height and parents")
-    rule(e["epoch"] is None and e["nonce"] == b"", "epoch and nonce")
     rule((e["kind"] == 16) == (e["standing"] is None), "standing")
     if e["kind"] == 0:
-        check_text(e["body"])
-    elif e["kind"] == 16:
-        enter = decode(e["body"], BODY_MOST)
-        fields = len(enter) if type(enter) is list else 0
-        ENTERS.get(fields, ENTERS[3]).check(enter)
-        if fields == 2:
-            rule(instant_room(e["company"], enter[1]) == e["room"], "another room's agents")
-        else:
-            rule(len(enter[1]) <= 16, "too many memberships")
-            ascending(enter[1], "memberships not in order")
+        rule(e["epoch"] is not None and len(e["nonce"]) == 24, "epoch and nonce of content")
+        rule(17 <= len(e["body"]) <= 16_384 + 16, "length of a text")
+        return
+    rule(e["epoch"] is None and e["nonce"] == b"", "epoch and nonce without content")
+    BODIES[e["kind"]](e)
+
+
+def check_enter(e):
+    enter = decode(e["body"], BODY_MOST)
+    fields = len(enter) if type(enter) is list else 0
+    ENTERS.get(fields, ENTERS[3]).check(enter)
+    if fields == 2:
+        rule(instant_room(e["company"], enter[1]) == e["room"], "another room's agents")
     else:
-        rule(e["body"] == b"", "the body of a seal")
+        rule(len(enter[1]) <= 16, "too many memberships")
+        ascending(enter[1], "memberships not in order")
+
+
+def check_epoch_start(e):
+    value = decode(e["body"], BODY_MOST)
+    EPOCH_START.check(value)
+    start = EPOCH_START.named(value)
+    ascending([epoch for _, epoch in start["previous"]], "epochs not in order")
+    ascending(start["after"], "answers not in order")
+    rule(len(start["previous"]) <= 8 and len(start["after"]) <= 768, "too long lists")
+    rule(start["recipients"] <= 65_536, "too many recipients")
+
+
+def check_epoch_keys(e):
+    value = decode(e["body"], BODY_MOST)
+    EPOCH_KEYS.check(value)
+    _, part, keys = value
+    ascending([device for device, _ in keys], "devices not in order")
+    rule(1 <= len(keys) <= 256 and part < 256, "too many keys or parts, or no key")
+
+
+BODIES = {
+    16: check_enter,
+    17: lambda e: rule(e["body"] == b"", "the body of a seal"),
+    18: check_epoch_start,
+    19: check_epoch_keys,
+}
 
 
 def instant_room(company, agents):
@@ -228,18 +263,17 @@ def leading_number(body, depth):
 def decode_body(number, body):
     """Shape and rules of a body; gives its fields by name."""
     name, shape = TYPES[number]
-    known = 0 if number == 32 else 1
-    supported(leading_number(body, 2 if number in PAYLOADS else 1) in (None, known), "version")
+    supported(leading_number(body, 2 if number in PAYLOADS else 1) in (None, VERSION), "version")
     value = decode(body, BODY_MOST)
     shape.check(value)
     if number in PAYLOADS:
         header = HEADER.named(value[0])
         payload = PAYLOADS[number][1].named(value[1])
-        supported(header["version"] == known, "version")
+        supported(header["version"] == VERSION, "version")
         check_control(number, header, payload)
         return {**header, "key": header["author"], "payload": payload}
     fields = shape.named(value)
-    supported(fields["version"] == known, "version")
+    supported(fields["version"] == VERSION, "version")
     if number == 0:
         named(fields["name"])
         return {**fields, "key": fields["root"], "company": NO_COMPANY}
@@ -281,12 +315,20 @@ def build_body(number, fields):
     _, shape = TYPES[number]
     if number != 32:
         return encode(shape.build(fields))
-    body = fields["body"]
-    if fields["kind"] == "enter":
-        body = encode(ENTERS[len(body)].build(body))
-    else:
-        body = b"" if body is None else body.encode()
-    return encode(shape.build({**fields, "body": body.hex()}))
+    return encode(shape.build({**fields, "body": build_envelope_body(fields).hex()}))
+
+
+def build_envelope_body(fields):
+    body, kind = fields["body"], fields["kind"]
+    if kind == "text":
+        return bytes.fromhex(body)
+    if kind == "seal":
+        if body is not None:
+            raise AssertionError("a seal with a body")
+        return b""
+    if kind == "enter":
+        return encode(ENTERS[len(body)].build(body))
+    return encode({"epoch start": EPOCH_START, "epoch keys": EPOCH_KEYS}[kind].build(body))
 
 
 def build_device_signatures(fields, seeds):

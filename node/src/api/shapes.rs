@@ -228,7 +228,7 @@ fn status_is_as_documented() {
     let json = serde_json::to_value(&shown).expect("JSON");
     check(&json["peers"][0], "peer_id device agent addr");
     check(&json["control"], "digest objects");
-    check(&json["rooms"][0], "id name messages digest sync kind");
+    check(&json["rooms"][0], "id name messages locked digest sync kind");
     check(&json["alarms"][0], "kind message objects");
     check(&json["admin"], "rank may scope");
     check(&json["applied"], "devices applied missing");

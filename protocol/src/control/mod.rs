@@ -37,6 +37,7 @@ use crate::limits::VOID_CONTROL_PER_DEVICE_MAX;
 use crate::object::{ControlObject, Genesis, Payload};
 use crate::signed::Verified;
 use crate::sync::Items;
+use crate::topic::TopicSecret;
 
 /// What became of an object that was added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,7 @@ pub enum Added {
 #[derive(Clone, Debug)]
 pub struct ControlLog {
     company: CompanyId,
+    topics: Option<TopicSecret>,
     nodes: Nodes,
     links: Links,
     authority: Authority,
@@ -85,6 +87,7 @@ impl ControlLog {
     pub fn new(company: CompanyId) -> Self {
         Self {
             company,
+            topics: None,
             nodes: Nodes::default(),
             links: Links::default(),
             authority: Authority::default(),
@@ -109,6 +112,12 @@ impl ControlLog {
     #[must_use]
     pub fn genesis(&self) -> Option<&Genesis> {
         self.nodes.genesis().map(Verified::value)
+    }
+
+    /// What the names of gossip topics are made of, once its `Genesis` is here.
+    #[must_use]
+    pub fn topics(&self) -> Option<TopicSecret> {
+        self.topics
     }
 
     /// What follows from the log. Current after [`ControlLog::refresh`].
@@ -246,6 +255,7 @@ impl ControlLog {
         if CompanyId::from(id) != self.company {
             return Added::Unsound(Unsound::Reference);
         }
+        self.topics = Some(TopicSecret::of(genesis.value()));
         let place = (genesis.value().root, 1);
         let ix = self.nodes.push_genesis(genesis);
         self.places.insert(place, vec![ix]);

@@ -6,7 +6,7 @@ use super::io::Effect;
 use super::messages::Origin;
 use crate::control::{Added, ControlLog};
 use crate::envelope::{ENVELOPE_VERSION, Envelope, EnvelopeKind};
-use crate::id::{MessageId, ObjectId, RoomId, Topic};
+use crate::id::{MessageId, ObjectId, RoomId};
 use crate::keys::DeviceKeys;
 use crate::limits::{PARENTS_MAX, SEAL_DELAY_MS_MAX};
 use crate::object::{CONTROL_VERSION, ControlObject, Header, ObjectType, Payload};
@@ -57,8 +57,10 @@ impl Engine {
             Added::Taken(ids) => self.persist_control(&ids),
             _ => return Err(broken("would not count")),
         }
-        let topic = Topic::control(company);
-        self.emit(Effect::Publish { topic, id, bytes: bytes.to_vec() });
+        if let Some(topics) = self.topic_names() {
+            let topic = topics.control();
+            self.emit(Effect::Publish { topic, id, bytes: bytes.to_vec() });
+        }
         Ok(id)
     }
 
@@ -194,7 +196,7 @@ impl Engine {
         if !accepted.is_some_and(crate::room::Entry::is_accepted) {
             return Err(broken("was not accepted here"));
         }
-        let topic = Topic::room(company, room);
+        let topic = self.topic_names().ok_or_else(not_a_member)?.room(room);
         self.note_posted(room, topic, id);
         self.emit(Effect::Publish { topic, id, bytes });
         Ok(id)

@@ -6,7 +6,7 @@ use super::Engine;
 use super::io::{Effect, Event, GossipToken, GossipVerdict, PeerPolicy, Table, Write};
 use super::load::COMPANY;
 use crate::control::{Added, Changes, ControlLog, Standing};
-use crate::id::{CompanyId, DeviceId, MessageId, ObjectId, RoomId, Topic};
+use crate::id::{CompanyId, DeviceId, MessageId, ObjectId, RoomId};
 use crate::limits::{HOLD_MS_MAX, SEAL_DELAY_MS_MAX, STATES_TOLD_MAX, VOID_CONTROL_BROUGHT_MAX};
 use crate::object::{ControlObject, Genesis, ObjectError, ObjectType};
 use crate::signed::{Checked, Trust, Verified, VerifyError, peek_type};
@@ -228,7 +228,7 @@ impl Engine {
         }
         self.look_at_epochs_again();
         if changes.is_none_or(|c| !c.agents.is_empty() || !c.rooms.is_empty()) {
-            let regained = self.open_rooms(company);
+            let regained = self.open_rooms();
             // After a start all rooms are new; a conversation is there because of a message.
             for room in
                 regained.iter().filter(|room| changes.is_some() && !self.instants.is_kept(**room))
@@ -240,7 +240,7 @@ impl Engine {
             self.rejudge_rooms(changes, &regained);
             self.hide_incomplete_of_ended();
             // Before anything is accepted: gossip must not pass it on to whoever lost access.
-            if self.update_policy(company) {
+            if self.update_policy() {
                 // Whoever may read more than before has something to fetch.
                 for peer in self.connected_members() {
                     self.summarize(peer);
@@ -288,10 +288,12 @@ impl Engine {
     }
 
     /// Gives the rooms to which access is new.
-    fn open_rooms(&mut self, company: CompanyId) -> BTreeSet<RoomId> {
+    fn open_rooms(&mut self) -> BTreeSet<RoomId> {
         let open = self.accessible_rooms();
         let before: BTreeSet<RoomId> = self.topics.values().copied().collect();
-        self.topics = open.iter().map(|room| (Topic::room(company, *room), *room)).collect();
+        let topics = self.topic_names();
+        let named = |room: &RoomId| topics.map(|topics| (topics.room(*room), *room));
+        self.topics = open.iter().filter_map(named).collect();
         for room in &open {
             self.rooms.entry(*room).or_default();
         }
@@ -352,14 +354,16 @@ impl Engine {
     }
 
     /// Returns whether the policy is another than before.
-    pub(super) fn update_policy(&mut self, company: CompanyId) -> bool {
+    pub(super) fn update_policy(&mut self) -> bool {
         let Some(control) = self.control.as_ref().filter(|_| self.member) else {
             return false;
         };
         let access = control.access();
         let members: BTreeSet<DeviceId> = access.devices().keys().copied().collect();
         let mut policy = PeerPolicy { members, ..PeerPolicy::default() };
-        policy.topics.insert(Topic::control(company), policy.members.clone());
+        if let Some(topics) = control.topics() {
+            policy.topics.insert(topics.control(), policy.members.clone());
+        }
         for (topic, room) in &self.topics {
             let devices = access
                 .with_access(*room)

@@ -14,7 +14,7 @@ use super::io::{Effect, Event, GossipVerdict, Table};
 use super::load::{WAS_COPY, id_at};
 use super::syncing::Asked;
 use super::{Engine, Room};
-use crate::id::{AgentId, DeviceId, MessageId, RoomId, Topic};
+use crate::id::{AgentId, DeviceId, MessageId, RoomId};
 use crate::instant::InstantAgents;
 use crate::limits::{
     INSTANT_AGENTS_MIN, INSTANTS_ANSWERS_MAX, INSTANTS_OF_OTHERS_MAX, INSTANTS_OPENED_MAX,
@@ -162,7 +162,6 @@ impl Engine {
             return;
         }
         let Some(control) = self.control.as_ref() else { return };
-        let company = control.company();
         let starter = control.standing(author, room).agent.unwrap_or_default();
         let Some(agents) = control.access().instant(room).cloned() else { return };
         let told = self.instants.told.remove(&room).unwrap_or_default();
@@ -175,7 +174,9 @@ impl Engine {
         if let Some((seq, id)) = tail.filter(|_| self.instants.was_copy) {
             self.write_tail(room, seq, id);
         }
-        self.topics.insert(Topic::room(company, room), room);
+        if let Some(topics) = self.topic_names() {
+            self.topics.insert(topics.room(room), room);
+        }
         self.instants.policy_due = true;
         if author == ours {
             // What was written is published next, and told with its text.
@@ -192,10 +193,8 @@ impl Engine {
 
     /// Lets gossip know of rooms that are new.
     fn follow_kept(&mut self) {
-        if std::mem::take(&mut self.instants.policy_due)
-            && let Some(company) = self.company()
-        {
-            self.update_policy(company);
+        if std::mem::take(&mut self.instants.policy_due) {
+            self.update_policy();
         }
     }
 
@@ -205,7 +204,8 @@ impl Engine {
         let Some(control) = self.control.as_ref() else { return };
         let access = control.access();
         let Some(agents) = access.instant(room).cloned() else { return };
-        let present = self.in_topic.get(&Topic::room(control.company(), room));
+        let topic = control.topics().map(|topics| topics.room(room));
+        let present = topic.and_then(|topic| self.in_topic.get(&topic));
         let unaware: Vec<DeviceId> = agents
             .iter()
             .filter_map(|agent| access.agents().get(&agent).filter(|info| info.live))

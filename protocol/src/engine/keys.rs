@@ -15,6 +15,7 @@ use crate::envelope::{Envelope, EnvelopeKind};
 use crate::id::{AgentId, DeviceId, MessageId, RoomId};
 use crate::limits::{
     EPOCH_KEYS_ASKED_MAX, EPOCH_KEYS_GIVEN_MAX, EPOCH_KEYS_GIVEN_MS, KEYS_ASKED_DELAY_MS,
+    OBJECTS_FRAME_BYTES_MAX,
 };
 use crate::object::HistoryPolicy;
 use crate::signed::{Trust, Verified};
@@ -219,15 +220,27 @@ impl Engine {
     }
 
     /// A peer gave keys, or none.
-    pub(super) fn keys_answered(&mut self, room: RoomId, response: Option<Response>) {
+    pub(super) fn keys_answered(
+        &mut self,
+        peer: DeviceId,
+        room: RoomId,
+        response: Option<Response>,
+    ) {
         let Some(wanted) = self.key_requests.asking.remove(&room) else { return };
         if let Some(Response::EpochKeys { keys }) = response {
             for given in keys.iter().take(EPOCH_KEYS_ASKED_MAX) {
                 self.take_given_key(room, &wanted, given);
             }
         }
-        let lacks = self.rooms.get(&room).is_some_and(|state| state.log.epochs.lacks_any());
-        if lacks {
+        let Some(state) = self.rooms.get_mut(&room) else { return };
+        let epochs = &mut state.log.epochs;
+        let missing: Vec<MessageId> =
+            wanted.iter().copied().filter(|epoch| epochs.key(*epoch).is_none()).collect();
+        if missing.len() < wanted.len() {
+            // Its answer may have been full; while it gives something it is asked for the rest.
+            epochs.not_tried(peer, &missing);
+        }
+        if epochs.lacks_any() {
             self.key_requests.at = Some(self.now);
         }
     }
@@ -272,13 +285,19 @@ impl Engine {
         let mut rng = SecretRng::new(&self.entropy.secret());
         let Some(control) = self.control.as_ref() else { return Response::Refused };
         let Some(sealing) = sealing_of(control, peer) else { return Response::Refused };
-        let keys = may.into_iter().filter_map(|epoch| {
-            let key = self.rooms.get(&room)?.log.epochs.key(epoch)?;
-            let start = Blob(self.read_message(room, epoch)?.bytes().to_vec());
+        let (mut keys, mut size) = (Vec::new(), 0);
+        for epoch in may {
+            let key = self.rooms.get(&room).and_then(|state| state.log.epochs.key(epoch));
+            let (Some(key), Some(start)) = (key, self.read_message(room, epoch)) else { continue };
+            let start = Blob(start.bytes().to_vec());
+            size += start.0.len();
+            if size > OBJECTS_FRAME_BYTES_MAX {
+                break;
+            }
             let context = context_of(company, room, epoch, peer);
-            Some(GivenKey { start, sealed: context.seal(sealing, key, &mut rng) })
-        });
-        Response::EpochKeys { keys: keys.collect() }
+            keys.push(GivenKey { start, sealed: context.seal(sealing, key, &mut rng) });
+        }
+        Response::EpochKeys { keys }
     }
 
     fn may_be_given(&self, peer: DeviceId, room: RoomId, epoch: MessageId) -> bool {

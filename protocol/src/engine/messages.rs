@@ -43,8 +43,7 @@ impl Engine {
             self.count("unknown_peer");
             return self.verdict(token, GossipVerdict::Ignore);
         }
-        let company = self.company();
-        if company.is_some_and(|company| Topic::control(company) == topic) {
+        if self.topic_names().is_some_and(|topics| topics.control() == topic) {
             return self.gossip_control(peer, token, bytes);
         }
         let Some(room) = self.topics.get(&topic).copied() else {

@@ -79,6 +79,7 @@ use crate::limits::RECONCILE_EVERY_MS;
 use crate::room::{RoomLog, Waiting};
 use crate::signed::Checked;
 use crate::time::Timestamp;
+use crate::topic::TopicSecret;
 use crate::vault::Vault;
 
 /// What an engine is started with.
@@ -429,6 +430,11 @@ impl Engine {
 
     fn company(&self) -> Option<CompanyId> {
         self.control.as_ref().map(ControlLog::company)
+    }
+
+    /// What the names of topics are made of, if this device knows its company.
+    fn topic_names(&self) -> Option<TopicSecret> {
+        self.control.as_ref().and_then(ControlLog::topics)
     }
 
     /// This device's agent, if it is a member.

@@ -191,6 +191,7 @@ impl Engine {
     /// Signs our next beacon, and gives what publishes it.
     fn beacon(&mut self, online: bool) -> Option<Effect> {
         let company = self.company().filter(|_| self.member)?;
+        let topic = self.topic_names()?.control();
         let (now, device) = (self.now, self.keys.device());
         // Above the last one even if the clock stood still or was set back.
         let last = self.presence.known.get(&device).map(|known| known.issued.plus_ms(1));
@@ -200,7 +201,7 @@ impl Engine {
         let (id, bytes) = sign(&self.keys, ObjectType::Presence, company, &body);
         self.presence.sent = Some(now);
         self.know(device, (issued, online), None, &bytes, (now, 0));
-        Some(Effect::Publish { topic: Topic::control(company), id, bytes })
+        Some(Effect::Publish { topic, id, bytes })
     }
 
     fn know(
@@ -349,7 +350,7 @@ impl Engine {
 
     /// A neighbour hears the control log's topic now. Behind it others may be who do not know us.
     pub(super) fn neighbour_listens(&mut self, topic: Topic, listening: usize) {
-        let is_control = self.company().is_some_and(|company| topic == Topic::control(company));
+        let is_control = self.topic_names().is_some_and(|topics| topic == topics.control());
         if is_control && listening <= PRESENCE_FEW_PEERS {
             self.beacon_soon();
         }

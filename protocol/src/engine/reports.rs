@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Engine;
 use super::control::{refusal_of, verify_word};
 use super::io::{Effect, GossipVerdict};
-use crate::id::{DeviceId, ObjectId, Topic};
+use crate::id::{DeviceId, ObjectId};
 use crate::limits::{
     ADDRESS_RECORDS_FRAME_MAX, REPORT_DELAY_MS, REPORT_EVERY_MS, REPORTS_KEPT_MAX,
     REPORTS_TAKEN_MAX, REPORTS_TAKEN_MS,
@@ -77,7 +77,9 @@ impl Engine {
         let (id, bytes) = sign(&self.keys, ObjectType::StateReport, company, &body);
         let known = Known { issued, digest, bytes: bytes.clone(), taken: (self.now, 0) };
         self.reports.known.insert(device, known);
-        self.emit(Effect::Publish { topic: Topic::control(company), id, bytes });
+        if let Some(topics) = self.topic_names() {
+            self.emit(Effect::Publish { topic: topics.control(), id, bytes });
+        }
     }
 
     /// All reports that are known, for a member that has just connected.

@@ -247,7 +247,7 @@ impl Engine {
         });
         match asked {
             Asked::Nothing | Asked::Goodbye(_) => {}
-            Asked::Keys(_, room) => self.keys_answered(room, response),
+            Asked::Keys(peer, room) => self.keys_answered(peer, room, response),
             Asked::Beacons(peer) => self.beacons_answered(peer, response),
             Asked::Summary(peer) => self.summary_answered(peer, response),
             Asked::Introduction(peer) => self.introduced(peer, response),

@@ -427,6 +427,15 @@ impl Epochs {
         }
     }
 
+    /// Takes back that a peer was asked for these keys.
+    pub fn not_tried(&mut self, peer: DeviceId, ids: &[MessageId]) {
+        for id in ids {
+            if let Some(epoch) = self.get_mut(*id) {
+                epoch.tried.remove(&peer);
+            }
+        }
+    }
+
     /// Lets a peer be asked again; every peer if none is named.
     pub fn try_again(&mut self, peer: Option<DeviceId>) {
         for epoch in self.all.iter_mut().filter(|epoch| !epoch.tried.is_empty()) {

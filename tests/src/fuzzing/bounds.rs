@@ -3,6 +3,7 @@
 
 use conclave_protocol::address::AddressRecord;
 use conclave_protocol::envelope::{EnterBody, Envelope, EnvelopeKind};
+use conclave_protocol::epoch::{EpochKeys, EpochStart};
 use conclave_protocol::id::{ObjectId, UnitId};
 use conclave_protocol::limits::{
     ADDRESS_BYTES_MAX, ADDRESS_RECORDS_FRAME_MAX, ADDRESSES_MAX, BEACONS_FRAME_MAX,
@@ -12,7 +13,7 @@ use conclave_protocol::limits::{
     PARENTS_MAX, RANGE_PARTS, SAFETY_CODE_BYTES, SUMMARY_ROOMS_MAX, TEXT_BYTES_MAX,
     TOPIC_CHARS_MAX,
 };
-use conclave_protocol::object::{ControlObject, FieldValue, HistoryPolicy, Payload, UnitKind};
+use conclave_protocol::object::{ControlObject, FieldValue, Payload, UnitKind};
 use conclave_protocol::sync::{Request, Response};
 
 fn ascending<T: Ord>(list: &[T]) -> bool {
@@ -54,10 +55,7 @@ pub(super) fn control(object: &ControlObject) {
             assert!(g.unit != UnitId::ROLE_AGENT);
             overrides(&g.overrides);
         }
-        Payload::RoomCreate(r) => {
-            name(&r.name);
-            assert_eq!(r.history, HistoryPolicy::Full);
-        }
+        Payload::RoomCreate(r) => name(&r.name),
         Payload::Permit(p) => overrides(&p.overrides),
         Payload::Revoke(r) => {
             let devices: Vec<_> = r.control_cuts.iter().map(|cut| cut.device).collect();
@@ -82,6 +80,19 @@ pub(super) fn control(object: &ControlObject) {
     }
 }
 
+pub(super) fn epoch_start(start: &EpochStart) {
+    let previous: Vec<_> = start.previous.iter().map(|previous| previous.epoch).collect();
+    assert!(previous.len() <= EPOCH_PREVIOUS_MAX && ascending(&previous));
+    assert!(start.after.len() <= EPOCH_AFTER_MAX && ascending(&start.after));
+    assert!(start.recipients as usize <= EPOCH_RECIPIENTS_MAX);
+}
+
+pub(super) fn epoch_keys(keys: &EpochKeys) {
+    let devices: Vec<_> = keys.keys.iter().map(|key| key.device).collect();
+    assert!((1..=EPOCH_KEYS_PART_MAX).contains(&devices.len()) && ascending(&devices));
+    assert!((keys.part as usize) < EPOCH_RECIPIENTS_MAX / EPOCH_KEYS_PART_MAX);
+}
+
 pub(super) fn envelope(envelope: &Envelope) {
     assert_eq!(envelope.version, 1);
     assert!(envelope.seq > 0 && (envelope.seq == 1) == envelope.prev.is_none());
@@ -96,14 +107,10 @@ pub(super) fn envelope(envelope: &Envelope) {
         EnvelopeKind::Text => assert!((17..=TEXT_BYTES_MAX + 16).contains(&envelope.body.len())),
         EnvelopeKind::Seal => assert!(envelope.body.is_empty()),
         EnvelopeKind::EpochStart => {
-            let start = envelope.epoch_start().expect("a body that was checked");
-            assert!(start.previous.len() <= EPOCH_PREVIOUS_MAX);
-            assert!(start.after.len() <= EPOCH_AFTER_MAX && ascending(&start.after));
-            assert!(start.recipients as usize <= EPOCH_RECIPIENTS_MAX);
+            epoch_start(&envelope.epoch_start().expect("a body that was checked"));
         }
         EnvelopeKind::EpochKeys => {
-            let keys = envelope.epoch_keys().expect("a body that was checked");
-            assert!((1..=EPOCH_KEYS_PART_MAX).contains(&keys.keys.len()));
+            epoch_keys(&envelope.epoch_keys().expect("a body that was checked"));
         }
         EnvelopeKind::Enter => {
             let body = envelope.enter_body().expect("asserted above");

@@ -4,7 +4,9 @@
 use conclave_protocol::address::AddressRecord;
 use conclave_protocol::codec;
 use conclave_protocol::control::{Added, ControlLog};
+use conclave_protocol::crypt::{EpochKey, SealingContext, SealingSecret};
 use conclave_protocol::envelope::{EnterBody, Envelope, check_text};
+use conclave_protocol::epoch::{DeviceKey, EpochKeys, EpochStart};
 use conclave_protocol::id::{CompanyId, ObjectId};
 use conclave_protocol::limits::{FRAME_BYTES_MAX, OBJECT_BYTES_MAX};
 use conclave_protocol::name::{check_name, normal_form, normalize_name};
@@ -54,6 +56,15 @@ fn bodies(data: &[u8]) {
     if let Ok(envelope) = Envelope::decode(data) {
         assert_eq!(envelope.encode(), data);
         bounds::envelope(&envelope);
+        secrets(&envelope);
+    }
+    if let Ok(start) = EpochStart::decode(data) {
+        assert_eq!(start.encode(), data);
+        bounds::epoch_start(&start);
+    }
+    if let Ok(keys) = EpochKeys::decode(data) {
+        assert_eq!(keys.encode(), data);
+        bounds::epoch_keys(&keys);
     }
     if let Ok(record) = AddressRecord::decode(data) {
         assert_eq!(codec::encode(&record), data);
@@ -67,6 +78,24 @@ fn bodies(data: &[u8]) {
     }
     if let Ok(body) = codec::decode::<EnterBody>(data, OBJECT_BYTES_MAX) {
         assert_eq!(codec::encode(&body), data);
+    }
+}
+
+/// Whoever has a key looks at what others have written; nobody here has made this for it.
+fn secrets(envelope: &Envelope) {
+    let (company, room) = (envelope.company, envelope.room);
+    let key = EpochKey::new([0x0f; 32]);
+    let text = envelope.text(&key);
+    assert!(text.as_deref().is_none_or(|text| check_text(text).is_ok()));
+    for previous in envelope.epoch_start().into_iter().flat_map(|start| start.previous) {
+        let wrapped = previous.wrapped;
+        assert!(wrapped.is_none_or(|w| key.unwrap_key(room, previous.epoch, &w).is_none()));
+    }
+    let Some(keys) = envelope.epoch_keys() else { return };
+    let secret = SealingSecret::new(&[0x0e; 32]);
+    for DeviceKey { device, sealed } in keys.keys.iter().take(2) {
+        let context = SealingContext { company, room, epoch: keys.epoch, device: *device };
+        assert!(secret.open(&context, sealed).is_none());
     }
 }
 

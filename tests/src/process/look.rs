@@ -70,6 +70,13 @@ impl Node {
         agents.iter().map(|agent| text(&agent["name"])).collect()
     }
 
+    /// The files of its home that name a message which another one follows.
+    #[must_use]
+    pub fn files_naming(&self, id: &str) -> Vec<PathBuf> {
+        let id: conclave_protocol::id::MessageId = id.parse().expect("an id");
+        self.files_with(&id.0)
+    }
+
     /// The files of its home that hold these bytes anywhere.
     #[must_use]
     pub fn files_with(&self, needle: &[u8]) -> Vec<PathBuf> {

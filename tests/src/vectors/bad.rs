@@ -8,7 +8,7 @@ use conclave_protocol::sync::{FrameError, Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::raw::{self, NULL, Raw, array};
-use super::{bad_objects, foundation, hex, keys, verdict, verify};
+use super::{bad_envelopes, bad_objects, foundation, hex, keys, verdict, verify};
 use crate::forge;
 
 /// Bytes to be refused.
@@ -173,6 +173,7 @@ fn frames(direction: &'static str) -> Vec<Case> {
             too_long("129 state reports", 11, &[many(blob.clone(), 129)]),
             too_long("129 beacons", 15, &[many(array(&[blob.clone(), Raw::Unsigned(0)]), 129)]),
             shape("a beacon without its age", 15, &[array(&[array(std::slice::from_ref(&blob))])]),
+            too_long("17 keys of epochs", 18, &[raw::id(3), many(raw::id(0), 17)]),
             too_long("17 objects to introduce somebody", 12, &[many(blob, 17)]),
             too_long("1,025 held ids", 6, &[raw::id(3), many(raw::id(0), 1_025)]),
             too_long(
@@ -206,6 +207,7 @@ fn frames(direction: &'static str) -> Vec<Case> {
         let summary = array(&[raw::id(3), Raw::Unsigned(1), raw::id(4)]);
         let admin = |addresses| array(&[raw::id(8), many(raw::text("/"), addresses)]);
         let referral = |admins: Raw| [raw::id(5), raw::text("Acme"), admins];
+        let given = |sealed| array(&[blob.clone(), Raw::Bytes(vec![6; sealed])]);
         let whether = |byte: u8| [array(&[bound(1)]), Raw::Verbatim(vec![byte])];
         cases.extend([
             too_long(
@@ -219,6 +221,8 @@ fn frames(direction: &'static str) -> Vec<Case> {
                 &[summary.clone(), many(summary.clone(), 0), many(summary, 2_049)],
             ),
             too_long("17 parts", 2, &[many(part, 17)]),
+            too_long("17 keys of epochs", 11, &[many(given(80), 17)]),
+            shape("a key of 79 bytes", 11, &[many(given(79), 1)]),
             too_long("1,025 listed", 3, &[many(bound(1), 1_025), Raw::Verbatim(vec![0xf4])]),
             too_long("1,025 objects", 4, &[many(blob, 1_025), Raw::Unsigned(1_025)]),
             too_long("17 admins", 7, &referral(many(admin(0), 17))),
@@ -246,7 +250,8 @@ pub fn bad() -> Vec<BadVector> {
     let company = foundation().company;
     let decoders = [
         ("object", bad_objects::outer(company)),
-        ("object", bad_objects::envelopes(company)),
+        ("object", bad_envelopes::envelopes(company)),
+        ("object", bad_envelopes::epochs(company)),
         ("object", bad_objects::every_type(company)),
         ("object", bad_objects::control(company)),
         ("object", bad_objects::texts(company)),

@@ -3,7 +3,7 @@
 use conclave_protocol::address::AddressRecord;
 use conclave_protocol::codec;
 use conclave_protocol::envelope::{EnterBody, Envelope, EnvelopeKind};
-use conclave_protocol::id::{AgentId, ObjectId};
+use conclave_protocol::id::{AgentId, ObjectId, RoomId};
 use conclave_protocol::instant::InstantAgents;
 use conclave_protocol::limits::HEIGHT_MAX;
 use conclave_protocol::object::ObjectType;
@@ -11,13 +11,38 @@ use conclave_protocol::presence::PresenceBeacon;
 use conclave_protocol::report::StateReport;
 use conclave_protocol::signed::sign;
 use conclave_protocol::time::Timestamp;
+use serde_json::Value;
 
-use super::{foundation, keys, log};
+use super::{epochs, foundation, keys, log};
 use crate::forge;
 
-/// All envelopes. The first three are one device's first in a room of the control log's; the
+/// An envelope of the vectors, and what those know who have its key.
+pub(super) struct Made {
+    pub name: String,
+    pub envelope: Envelope,
+    pub secrets: Value,
+}
+
+impl Made {
+    fn plain(name: &str, envelope: Envelope) -> Self {
+        Self { name: name.to_owned(), envelope, secrets: Value::Null }
+    }
+
+    /// The signed bytes.
+    pub fn signed(&self) -> forge::Forged {
+        forge::signed(&keys(3), &self.envelope)
+    }
+}
+
+/// The text that others bend.
+pub(super) fn text() -> Made {
+    let found = envelopes().into_iter().find(|made| made.name == "a text");
+    found.unwrap_or_else(|| unreachable!("it is there"))
+}
+
+/// All envelopes. The first five are one device's first in a room of the control log's; the
 /// others stand alone.
-pub(super) fn envelopes() -> Vec<(String, Envelope)> {
+pub(super) fn envelopes() -> Vec<Made> {
     let log = log::log();
     let company = log.company;
     let room = log.id("a room").into();
@@ -30,16 +55,24 @@ pub(super) fn envelopes() -> Vec<(String, Envelope)> {
     let mut enter = forge::entering(forge::envelope(company, room, device, &[]), &body);
     enter.claimed_time = Timestamp(1_700_000_000_000);
     let enter_id = forge::signed(&keys(3), &enter).id;
-    let mut text = forge::envelope(company, room, device, &[(enter_id, 1)]);
-    (text.seq, text.prev, text.standing) = (2, Some(enter_id), Some(enter_id));
-    text.body = "Gr\u{fc}\u{df} Gott,\nworld".as_bytes().to_vec();
-    text.claimed_time = Timestamp(1_700_000_000_001);
-    let text_id = forge::signed(&keys(3), &text).id;
-    let mut seal = forge::envelope(company, room, device, &[(enter_id, 1), (text_id, 2)]);
-    (seal.seq, seal.prev, seal.standing) = (3, Some(text_id), Some(enter_id));
-    seal.kind = EnvelopeKind::Seal;
-    seal.body = Vec::new();
-    seal.claimed_time = Timestamp(0);
+    // Every envelope here that is no Enter stands on it.
+    let next = |seq, prev: ObjectId, parents: &[(ObjectId, u64)]| {
+        let mut draft = forge::envelope(company, room, device, parents);
+        (draft.seq, draft.prev, draft.standing) = (seq, Some(prev), Some(enter_id));
+        draft.claimed_time = Timestamp(1_700_000_000_000 + seq);
+        draft
+    };
+    let start = epochs::first(next(2, enter_id, &[(enter_id, 1)]));
+    let start_id = start.signed().id;
+    let given = epochs::keys(next(3, start_id, &[(start_id, 2)]), start_id, 0);
+    let given_id = given.signed().id;
+    let mut draft = next(4, given_id, &[(given_id, 3)]);
+    draft.epoch = Some(start_id);
+    let said = |draft: &Envelope, text: &str| epochs::text(draft.clone(), text.as_bytes());
+    let text = Made { name: "a text".into(), ..said(&draft, "Gr\u{fc}\u{df} Gott,\nworld") };
+    let text_id = text.signed().id;
+    let mut seal = next(5, text_id, &[(given_id, 3), (text_id, 4)]);
+    (seal.kind, seal.body, seal.claimed_time) = (EnvelopeKind::Seal, Vec::new(), Timestamp(0));
 
     let listing = |grants: Vec<ObjectId>, permit: &str| {
         let member_grants = grants;
@@ -49,15 +82,8 @@ pub(super) fn envelopes() -> Vec<(String, Envelope)> {
     };
     let mut two = vec![log.id("a membership"), log.id("a membership again")];
     two.sort_unstable();
-    let plain = |text: &str| Envelope { body: text.as_bytes().to_vec(), ..text_of(&enter_id) };
-    fn text_of(enter: &ObjectId) -> Envelope {
-        let company = foundation().company;
-        let room = conclave_protocol::id::RoomId([0x33; 32]);
-        let mut envelope = forge::envelope(company, room, keys(3).device(), &[(*enter, 1)]);
-        (envelope.seq, envelope.prev, envelope.standing) = (2, Some(*enter), Some(*enter));
-        envelope
-    }
-    let parents = (1..=8).map(|n| ObjectId([n; 32])).collect();
+    let plain = Envelope { room: RoomId([0x33; 32]), epoch: Some(ObjectId([0x44; 32])), ..draft };
+    let parents: Vec<ObjectId> = (1..=8).map(|n| ObjectId([n; 32])).collect();
     let instant = |agents: &[u8]| {
         let listed = agents.iter().map(|n| AgentId([*n; 32])).chain([log.id("an agent").into()]);
         let agents = InstantAgents::new(listed).unwrap_or_else(|| unreachable!("within bounds"));
@@ -65,29 +91,39 @@ pub(super) fn envelopes() -> Vec<(String, Envelope)> {
         let device_cert = log.id("a device");
         forge::entering(draft, &EnterBody::Instant { device_cert, agents })
     };
-    let mut made: Vec<(String, Envelope)> = vec![
-        ("an enter".into(), enter),
-        ("a text".into(), text.clone()),
-        ("a seal".into(), seal.clone()),
-        ("an enter by the agent's own permission".into(), {
+    let named = |name: &str, made: Made| Made { name: name.to_owned(), ..made };
+    let alone =
+        |envelope: &Envelope| Envelope { parents: Vec::new(), height: 1, ..envelope.clone() };
+    let mut made = vec![
+        Made::plain("an enter", enter),
+        start,
+        given,
+        text,
+        Made::plain("a seal", seal.clone()),
+        Made::plain("an enter by the agent's own permission", {
             listing(Vec::new(), "a permission that overrides")
         }),
-        ("an enter with two memberships".into(), listing(two, "a permission for a unit")),
-        ("an enter of an instant room".into(), instant(&[1])),
-        ("an enter of an instant room of the most agents".into(), {
+        Made::plain("an enter with two memberships", listing(two, "a permission for a unit")),
+        Made::plain("an enter of an instant room", instant(&[1])),
+        Made::plain("an enter of an instant room of the most agents", {
             instant(&(1..=31).collect::<Vec<u8>>())
         }),
-        ("a text without parents".into(), {
-            Envelope { parents: Vec::new(), height: 1, ..plain("first") }
+        named("a text without parents", said(&alone(&plain), "first")),
+        named("a text of one character", said(&plain, "x")),
+        named("the same, a moment later", {
+            said(&Envelope { claimed_time: Timestamp(7), ..plain.clone() }, "x")
         }),
-        ("a text of one character".into(), plain("x")),
-        ("a text with tab, line feed and white space at its ends".into(), plain(" a\tb\n")),
-        ("a text of many planes, with joiners and marks".into(), {
-            plain("\u{1f469}\u{200d}\u{1f680} e\u{301} \u{202e}abc")
+        named("a text with tab, line feed and white space at its ends", said(&plain, " a\tb\n")),
+        named("a text of many planes, with joiners and marks", {
+            said(&plain, "\u{1f469}\u{200d}\u{1f680} e\u{301} \u{202e}abc")
         }),
-        ("a text with eight parents".into(), Envelope { parents, height: 9, ..text }),
-        ("a seal without parents".into(), Envelope { parents: Vec::new(), height: 1, ..seal }),
+        named("a text with eight parents", {
+            said(&Envelope { parents, height: 9, ..plain.clone() }, "many before it")
+        }),
+        Made::plain("a seal without parents", alone(&seal)),
     ];
+    made.extend(epochs::others(&alone(&seal)));
+    made.extend(epochs::unreadable(&plain));
     // Integers change their length at these values.
     let edges = [
         23,
@@ -101,12 +137,12 @@ pub(super) fn envelopes() -> Vec<(String, Envelope)> {
         HEIGHT_MAX,
     ];
     made.extend(edges.map(|edge| {
-        let envelope = Envelope { seq: edge, height: edge, ..plain("edge") };
-        (format!("integers of {edge}"), Envelope { claimed_time: Timestamp(edge), ..envelope })
+        let envelope = Envelope { seq: edge, height: edge, ..plain.clone() };
+        let envelope = Envelope { claimed_time: Timestamp(edge), ..envelope };
+        named(&format!("integers of {edge}"), said(&envelope, "edge"))
     }));
-    let latest = Envelope { seq: u64::MAX, ..plain("edge") };
-    let latest = Envelope { claimed_time: Timestamp(u64::MAX), ..latest };
-    made.push(("the largest integers".into(), latest));
+    let latest = Envelope { seq: u64::MAX, claimed_time: Timestamp(u64::MAX), ..plain };
+    made.push(named("the largest integers", said(&latest, "edge")));
     made
 }
 

@@ -2,7 +2,8 @@
 //! they are encoded stands there and not here, so that a reader of the vectors has to know it.
 
 use conclave_protocol::address::AddressRecord;
-use conclave_protocol::envelope::{EnterBody, Envelope};
+use conclave_protocol::envelope::{EnterBody, Envelope, EnvelopeKind};
+use conclave_protocol::epoch::{EpochKeys, EpochStart};
 use conclave_protocol::id::ObjectId;
 use conclave_protocol::object::{
     ControlCut, ControlObject, FieldValue, Genesis, Keep, ObjectType, Payload, Principal,
@@ -71,20 +72,19 @@ pub(super) fn of(object_type: ObjectType, body: &[u8]) -> Value {
 }
 
 fn envelope(envelope: &Envelope) -> Value {
-    let epoch = || epoch_fields(envelope);
-    let text = crate::forge::text_of(envelope).map(|text| json!(text));
-    let body = match (text.or_else(epoch), envelope.enter_body()) {
-        (Some(body), _) => body,
-        (None, Ok(EnterBody::Permitted { device_cert, member_grants, permit })) => json!({
-            "device_cert": device_cert.to_string(),
-            "member_grants": ids(&member_grants),
-            "permit": permit.to_string(),
-        }),
-        (None, Ok(EnterBody::Instant { device_cert, agents })) => json!({
-            "device_cert": device_cert.to_string(),
-            "agents": agents.iter().map(|agent| agent.to_string()).collect::<Vec<_>>(),
-        }),
-        (None, Err(_)) => Value::Null,
+    let body = match envelope.kind {
+        EnvelopeKind::Text => json!(hex(&envelope.body)),
+        EnvelopeKind::Enter => enter_fields(envelope),
+        EnvelopeKind::Seal => Value::Null,
+        EnvelopeKind::EpochStart => envelope.epoch_start().map(start_fields).unwrap_or_default(),
+        EnvelopeKind::EpochKeys => envelope.epoch_keys().map(keys_fields).unwrap_or_default(),
+    };
+    let kind = match envelope.kind {
+        EnvelopeKind::Text => "text",
+        EnvelopeKind::Enter => "enter",
+        EnvelopeKind::Seal => "seal",
+        EnvelopeKind::EpochStart => "epoch start",
+        EnvelopeKind::EpochKeys => "epoch keys",
     };
     json!({
         "version": envelope.version,
@@ -95,7 +95,7 @@ fn envelope(envelope: &Envelope) -> Value {
         "prev": option(envelope.prev),
         "parents": ids(&envelope.parents),
         "height": envelope.height,
-        "kind": format!("{:?}", envelope.kind).to_lowercase(),
+        "kind": kind,
         "standing": option(envelope.standing),
         "epoch": option(envelope.epoch),
         "nonce": hex(&envelope.nonce),
@@ -104,30 +104,45 @@ fn envelope(envelope: &Envelope) -> Value {
     })
 }
 
-fn epoch_fields(envelope: &Envelope) -> Option<Value> {
-    if let Some(start) = envelope.epoch_start() {
-        let previous = start.previous.iter().map(|previous| {
-            let wrapped = previous.wrapped.map(|wrapped| hex(&wrapped.0));
-            json!({ "wrapped": wrapped, "epoch": previous.epoch.to_string() })
-        });
-        return Some(json!({
-            "previous": previous.collect::<Vec<_>>(),
-            "after": ids(&start.after),
-            "key_hash": start.key_hash.to_string(),
-            "recipients": start.recipients,
-            "recipients_digest": start.recipients_digest.to_string(),
-        }));
+fn enter_fields(envelope: &Envelope) -> Value {
+    match envelope.enter_body() {
+        Ok(EnterBody::Permitted { device_cert, member_grants, permit }) => json!({
+            "device_cert": device_cert.to_string(),
+            "member_grants": ids(&member_grants),
+            "permit": permit.to_string(),
+        }),
+        Ok(EnterBody::Instant { device_cert, agents }) => json!({
+            "device_cert": device_cert.to_string(),
+            "agents": agents.iter().map(|agent| agent.to_string()).collect::<Vec<_>>(),
+        }),
+        Err(_) => Value::Null,
     }
-    let keys = envelope.epoch_keys()?;
+}
+
+fn start_fields(start: EpochStart) -> Value {
+    let previous = start.previous.iter().map(|previous| {
+        let wrapped = previous.wrapped.map(|wrapped| hex(&wrapped.0));
+        json!({ "wrapped": wrapped, "epoch": previous.epoch.to_string() })
+    });
+    json!({
+        "previous": previous.collect::<Vec<_>>(),
+        "after": ids(&start.after),
+        "key_hash": start.key_hash.to_string(),
+        "recipients": start.recipients,
+        "recipients_digest": start.recipients_digest.to_string(),
+    })
+}
+
+fn keys_fields(keys: EpochKeys) -> Value {
     let sealed = keys
         .keys
         .iter()
         .map(|key| json!({ "device": key.device.to_string(), "sealed": hex(&key.sealed.0) }));
-    Some(json!({
+    json!({
         "epoch": keys.epoch.to_string(),
         "part": keys.part,
         "keys": sealed.collect::<Vec<_>>(),
-    }))
+    })
 }
 
 fn header(object: &ControlObject) -> Value {

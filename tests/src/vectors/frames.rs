@@ -1,11 +1,12 @@
 //! Vectors of the frames of the request-response protocol.
 
+use conclave_protocol::crypt::SealedKey;
 use conclave_protocol::id::{AgentId, CompanyId, DeviceId, ObjectId, RoomId};
 use conclave_protocol::instant::InstantAgents;
 use conclave_protocol::object::SignatureBytes;
 use conclave_protocol::sync::{
-    AgedBeacon, Blob, Bound, InstantSummary, JoinAnswer, NewDevice, Part, Referred, Request,
-    Response, RoomSummary, Scope,
+    AgedBeacon, Blob, Bound, GivenKey, InstantSummary, JoinAnswer, NewDevice, Part, Referred,
+    Request, Response, RoomSummary, Scope,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -237,6 +238,8 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("an instant room of the most agents", {
             Request::Instant { agents: two_and_most().1, objects: Vec::new() }
         }),
+        ("a key of an epoch", Request::EpochKeys { room: ROOM, epochs: vec![ID] }),
+        ("the most keys of epochs", Request::EpochKeys { room: ROOM, epochs: many(16) }),
         ("what is held", Request::Held { room: ROOM, ids: vec![ID] }),
         ("a newcomer", {
             let name = "J\u{f6}rg \u{1f600}".into();
@@ -305,6 +308,11 @@ fn responses() -> Vec<(&'static str, Response)> {
     let (two, most) = two_and_most();
     let of = |agents, waiting| InstantSummary { agents, summary: of_room, waiting };
     responses.extend([
+        ("no keys", Response::EpochKeys { keys: Vec::new() }),
+        ("keys of epochs", {
+            let given = |n| GivenKey { start: Blob(vec![n; 300]), sealed: SealedKey([n; 80]) };
+            Response::EpochKeys { keys: vec![given(1), given(2)] }
+        }),
         ("no instant rooms", Response::Instants { rooms: Vec::new(), next: None }),
         ("instant rooms", {
             let rooms = vec![of(two, None), of(most, Some(of_room))];

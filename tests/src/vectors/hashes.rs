@@ -1,7 +1,7 @@
 //! Everything that is hashed or stated and is no object: topics, digests, codes, seeds.
 
 use conclave_protocol::envelope::Envelope;
-use conclave_protocol::id::{AgentId, CompanyId, ObjectId, RoomId, Topic, UnitId};
+use conclave_protocol::id::{AgentId, ObjectId, RoomId, Topic, UnitId};
 use conclave_protocol::instant::InstantAgents;
 use conclave_protocol::join::{Newcomer, commitment, safety_code};
 use conclave_protocol::keys::{
@@ -11,7 +11,7 @@ use conclave_protocol::sync::Items;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{envelopes, foundation, hex, keys, log, seed};
+use super::{envelopes, epochs, foundation, founded, hex, keys, log, seed};
 use crate::forge;
 
 /// Inputs, and what they give.
@@ -131,12 +131,9 @@ pub fn hashes() -> Vec<HashVector> {
     let room: RoomId = log::log().id("a room").into();
     let mut made = key_rules();
     made.extend(joining());
-    for (name, company, room) in
-        [("a room", company, room), ("another company", CompanyId([5; 32]), RoomId([3; 32]))]
-    {
-        let inputs = json!({ "company": company.to_string(), "room": room.to_string() });
-        made.push(hash("topic", name, inputs, topic_name(Topic::room(company, room))));
-    }
+    made.extend(topics(room));
+    let rules = epochs::rules().into_iter();
+    made.extend(rules.map(|(rule, name, inputs, output)| hash(rule, name, inputs, output)));
     for (name, most) in [("two agents", 2_u8), ("the most agents", 32)] {
         let agents = InstantAgents::new((1..=most).rev().map(|n| AgentId([n; 32])));
         let agents = agents.unwrap_or_else(|| unreachable!("within the bounds"));
@@ -144,14 +141,10 @@ pub fn hashes() -> Vec<HashVector> {
         let inputs = json!({ "company": company.to_string(), "agents": listed });
         made.push(hash("instant room", name, inputs, agents.room(company)));
     }
-    let inputs = json!({ "company": company.to_string(), "room": null });
-    let control = topic_name(Topic::control(company));
-    made.push(hash("topic", "the control log", inputs, control));
-
     let texts = envelopes::envelopes();
     let written: Vec<(ObjectId, &Envelope)> =
-        texts[..3].iter().map(|(_, e)| (forge::signed(&keys(3), e).id, e)).collect();
-    let bytes = forge::signed(&keys(3), &texts[1].1).bytes;
+        texts[..3].iter().map(|made| (made.signed().id, &made.envelope)).collect();
+    let bytes = envelopes::text().signed().bytes;
     for (name, bytes) in [("a text", bytes.as_slice()), ("a founding", &founded.objects[0].1)] {
         let inputs = json!({ "signed": hex(bytes) });
         let id = hex(&blake3::derive_key("conclave v1 gossip", bytes)[..20]);
@@ -194,6 +187,25 @@ pub fn hashes() -> Vec<HashVector> {
 
 fn id_of(n: u16) -> ObjectId {
     ObjectId(blake3::hash(&n.to_be_bytes()).into())
+}
+
+/// The body of `Genesis` is what they depend on, and in it the salt.
+fn topics(room: RoomId) -> Vec<HashVector> {
+    let mut made = Vec::new();
+    for (name, salt) in [("", ObjectId([0x77; 32])), (", with another salt", ObjectId([0x78; 32]))]
+    {
+        let founded = founded(salt);
+        let (_, genesis, _) = forge::split(&founded.objects[0].1);
+        let control = topic_name(founded.topics.control());
+        let inputs = json!({ "genesis": hex(&genesis), "room": null });
+        made.push(hash("topic", &format!("the control log{name}"), inputs, control));
+        for (what, room) in [("a room", room), ("another room", RoomId([3; 32]))] {
+            let inputs = json!({ "genesis": hex(&genesis), "room": room.to_string() });
+            let topic = topic_name(founded.topics.room(room));
+            made.push(hash("topic", &format!("{what}{name}"), inputs, topic));
+        }
+    }
+    made
 }
 
 fn topic_name(topic: Topic) -> String {

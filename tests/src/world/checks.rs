@@ -9,6 +9,7 @@ use conclave_protocol::limits::HOLD_MS_MAX;
 use conclave_protocol::object::ObjectType;
 use conclave_protocol::signed::{Trust, Verified, peek_id, peek_type};
 use conclave_protocol::sync::Request;
+use conclave_protocol::topic::TopicSecret;
 
 use super::{NodeId, World};
 
@@ -23,6 +24,10 @@ pub struct Ledger {
     pub seals: Vec<ObjectId>,
     /// The company that envelopes are read as of.
     pub company: CompanyId,
+    /// What its topics are made of.
+    pub topics: Option<TopicSecret>,
+    /// The random bytes in its `Genesis`, which no stranger may ever see.
+    pub salt: Option<ObjectId>,
 }
 
 /// What nobody stores.

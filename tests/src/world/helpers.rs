@@ -6,6 +6,7 @@ use conclave_protocol::id::{MessageId, ObjectId, RoomId, Topic};
 use conclave_protocol::keys::recovery_commitment;
 use conclave_protocol::object::{HistoryPolicy, UnitKind};
 use conclave_protocol::time::Timestamp;
+use conclave_protocol::topic::TopicSecret;
 use conclave_protocol::view::{MessageView, RoomStatus};
 
 use super::node::{keys_of, seed_of};
@@ -21,12 +22,13 @@ impl World {
     pub fn found(&mut self, company: &str, agent: &str) -> NodeId {
         let id = self.add(agent);
         let root = self.root_keys(company);
+        let salt = ObjectId(seed_of("salt", self.seed));
         let foundation = found(&Founding {
             company,
             agent,
             root: &root,
             recovery: recovery_commitment(&seed_of("recovery", self.seed), 1),
-            salt: ObjectId(seed_of("salt", self.seed)),
+            salt,
             device: &self.node(id).keys(),
         });
         let disk = self.disk(id);
@@ -36,6 +38,8 @@ impl World {
         disk.put(Table::State, b"company", &foundation.company.0);
         if self.ledger.company == Default::default() {
             self.ledger.company = foundation.company;
+            self.ledger.topics = Some(foundation.topics);
+            self.ledger.salt = Some(salt);
         }
         self.start(id);
         id
@@ -220,7 +224,19 @@ impl World {
     /// The topic of a room.
     #[must_use]
     pub fn topic(&self, room: RoomId) -> Topic {
-        Topic::room(self.ledger.company, room)
+        self.topics().room(room)
+    }
+
+    /// The topic of the control log.
+    #[must_use]
+    pub fn control_topic(&self) -> Topic {
+        self.topics().control()
+    }
+
+    /// What the topics of this world's company are made of.
+    #[must_use]
+    pub fn topics(&self) -> TopicSecret {
+        self.ledger.topics.unwrap_or_else(|| panic!("nobody has founded a company"))
     }
 
     /// Whether all nodes that are up hold the same, as far as each may.

@@ -1,7 +1,6 @@
 //! Pulls across frame boundaries, addresses, and control objects out of order.
 
 use conclave_protocol::engine::{Command, GossipVerdict, Input};
-use conclave_protocol::id::Topic;
 use conclave_protocol::object::UnitKind;
 use conclave_protocol::sync::{Blob, Request, Scope};
 use conclave_tests::world::{Options, World};
@@ -112,7 +111,7 @@ fn control_gossip_out_of_order_is_held_and_then_accepted() {
     w.department(alice, "Two");
     w.department(alice, "Three");
     let log = w.engine(alice).control_log();
-    let topic = Topic::control(w.ledger().company);
+    let topic = w.control_topic();
     let from = w.node(alice).device();
     let fresh: Vec<_> = log[known..].iter().rev().map(|e| e.bytes.clone()).collect();
     let tokens: Vec<_> =

@@ -184,7 +184,7 @@ proptest! {
         let stranger = s.w.outsider("stranger");
         let (alice, bob) = (s.alice, s.bob);
         let stranger = s.w.puppet(&stranger, alice);
-        let topics = [s.w.topic(s.room), Topic::control(s.w.ledger().company), Topic([3; 32])];
+        let topics = [s.w.topic(s.room), s.w.control_topic(), Topic([3; 32])];
         let before: u64 = s.w.engine(alice).status().verdicts.iter().map(|(_, n)| n).sum();
         for (n, bytes) in frames.iter().enumerate() {
             for topic in topics {

@@ -4,7 +4,7 @@ use conclave_protocol::engine::{
     Command, Effect, Event, FailureKind, GossipVerdict, Input, Outcome, ResponseToken, Table,
 };
 use conclave_protocol::envelope::EnterBody;
-use conclave_protocol::id::{AgentId, DeviceId, ObjectId, RoomId, Topic};
+use conclave_protocol::id::{AgentId, DeviceId, ObjectId, RoomId};
 use conclave_protocol::instant::InstantAgents;
 use conclave_protocol::keys::DeviceKeys;
 use conclave_protocol::limits::{
@@ -285,7 +285,7 @@ fn a_dismissed_agent_loses_access_and_the_others_keep_the_history() {
     let room_id: RoomId = room.parse().expect("an id");
     let draft = forge::envelope(w.ledger().company, room_id, keys.device(), &[]);
     let late = forge::signed(&keys, &draft);
-    let topic = Topic::room(w.ledger().company, room_id);
+    let topic = w.topic(room_id);
     let token = w.inject_gossip(bob, w.node(alice).device(), topic, &late.bytes);
     w.run(3_000);
     assert_eq!(w.node(bob).verdicts.get(&token), Some(&GossipVerdict::Ignore));
@@ -317,7 +317,6 @@ fn who_is_not_among_its_agents_cannot_write_read_or_learn_of_it() {
     let room = say(&mut w, alice, &["bob"], "between us");
     w.agree();
     let room_id: RoomId = room.parse().expect("an id");
-    let company = w.ledger().company;
     let agents = agents_of(&w, &[alice, bob]);
     let with_itself = agents_of(&w, &[alice, bob, mallory]);
     let keys = w.node(mallory).keys();
@@ -338,7 +337,7 @@ fn who_is_not_among_its_agents_cannot_write_read_or_learn_of_it() {
     let answer = w.ask_as(alice, device, &Request::Instants { from: RoomId::default() });
     assert_eq!(answer, Response::Instants { rooms: Vec::new(), next: None });
     // It is in no topic of theirs.
-    let topic = Topic::room(company, room_id);
+    let topic = w.topic(room_id);
     for id in [alice, bob] {
         let allowed = &w.node(id).policy().topics[&topic];
         assert_eq!(allowed.len(), 2);
@@ -378,7 +377,7 @@ fn an_enter_by_another_device_of_the_company_opens_nothing() {
     let body =
         EnterBody::Instant { device_cert: cert(&w, alice), agents: agents_of(&w, &[alice, bob]) };
     let (enter, _) = forged(&w, &w.node(mallory).keys(), room_id, &body);
-    let topic = Topic::room(w.ledger().company, room_id);
+    let topic = w.topic(room_id);
     let token = w.inject_gossip(bob, w.node(alice).device(), topic, &enter.bytes);
     w.run(3_000);
     assert_eq!(w.node(bob).verdicts[&token], GossipVerdict::Reject);

@@ -76,8 +76,8 @@ fn beacons_in(effects: &[Effect]) -> Vec<(PresenceBeacon, Vec<u8>)> {
 }
 
 /// Hands a beacon in by gossip.
-fn hear(hand: &mut Hand, from: DeviceId, company: CompanyId, bytes: &[u8]) -> GossipVerdict {
-    let (token, topic) = (GossipToken(7), Topic::control(company));
+fn hear(hand: &mut Hand, from: DeviceId, topic: Topic, bytes: &[u8]) -> GossipVerdict {
+    let token = GossipToken(7);
     let input = Input::Gossip { peer: from, token, topic, bytes: bytes.to_vec() };
     let verdict = hand.give(input).into_iter().find_map(|effect| match effect {
         Effect::Verdict { token: GossipToken(7), verdict } => Some(verdict),
@@ -224,23 +224,23 @@ fn old_forged_and_foreign_beacons_count_for_nothing() {
     let (w, alice, others) = team(5, &["bob", "carol"]);
     let (bobs, carols) = (w.node(others[0]).keys(), w.node(others[1]).keys());
     let (bob, carol) = (bobs.device(), carols.device());
-    let company = w.ledger().company;
+    let (company, control) = (w.ledger().company, w.control_topic());
     let mut hand = Hand::of(&w, alice, &[]);
     hand.give(Input::Connected { peer: carol });
     let old = beacon(&bobs, bob, company, 1_000, true);
     let new = beacon(&bobs, bob, company, 2_000, true);
-    assert_eq!(hear(&mut hand, carol, company, &new), GossipVerdict::Accept);
+    assert_eq!(hear(&mut hand, carol, control, &new), GossipVerdict::Accept);
     assert!(shows(&hand, "bob"));
     later(&mut hand, PRESENCE_EXPIRY_MS - 1);
     assert!(shows(&hand, "bob"));
     // Neither it nor one before it brings him back, nor keeps him there.
     for again in [&new, &old] {
-        assert_eq!(hear(&mut hand, carol, company, again), GossipVerdict::Ignore);
+        assert_eq!(hear(&mut hand, carol, control, again), GossipVerdict::Ignore);
     }
     later(&mut hand, 1);
     assert!(!shows(&hand, "bob"));
     for again in [&new, &old] {
-        assert_eq!(hear(&mut hand, carol, company, again), GossipVerdict::Ignore);
+        assert_eq!(hear(&mut hand, carol, control, again), GossipVerdict::Ignore);
         let frame = frame(&[(again, 0)]).encode();
         hand.give(Input::Request { peer: carol, token: ResponseToken(1), frame });
     }
@@ -257,12 +257,12 @@ fn old_forged_and_foreign_beacons_count_for_nothing() {
         (beacon(&stranger, stranger.device(), company, 3_000, true), GossipVerdict::Ignore),
         (broken, GossipVerdict::Reject),
     ] {
-        assert_eq!(hear(&mut hand, carol, company, &bytes), verdict);
+        assert_eq!(hear(&mut hand, carol, control, &bytes), verdict);
         assert!(!shows(&hand, "bob"));
     }
     // On a room's topic a beacon has no place.
     let room = w.engine(alice).readable_room("help").expect("open").id;
-    let topic = Topic::room(company, room);
+    let topic = w.topic(room);
     let bytes = beacon(&bobs, bob, company, 4_000, true);
     let effects = hand.give(Input::Gossip { peer: carol, token: GossipToken(8), topic, bytes });
     let rejected = Effect::Verdict { token: GossipToken(8), verdict: GossipVerdict::Reject };
@@ -270,10 +270,10 @@ fn old_forged_and_foreign_beacons_count_for_nothing() {
     assert!(!shows(&hand, "bob"));
     // A newer one of his own does count, and one that says goodbye.
     let word = beacon(&bobs, bob, company, 3_000, true);
-    assert_eq!(hear(&mut hand, carol, company, &word), GossipVerdict::Accept);
+    assert_eq!(hear(&mut hand, carol, control, &word), GossipVerdict::Accept);
     assert!(shows(&hand, "bob"));
     let word = beacon(&bobs, bob, company, 3_001, false);
-    assert_eq!(hear(&mut hand, carol, company, &word), GossipVerdict::Accept);
+    assert_eq!(hear(&mut hand, carol, control, &word), GossipVerdict::Accept);
     assert!(!shows(&hand, "bob"));
 }
 
@@ -282,7 +282,7 @@ fn a_second_hand_makes_nobody_younger_and_a_restart_learns_what_is_old() {
     let (w, alice, others) = team(6, &["bob", "carol"]);
     let bobs = w.node(others[0]).keys();
     let (bob, carol) = (bobs.device(), w.node(others[1]).device());
-    let company = w.ledger().company;
+    let (company, control) = (w.ledger().company, w.control_topic());
     let told = |hand: &mut Hand, beacons: &[(&[u8], u64)]| {
         let frame = frame(beacons).encode();
         hand.give(Input::Request { peer: carol, token: ResponseToken(1), frame });
@@ -300,7 +300,7 @@ fn a_second_hand_makes_nobody_younger_and_a_restart_learns_what_is_old() {
     told(&mut hand, &[(&word, u64::MAX)]);
     assert!(!shows(&hand, "bob"));
     let older = beacon(&bobs, bob, company, 4_999, true);
-    assert_eq!(hear(&mut hand, carol, company, &older), GossipVerdict::Ignore);
+    assert_eq!(hear(&mut hand, carol, control, &older), GossipVerdict::Ignore);
     assert!(!shows(&hand, "bob"));
     // And it passes on what it knows, with its age.
     let effects = hand.give(Input::Connected { peer: bob });
@@ -319,26 +319,26 @@ fn a_second_hand_makes_nobody_younger_and_a_restart_learns_what_is_old() {
 fn a_flood_of_one_device_is_checked_and_passed_on_so_often_only() {
     let (w, alice, others) = team(7, &["bob", "carol"]);
     let (bobs, carols) = (w.node(others[0]).keys(), w.node(others[1]).keys());
-    let company = w.ledger().company;
+    let (company, control) = (w.ledger().company, w.control_topic());
     let mut hand = Hand::of(&w, alice, &[]);
     hand.give(Input::Connected { peer: bobs.device() });
     let flood = |hand: &mut Hand, from: u64| {
         let taken = (from..from + 200).filter(|issued| {
             let online = issued % 2 == 0;
             let word = beacon(&bobs, bobs.device(), company, *issued, online);
-            hear(hand, bobs.device(), company, &word) == GossipVerdict::Accept
+            hear(hand, bobs.device(), control, &word) == GossipVerdict::Accept
         });
         taken.count()
     };
     assert_eq!(flood(&mut hand, 1_000), PRESENCE_TAKEN_MAX as usize);
     // Beyond that not even a broken signature is noticed: nothing is checked.
     let forged = beacon(&carols, bobs.device(), company, 9_000, true);
-    assert_eq!(hear(&mut hand, bobs.device(), company, &forged), GossipVerdict::Ignore);
+    assert_eq!(hear(&mut hand, bobs.device(), control, &forged), GossipVerdict::Ignore);
     let counted = hand.engine.status().verdicts;
     assert!(counted.contains(&("presence_flood", 200 - u64::from(PRESENCE_TAKEN_MAX) + 1)));
     // Others are heard all the same, and the user is told once.
     let word = beacon(&carols, carols.device(), company, 1, true);
-    assert_eq!(hear(&mut hand, bobs.device(), company, &word), GossipVerdict::Accept);
+    assert_eq!(hear(&mut hand, bobs.device(), control, &word), GossipVerdict::Accept);
     let told = |effect: &&Effect| matches!(effect, Effect::Event(Event::Presence { .. }));
     let effects = later(&mut hand, PRESENCE_TAKEN_MS);
     assert_eq!(effects.iter().filter(told).count(), 1);
@@ -448,6 +448,7 @@ fn who_does_not_want_to_be_seen_is_not_and_still_sees() {
 fn two_devices_with_one_key_do_not_drive_each_other() {
     let (w, alice, others) = team(31, &["bob"]);
     let (company, bob) = (w.ledger().company, w.node(others[0]).device());
+    let control = w.control_topic();
     let keys = w.node(alice).keys();
     let mut hand = Hand::of(&w, alice, &[]);
     hand.give(Input::Connected { peer: bob });
@@ -456,7 +457,7 @@ fn two_devices_with_one_key_do_not_drive_each_other() {
     for _ in 0..100 {
         issued += 1;
         let word = beacon(&keys, keys.device(), company, issued, true);
-        hear(&mut hand, bob, company, &word);
+        hear(&mut hand, bob, control, &word);
         said += beacons_in(&later(&mut hand, 1_000)).len();
     }
     assert!((4..=7).contains(&said), "{said} beacons in 100 s");

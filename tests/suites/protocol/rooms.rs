@@ -1,7 +1,6 @@
 //! Rooms as their members see them: order, states, unread, pages.
 
 use conclave_protocol::engine::{Command, FailureKind};
-use conclave_protocol::id::Topic;
 use conclave_protocol::view::MessageState;
 use conclave_tests::forge;
 use conclave_tests::world::{Options, World};
@@ -205,7 +204,7 @@ fn only_what_was_just_written_is_news() {
     let room = w.messages(alice, "all")[0].room.id;
     let stored = forge::all_stored(&w, alice, room);
     let newest = stored.iter().max_by_key(|message| message.value().height).expect("a message");
-    let (topic, device) = (Topic::room(w.ledger().company, room), w.node(alice).device());
+    let (topic, device) = (w.topic(room), w.node(alice).device());
     w.inject_gossip(bob, device, topic, newest.bytes());
     w.settle();
     let news: Vec<(String, bool)> = w

@@ -21,6 +21,10 @@ fn all_requests(room: RoomId, id: ObjectId, bytes: &[u8]) -> Vec<Request> {
     }
     requests.push(Request::Addresses { records: vec![Blob(bytes.to_vec())] });
     requests.push(Request::Held { room, ids: vec![id] });
+    requests.push(Request::Heads { room });
+    requests.push(Request::Newest { scope: Scope::Control });
+    requests.push(Request::Instants { from: RoomId::default() });
+    requests.push(Request::EpochKeys { room, epochs: vec![id] });
     requests
 }
 
@@ -84,6 +88,53 @@ fn a_stranger_gets_refused_whatever_it_asks() {
 }
 
 #[test]
+fn nothing_that_a_stranger_gets_lets_it_name_a_topic() {
+    let (mut w, alice, bob, room) = scene(5);
+    let company = w.ledger().company;
+    let genesis = ObjectId::from(company);
+    let log = w.engine(alice).control_log();
+    let bytes = log.iter().find(|e| e.id == genesis).expect("it is there").bytes.clone();
+    let objects: Vec<Blob> = log.iter().map(|e| Blob(e.bytes.clone())).collect();
+    let (_, body, signature) = forge::split(&bytes);
+    let tells = |w: &World, frame: &[u8]| {
+        let holds = |part: &[u8]| frame.windows(part.len()).any(|window| window == part);
+        w.shows_salt(frame) || holds(&body) || holds(&signature.0)
+    };
+    // It knows the company's id and name, the room's id and who is in it, and asks for everything.
+    let keys = w.outsider("stranger");
+    for id in [alice, bob] {
+        let stranger = w.puppet(&keys, id);
+        let nonce = ObjectId([1; 32]);
+        let mut requests = all_requests(room, genesis, &bytes[..100]);
+        requests.extend([
+            Request::Introduce { objects: objects.iter().rev().take(16).cloned().collect() },
+            Request::Get { scope: Scope::Control, ids: vec![genesis] },
+            Request::JoinHello {
+                name: "eve".into(),
+                sealing: nonce,
+                commitment: nonce,
+                lost: false,
+            },
+            Request::JoinReveal { nonce },
+            Request::JoinPoll,
+            Request::JoinSign { company, agent: Default::default() },
+        ]);
+        for request in requests {
+            let answer = w.ask_as(id, stranger, &request).encode();
+            assert!(!tells(&w, &answer), "the answer to {request:?} tells it");
+        }
+        w.settle();
+        let asked = w.node(id).sent_outside.iter().filter(|(to, _, _)| *to == keys.device());
+        assert!(asked.map(|(_, _, frame)| frame).all(|frame| !tells(&w, frame)));
+    }
+    // A member is told with the first thing that it asks.
+    let get = Request::Get { scope: Scope::Control, ids: vec![genesis] };
+    let device = w.node(bob).device();
+    let answer = w.ask_as(alice, device, &get).encode();
+    assert!(tells(&w, &answer), "what would have been seen");
+}
+
+#[test]
 fn a_member_without_access_is_refused_in_every_room_and_its_pushes_are_not_kept() {
     let (mut w, alice, bob, room) = scene(2);
     let device = w.node(bob).device();
@@ -105,6 +156,8 @@ fn a_member_without_access_is_refused_in_every_room_and_its_pushes_are_not_kept(
                 | Request::List { scope: Scope::Room(_), .. }
                 | Request::Get { scope: Scope::Room(_), .. }
                 | Request::Push { scope: Scope::Room(_), .. }
+                | Request::Heads { .. }
+                | Request::EpochKeys { .. }
         );
         if about_room {
             assert_eq!(response, Response::Refused, "to {request:?}");
@@ -115,7 +168,8 @@ fn a_member_without_access_is_refused_in_every_room_and_its_pushes_are_not_kept(
             assert!(rooms.is_empty(), "the room is in the summary");
         }
     }
-    assert_eq!(w.refusals(alice, "no_membership"), before + 1);
+    // A push, and keys that were asked for.
+    assert_eq!(w.refusals(alice, "no_membership"), before + 2);
     w.settle();
     assert!(!w.disk(alice).holds(forged.id));
     assert_eq!(w.texts(alice, "board"), ["secret"]);
@@ -173,7 +227,7 @@ fn control_objects_of_members_who_are_no_admins_change_nothing() {
     let keys = w.node(bob).keys();
     let company = w.ledger().company;
     let before = w.engine(alice).status().control_digest;
-    let topic = conclave_protocol::id::Topic::control(company);
+    let topic = w.control_topic();
     let log = w.engine(alice).control_log();
     let grant = log.iter().find(|e| e.kind == "admin-grant").expect("alice's");
     let unit = log.iter().find(|e| e.kind == "unit-create").expect("board");

@@ -1,10 +1,10 @@
 //! Case 24: bytes that no honest node sends are rejected.
 
 use conclave_protocol::engine::GossipVerdict;
-use conclave_protocol::envelope::Envelope;
+use conclave_protocol::envelope::{Envelope, EnvelopeKind};
 use conclave_protocol::id::{DeviceId, RoomId, Topic};
 use conclave_protocol::object::{ObjectType, SignatureBytes};
-use conclave_protocol::signed::{object_id, signed_statement};
+use conclave_protocol::signed::{object_id, sign, signed_statement};
 use conclave_tests::forge;
 use conclave_tests::world::{NodeId, Options, World};
 
@@ -84,10 +84,10 @@ fn wire_bytes_that_are_not_canonical_are_rejected() {
         forge::parts(number, body, &SignatureBytes(keys.sign(&statement)))
     };
     assert_eq!(resign(&body), t.bytes);
-    // The body's first field is the version: 8e 00 …
-    assert_eq!(&body[..2], &[0x8e, 0x00]);
-    let long_version = [&[0x8e, 0x18, 0x00], &body[2..]].concat();
-    let long_again = [&[0x8e, 0x1b, 0, 0, 0, 0, 0, 0, 0, 0], &body[2..]].concat();
+    // The body's first field is the version: 8e 01 …
+    assert_eq!(&body[..2], &[0x8e, 0x01]);
+    let long_version = [&[0x8e, 0x18, 0x01], &body[2..]].concat();
+    let long_again = [&[0x8e, 0x1b, 0, 0, 0, 0, 0, 0, 0, 1], &body[2..]].concat();
     let body_trailing = [&body[..], &[0xf6]].concat();
     let body_indefinite = [&[0x9f], &body[1..], &[0xff]].concat();
     let extra_field = [&[0x8f], &body[1..], &[0xf6]].concat();
@@ -156,7 +156,7 @@ fn wire_replay_into_another_company_room_or_type_is_rejected() {
     let other = t.w.topic(t.other);
     let bytes = t.bytes.clone();
     assert_eq!(t.verdict(other, &bytes), GossipVerdict::Reject, "into another room");
-    let control = Topic::control(t.envelope.company);
+    let control = t.w.control_topic();
     assert_eq!(t.verdict(control, &bytes), GossipVerdict::Reject, "into the control log");
     // A control object into a room.
     let entries = t.w.engine(t.alice).control_log();
@@ -197,9 +197,12 @@ fn wire_envelopes_whose_fields_contradict_each_other_are_rejected() {
     let mut plain = forge::envelope(t.envelope.company, t.room, t.from, &[]);
     plain.seq = 2;
     plain.prev = Some(forge::signed(&keys, &t.envelope).id);
+    let plain = forge::encrypted(&plain);
     let text = || plain.clone();
+    // Signed as it is: what encrypts would mend it.
+    let signed = |e: &Envelope| sign(&keys, ObjectType::Envelope, e.company, &e.encode()).1;
     type Bend = fn(&mut Envelope);
-    let bends: [(&str, Bend); 14] = [
+    let bends: [(&str, Bend); 21] = [
         ("no parents and height 2", |e| e.height = 2),
         ("height 0", |e| e.height = 0),
         ("height 2^63", |e| e.height = 1 << 63),
@@ -216,29 +219,56 @@ fn wire_envelopes_whose_fields_contradict_each_other_are_rejected() {
             e.parents = vec![e.prev.unwrap_or_default(); 2];
         }),
         ("no standing", |e| e.standing = None),
-        ("an epoch", |e| e.epoch = e.prev),
-        ("a nonce", |e| e.nonce = vec![1]),
-        ("an empty text", |e| e.body.clear()),
-        ("no UTF-8", |e| e.body = vec![0xff]),
+        ("content without an epoch", |e| e.epoch = None),
+        ("content without a nonce", |e| e.nonce.clear()),
+        ("a nonce of 23 bytes", |e| e.nonce.truncate(23)),
+        ("a nonce of 25 bytes", |e| e.nonce.push(0)),
+        ("an empty text", |e| e.body.truncate(16)),
+        ("no body", |e| e.body.clear()),
+        ("a long text", |e| e.body = vec![0; 16 * 1024 + 17]),
+        ("an epoch without content", |e| {
+            (e.kind, e.nonce, e.body) = (EnvelopeKind::Seal, Vec::new(), Vec::new());
+        }),
+        ("a nonce without content", |e| {
+            (e.kind, e.epoch, e.body) = (EnvelopeKind::Seal, None, Vec::new());
+        }),
+        ("a seal with a body", |e| {
+            (e.kind, e.epoch, e.nonce) = (EnvelopeKind::Seal, None, Vec::new());
+        }),
+        ("an epoch's start that is none", |e| {
+            (e.kind, e.epoch, e.nonce) = (EnvelopeKind::EpochStart, None, Vec::new());
+        }),
     ];
     for (what, bend) in bends {
         let mut envelope = text();
         bend(&mut envelope);
-        t.rejected(what, &forge::signed(&keys, &envelope).bytes);
+        t.rejected(what, &signed(&envelope));
     }
-    let mut version = text();
-    version.version = 1;
-    t.ignored("another version", &forge::signed(&keys, &version).bytes);
-    let mut long = text();
-    long.body = vec![b'x'; 16 * 1024 + 1];
-    t.rejected("a long text", &forge::signed(&keys, &long).bytes);
-    let control = [0x1b, 0x5b];
-    let mut escape = text();
-    escape.body = control.to_vec();
-    t.rejected("control characters", &forge::signed(&keys, &escape).bytes);
+    // Version 0 carried its content in plain.
+    for version in [0, 2] {
+        t.ignored("another version", &signed(&Envelope { version, ..text() }));
+    }
     // Unbent it is fine: the test can fail.
-    let (topic, bytes) = (t.w.topic(t.room), forge::signed(&keys, &text()).bytes);
+    let (topic, bytes) = (t.w.topic(t.room), signed(&text()));
     assert_eq!(t.verdict(topic, &bytes), GossipVerdict::Accept);
+}
+
+#[test]
+fn wire_what_is_encrypted_decides_nothing() {
+    let mut t = wire(6);
+    let keys = t.w.node(t.alice).keys();
+    for (n, said) in [(1, " "), (2, "\u{1b}[31m"), (3, "a\r\nb")] {
+        let mut envelope = forge::envelope(t.envelope.company, t.room, t.from, &[]);
+        envelope.seq = n + 1;
+        envelope.prev = Some(forge::signed(&keys, &t.envelope).id);
+        envelope.body = said.as_bytes().to_vec();
+        let (topic, bytes) = (t.w.topic(t.room), forge::signed(&keys, &envelope).bytes);
+        // Who has no key could not tell either, and all have to agree on what counts.
+        assert_eq!(t.verdict(topic, &bytes), GossipVerdict::Accept);
+    }
+    t.w.connect_all();
+    t.w.agree();
+    assert_eq!(t.w.texts(t.bob, "all"), ["the real one"]);
 }
 
 #[test]

@@ -108,11 +108,28 @@ impl World {
 
     /// Bytes leave a node for a device.
     pub(super) fn check_leaving(&mut self, id: NodeId, to: DeviceId, bytes: &[u8]) {
+        self.check_strangers(id, to, bytes);
         self.with_checker(|checker, world| {
             for sighted in envelopes_in(bytes) {
                 checker.leaves(world, id, to, &sighted);
             }
         });
+    }
+
+    /// Who never was a member is not shown what topics are made of.
+    fn check_strangers(&self, id: NodeId, to: DeviceId, bytes: &[u8]) {
+        let knows = |id: NodeId| self.node(id).policy().members.contains(&to);
+        if !knows(id) && self.shows_salt(bytes) {
+            let name = &self.node(id).name;
+            assert!(self.ids().any(knows), "{name} shows a stranger, {to:?}, the Genesis");
+        }
+    }
+
+    /// Whether the random bytes of the company's `Genesis` are among these.
+    #[must_use]
+    pub fn shows_salt(&self, bytes: &[u8]) -> bool {
+        let salt = self.ledger.salt;
+        salt.is_some_and(|salt| bytes.windows(32).any(|window| window == salt.0))
     }
 
     /// A node's key is in a liar's hand from now on.

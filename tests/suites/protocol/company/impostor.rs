@@ -3,7 +3,6 @@
 use super::*;
 use crate::scene::{help, team};
 use conclave_protocol::engine::GossipVerdict;
-use conclave_protocol::id::Topic;
 use conclave_protocol::object::Payload;
 use conclave_tests::forge;
 use pen::gossip;
@@ -124,7 +123,7 @@ fn impostor_the_ceos_key_certified_for_another_is_live_for_neither_until_one_is_
         assert_eq!(gossip(&mut w, alice, from, &[cert]), [GossipVerdict::Accept]);
         // Nobody passes anything on to a key that is nobody's; the others hear from mallory.
         let cert = pen.log.bytes(pen.log.tail(from).expect("signed").1).expect("held").to_vec();
-        let topic = Topic::control(w.ledger().company);
+        let topic = w.control_topic();
         w.inject_gossip(carol, from, topic, &cert);
         w.settle();
         w.until("the alarm everywhere", 180_000, |w| {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use conclave_protocol::control::{Added, ControlLog};
 use conclave_protocol::engine::{GossipVerdict, Table};
-use conclave_protocol::id::{AgentId, DeviceId, MessageId, ObjectId, RoomId, Topic};
+use conclave_protocol::id::{AgentId, DeviceId, MessageId, ObjectId, RoomId};
 use conclave_protocol::keys::{DeviceKeys, device_statement};
 use conclave_protocol::object::{
     CONTROL_VERSION, ControlCut, ControlObject, Countersignature, DeviceCert, Genesis, Header,
@@ -147,7 +147,7 @@ impl Pen {
 
 /// Hands a node control objects by gossip, as if a peer had passed them on; gives the verdicts.
 pub fn gossip(w: &mut World, to: NodeId, from: DeviceId, objects: &[Forged]) -> Vec<GossipVerdict> {
-    let topic = Topic::control(w.ledger().company);
+    let topic = w.control_topic();
     let mut verdicts = Vec::new();
     for object in objects {
         let token = w.inject_gossip(to, from, topic, &object.bytes);

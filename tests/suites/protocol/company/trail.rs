@@ -99,12 +99,7 @@ fn the_trail_knows_what_is_parked() {
     w.isolate(bob);
     let device = stand_in(&mut w, alice);
     w.connect_device(device, bob);
-    let token = w.inject_gossip(
-        bob,
-        device,
-        conclave_protocol::id::Topic::control(w.ledger().company),
-        &second.bytes,
-    );
+    let token = w.inject_gossip(bob, device, w.control_topic(), &second.bytes);
     w.run(5_000);
     let ignored = conclave_protocol::engine::GossipVerdict::Ignore;
     assert_eq!(w.node(bob).verdicts.get(&token), Some(&ignored));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use conclave_protocol::engine::Table;
-use conclave_protocol::id::{DeviceId, MessageId, RoomId, Topic};
+use conclave_protocol::id::{DeviceId, MessageId, RoomId};
 use conclave_protocol::keys::DeviceKeys;
 use conclave_protocol::object::{
     AdminGrant, Capabilities, MemberGrant, Payload, UnitCreate, UnitKind,
@@ -285,7 +285,7 @@ impl Scenario {
             payloads.push(Payload::UnitCreate(UnitCreate { kind, parent, name }));
         }
         let up = self.up();
-        let topic = Topic::control(self.w.ledger().company);
+        let topic = self.w.control_topic();
         for payload in payloads {
             let Some(to) = self.one_of(&up) else { return };
             let forged = pen.sign_after(&keys, tail, authority, payload);
