@@ -2,12 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use conclave_node::api::client::Client;
+use conclave_node::api::types::ControlEntry;
 use conclave_protocol::envelope::EnvelopeKind;
 use conclave_protocol::id::{AgentId, CompanyId, MessageId, ObjectId, RoomId, Topic};
 use conclave_protocol::instant::InstantAgents;
 use conclave_protocol::keys::DeviceKeys;
 use conclave_protocol::limits::{EPOCH_KEYS_ASKED_MAX, IDS_FRAME_MAX};
+use conclave_protocol::object::Genesis;
+use conclave_protocol::signed::{Trust, Verified, peek_id};
 use conclave_protocol::sync::{Blob, Bound, Request, Scope};
+use conclave_protocol::topic::TopicSecret;
 
 use crate::forge;
 use crate::found::envelopes;
@@ -20,6 +25,7 @@ pub struct Prey {
     pub company: CompanyId,
     /// Its rooms, those of instant messages among them.
     pub rooms: Vec<RoomId>,
+    topics: TopicSecret,
     instants: Vec<InstantAgents>,
     control: Vec<ObjectId>,
     messages: Vec<(RoomId, MessageId)>,
@@ -31,7 +37,7 @@ impl Prey {
     #[must_use]
     #[track_caller]
     pub fn of(node: &Node) -> Self {
-        let company = text(&node.status()["company"]["id"]).parse().expect("an id");
+        let company: CompanyId = text(&node.status()["company"]["id"]).parse().expect("an id");
         let log = node.ok(&["log"]);
         let objects = log["objects"].as_array().expect("objects").iter();
         let control = objects.map(|line| text(&line["id"]).parse().expect("an id"));
@@ -51,6 +57,7 @@ impl Prey {
         Self {
             company,
             rooms: rooms.into_iter().collect(),
+            topics: TopicSecret::of(&genesis(node, company)),
             instants: instants.collect(),
             control: control.collect(),
             messages: of_kind(None),
@@ -62,13 +69,19 @@ impl Prey {
     #[must_use]
     pub fn topics(&self) -> Vec<Topic> {
         let rooms = self.rooms.iter().map(|room| self.topic(*room));
-        rooms.chain([Topic::control(self.company)]).collect()
+        rooms.chain([self.control_topic()]).collect()
     }
 
     /// The topic of a room.
     #[must_use]
     pub fn topic(&self, room: RoomId) -> Topic {
-        Topic::room(self.company, room)
+        self.topics.room(room)
+    }
+
+    /// The topic of the control log.
+    #[must_use]
+    pub fn control_topic(&self) -> Topic {
+        self.topics.control()
     }
 
     /// The rooms of which an outsider claims to have nothing.
@@ -142,4 +155,16 @@ fn about(scope: Scope, ids: &[ObjectId]) -> Vec<Request> {
     let asked = ids.chunks(IDS_FRAME_MAX);
     requests.extend(asked.map(|ids| Request::Get { scope, ids: ids.to_vec() }));
     requests
+}
+
+/// What a member holds and a stranger is never shown: it names the topics.
+#[track_caller]
+fn genesis(node: &Node, company: CompanyId) -> Genesis {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let client = Client::open(node.home()).expect("it runs");
+    let log = runtime.expect("a runtime").block_on(client.control()).expect("a log");
+    let mut objects = log.objects.iter().filter_map(ControlEntry::signed_bytes);
+    let bytes = objects.find(|bytes| peek_id(bytes) == Some(company.into())).expect("a Genesis");
+    let genesis = Verified::<Genesis>::genesis(&bytes, Trust::Nothing).expect("it is one");
+    genesis.value().clone()
 }
