@@ -167,7 +167,7 @@ fn whoever_listens_reads_no_text_and_no_name() {
 
     let control = canary("Control", 1);
     say_in_plain(&launchers[0], &lab, &control);
-    let everything = Scanner::new(&[control.clone()]);
+    let everything = Scanner::new(&[control.as_str()]);
     let capture = wait_until("the last frame has passed", || {
         let capture = Capture::read(&file);
         let found = everything.encodings(&capture.datagrams);
@@ -201,7 +201,7 @@ fn whoever_listens_reads_no_text_and_no_name() {
     // What the document on threats says that everybody learns: mDNS names the device.
     for node in [&alice, &bob] {
         let peer = text(&node.status()["peer_id"]);
-        let seen = Scanner::new(&[peer.clone()]).encodings(&capture.datagrams);
+        let seen = Scanner::new(&[peer.as_str()]).encodings(&capture.datagrams);
         assert!(seen.contains_key(&peer), "{peer} is announced to everybody");
     }
 }

@@ -210,16 +210,17 @@ fn a_member_without_access_who_asks_everybody_for_everything_reads_nothing() {
 
 #[test]
 fn a_removed_member_keeps_what_it_had_and_reads_nothing_new() {
-    reads_nothing_after(&["agent", "remove", "bob", UNIT]);
+    assert!(reads_nothing_after(&["agent", "remove", "bob", UNIT]), "he is a member still");
 }
 
 #[test]
 fn a_revoked_agent_keeps_what_it_had_and_reads_nothing_new() {
-    reads_nothing_after(&["agent", "revoke", "bob"]);
+    assert!(!reads_nothing_after(&["agent", "revoke", "bob"]), "he is one no longer");
 }
 
+/// Gives whether he still hears of changes of the control log.
 #[track_caller]
-fn reads_nothing_after(how: &[&str]) {
+fn reads_nothing_after(how: &[&str]) -> bool {
     let talk = Talk::new();
     let Company { alice, mut bob, carol, lab: _lab } = talk.company;
     let prey = Prey::of(&bob);
@@ -239,6 +240,8 @@ fn reads_nothing_after(how: &[&str]) {
         (knows && carol.lists(ROOM) && carol.texts(ROOM).len() == 2).then_some(())
     });
     let before = outsider.received().len();
+    let role = canary("Laterrole", 1);
+    alice.ok(&["role", "new", &role]);
     let new: Vec<String> = (0..4).map(|number| canary("newword", number)).collect();
     for (number, words) in new.iter().enumerate() {
         [&alice, &carol][number % 2].send(ROOM, words);
@@ -277,6 +280,7 @@ fn reads_nothing_after(how: &[&str]) {
         assert!(!handed.has(words), "{words}");
     }
     assert!(fresh.keys.keys().all(|epoch| !handed.keys.contains_key(epoch)));
+    !Scanner::new(&[role]).find(&outsider.received()).is_empty()
 }
 
 #[test]
@@ -289,6 +293,11 @@ fn a_stranger_who_asks_everybody_for_everything_reads_nothing() {
     talk.go_on(1);
     let prey = Prey::of(&talk.company.bob);
     assert_eq!(attack(&outsider, &prey, &secrets), [""; 0]);
+    for request in prey.about_control() {
+        for answer in outsider.ask_all(&request) {
+            assert!(matches!(answer, None | Some(Response::Refused)), "{request:?}: {answer:?}");
+        }
+    }
     let (messages, inside) = inside_of(&talk.company.bob, &prey);
     assert!(talk.said.iter().all(|words| inside.has(words)));
     assert_nothing_received(&outsider, &prey, &messages, &inside);

@@ -90,9 +90,9 @@ pub fn open_all(
     loop {
         let mut more = BTreeMap::new();
         for (room, epoch, wrapped) in &locks.wrapped {
-            let tries =
+            let mut tries =
                 opened.keys.values().filter_map(|key| key.unwrap_key(*room, *epoch, wrapped));
-            let found = tries.filter(|key| locks.fits(*epoch, key)).last();
+            let found = tries.find(|key| locks.fits(*epoch, key));
             more.extend(found.map(|key| (*epoch, key)));
         }
         more.retain(|epoch, _| !opened.keys.contains_key(epoch));

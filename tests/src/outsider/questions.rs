@@ -1,6 +1,6 @@
 //! What an outsider asks for: everything, by every name that anybody could have told it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use conclave_node::api::client::Client;
 use conclave_node::api::types::ControlEntry;
@@ -9,7 +9,7 @@ use conclave_protocol::id::{AgentId, CompanyId, MessageId, ObjectId, RoomId, Top
 use conclave_protocol::instant::InstantAgents;
 use conclave_protocol::keys::DeviceKeys;
 use conclave_protocol::limits::{EPOCH_KEYS_ASKED_MAX, IDS_FRAME_MAX};
-use conclave_protocol::object::Genesis;
+use conclave_protocol::object::{ControlObject, Genesis, Payload};
 use conclave_protocol::signed::{Trust, Verified, peek_id};
 use conclave_protocol::sync::{Blob, Bound, Request, Scope};
 use conclave_protocol::topic::TopicSecret;
@@ -26,6 +26,8 @@ pub struct Prey {
     /// Its rooms, those of instant messages among them.
     pub rooms: Vec<RoomId>,
     topics: TopicSecret,
+    /// For each certified device, its certificate and the authorities above it.
+    chains: Vec<Vec<Blob>>,
     instants: Vec<InstantAgents>,
     control: Vec<ObjectId>,
     messages: Vec<(RoomId, MessageId)>,
@@ -38,6 +40,7 @@ impl Prey {
     #[track_caller]
     pub fn of(node: &Node) -> Self {
         let company: CompanyId = text(&node.status()["company"]["id"]).parse().expect("an id");
+        let signed = signed_objects(node);
         let log = node.ok(&["log"]);
         let objects = log["objects"].as_array().expect("objects").iter();
         let control = objects.map(|line| text(&line["id"]).parse().expect("an id"));
@@ -57,7 +60,8 @@ impl Prey {
         Self {
             company,
             rooms: rooms.into_iter().collect(),
-            topics: TopicSecret::of(&genesis(node, company)),
+            topics: TopicSecret::of(&genesis(&signed, company)),
+            chains: chains(&signed, company),
             instants: instants.collect(),
             control: control.collect(),
             messages: of_kind(None),
@@ -102,6 +106,8 @@ impl Prey {
         // Messages may lie where they do not belong.
         let all = self.control.iter().chain(self.messages.iter().map(|(_, id)| id)).copied();
         requests.extend(about(Scope::Control, &all.collect::<Vec<_>>()));
+        let chains = self.chains.iter().cloned();
+        requests.extend(chains.map(|objects| Request::Introduce { objects }));
         requests
     }
 
@@ -157,14 +163,39 @@ fn about(scope: Scope, ids: &[ObjectId]) -> Vec<Request> {
     requests
 }
 
-/// What a member holds and a stranger is never shown: it names the topics.
+/// The control log as a node holds it, in signed bytes.
 #[track_caller]
-fn genesis(node: &Node, company: CompanyId) -> Genesis {
+fn signed_objects(node: &Node) -> Vec<Vec<u8>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let client = Client::open(node.home()).expect("it runs");
     let log = runtime.expect("a runtime").block_on(client.control()).expect("a log");
-    let mut objects = log.objects.iter().filter_map(ControlEntry::signed_bytes);
-    let bytes = objects.find(|bytes| peek_id(bytes) == Some(company.into())).expect("a Genesis");
-    let genesis = Verified::<Genesis>::genesis(&bytes, Trust::Nothing).expect("it is one");
-    genesis.value().clone()
+    log.objects.iter().filter_map(ControlEntry::signed_bytes).collect()
+}
+
+/// What a member holds and a stranger is never shown: it names the topics.
+#[track_caller]
+fn genesis(signed: &[Vec<u8>], company: CompanyId) -> Genesis {
+    let found = signed.iter().find(|bytes| peek_id(bytes) == Some(company.into()));
+    let genesis = Verified::<Genesis>::genesis(found.expect("a Genesis"), Trust::Nothing);
+    genesis.expect("it is one").value().clone()
+}
+
+/// What devices show that want to be taken for members.
+fn chains(signed: &[Vec<u8>], company: CompanyId) -> Vec<Vec<Blob>> {
+    let objects = signed.iter().filter_map(|bytes| {
+        let object = Verified::<ControlObject>::control(bytes, company, Trust::Nothing).ok()?;
+        Some((object.id(), (object.value().clone(), Blob(bytes.clone()))))
+    });
+    let objects: BTreeMap<ObjectId, (ControlObject, Blob)> = objects.collect();
+    let certificates = objects.values().filter(|o| matches!(o.0.payload, Payload::DeviceCert(_)));
+    let chain = |(certificate, bytes): &(ControlObject, Blob)| {
+        let mut chain = vec![bytes.clone()];
+        let mut next = certificate.header.authority;
+        while let Some((object, bytes)) = objects.get(&next) {
+            chain.push(bytes.clone());
+            next = object.header.authority;
+        }
+        chain
+    };
+    certificates.map(chain).collect()
 }
