@@ -126,6 +126,12 @@ impl Rough {
         self.order("well")
     }
 
+    /// Writes all frames that come from now on to a file, see `switch.py`.
+    #[track_caller]
+    pub(crate) fn record(&mut self, file: &Path) {
+        self.order(&format!("record {}", file.display()));
+    }
+
     #[track_caller]
     fn order(&mut self, line: &str) -> u64 {
         let orders = self.process.stdin.as_mut().expect("a pipe");

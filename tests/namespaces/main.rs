@@ -6,6 +6,7 @@
     reason = "a test says what it expected, and prints what it measured"
 )]
 
+mod capture;
 mod clock;
 mod disks;
 mod duel;

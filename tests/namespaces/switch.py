@@ -10,6 +10,8 @@ from now on, and is answered by the number of frames that were lost by order so 
     mute PORT... / deaf PORT...             nothing comes from / goes to these
     apart PORT...                           nothing passes between these and the others
     well                                    all is well
+    record FILE                             writes all frames that come from now on to a file: each
+                                            behind its length, four bytes, big-endian
 
 The kernel's own tool for this, netem, is missing from many kernels; raw sockets are not. Frames come
 with the header that says what was left to a network card to do (checksums, cutting into segments),
@@ -41,6 +43,7 @@ class Switch:
         self.waiting = []
         self.number = 0
         self.lost = 0
+        self.record = None
         self.well()
 
     def well(self):
@@ -58,6 +61,9 @@ class Switch:
                 setattr(self, word, frozenset(names))
             case ["well"]:
                 self.well()
+            case ["record", path]:
+                # Without a buffer: what was answered is in the file.
+                self.record = open(path, "wb", buffering=0)
             case _:
                 raise ValueError(line)
 
@@ -65,6 +71,9 @@ class Switch:
         frame, address = self.ports[name].recvfrom(FRAME_BYTES_MAX)
         if address[2] == PACKET_OUTGOING:
             return
+        if self.record:
+            bare = frame[HEADER_BYTES:]
+            self.record.write(len(bare).to_bytes(4, "big") + bare)
         target, source = frame[HEADER_BYTES:][:6], frame[HEADER_BYTES:][6:12]
         self.learned[source] = name
         known = self.learned.get(target)

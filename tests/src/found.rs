@@ -20,13 +20,18 @@ const SIGNATURE_BYTES: usize = 66;
 pub fn envelopes(node: &Node) -> BTreeMap<MessageId, Envelope> {
     let company = node.status()["company"]["id"].as_str().expect("a company").to_owned();
     let company: CompanyId = company.parse().expect("an id");
+    let files = node.files();
+    files.iter().flat_map(|(_, bytes)| envelopes_in(bytes, company)).collect()
+}
+
+/// The distinct messages of a company in any bytes.
+#[must_use]
+pub fn envelopes_in(bytes: &[u8], company: CompanyId) -> BTreeMap<MessageId, Envelope> {
     let mut found = BTreeMap::new();
-    for (_, bytes) in node.files() {
-        for at in 0..bytes.len().saturating_sub(BEGIN.len()) {
-            let Some(signed) = signed_at(&bytes[at..]) else { continue };
-            if let Ok(envelope) = Verified::<Envelope>::envelope(signed, company, Trust::Nothing) {
-                found.insert(envelope.id(), envelope.value().clone());
-            }
+    for at in 0..bytes.len().saturating_sub(BEGIN.len()) {
+        let Some(signed) = signed_at(&bytes[at..]) else { continue };
+        if let Ok(envelope) = Verified::<Envelope>::envelope(signed, company, Trust::Nothing) {
+            found.insert(envelope.id(), envelope.value().clone());
         }
     }
     found
