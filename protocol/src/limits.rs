@@ -17,8 +17,9 @@ pub const PARENTS_MAX: usize = 8;
 pub const ENTER_GRANTS_MAX: usize = 16;
 /// Most overrides that one grant may name; the size of the object bounds it further.
 pub const OVERRIDES_MAX: usize = 512;
-/// Most earlier epochs that one epoch may follow.
-pub const EPOCH_PREVIOUS_MAX: usize = 8;
+/// Most earlier epochs that one epoch may follow: all are among its parents, which leaves one for
+/// what is newest in the room.
+pub const EPOCH_PREVIOUS_MAX: usize = PARENTS_MAX - 1;
 /// Most revocations that one epoch may answer; with more an epoch follows another.
 pub const EPOCH_AFTER_MAX: usize = 768;
 /// Most devices in one part of an epoch's keys: as many as fit an object.

@@ -208,7 +208,7 @@ def check_epoch_start(e):
     start = EPOCH_START.named(value)
     ascending([epoch for _, epoch in start["previous"]], "epochs not in order")
     ascending(start["after"], "answers not in order")
-    rule(len(start["previous"]) <= 8 and len(start["after"]) <= 768, "too long lists")
+    rule(len(start["previous"]) <= 7 and len(start["after"]) <= 768, "too long lists")
     rule(start["recipients"] <= 65_536, "too many recipients")
 
 

@@ -20,7 +20,7 @@ use crate::envelope::EnvelopeKind;
 use crate::epoch::{DeviceKey, EpochKeys, EpochStart, PreviousEpoch, recipients_digest};
 use crate::id::{AgentId, CompanyId, DeviceId, MessageId, ObjectId, RoomId};
 use crate::limits::{
-    EPOCH_AFTER_MAX, EPOCH_KEYS_PART_MAX, EPOCH_RECIPIENTS_MAX, REKEY_DELAY_MS_MAX,
+    EPOCH_AFTER_MAX, EPOCH_KEYS_PART_MAX, EPOCH_RECIPIENTS_MAX, PARENTS_MAX, REKEY_DELAY_MS_MAX,
     REKEY_SPACING_MS,
 };
 use crate::object::{HistoryPolicy, Payload};
@@ -227,9 +227,9 @@ impl Engine {
             let earlier = state.log.epochs.key(previous.epoch);
             previous.wrapped = earlier.map(|earlier| key.wrap(room, previous.epoch, earlier));
         }
-        let content = Content::Plain(start.encode());
-        let id =
-            self.post_envelope(room, EnvelopeKind::EpochStart, Some(standing), content, None)?;
+        let parents = self.parents_of_epoch(room, &start);
+        let (kind, content) = (EnvelopeKind::EpochStart, Content::Plain(start.encode()));
+        let id = self.post_envelope(room, kind, Some(standing), content, Some(parents))?;
         let device = self.keys.device();
         if let Some(state) = self.rooms.get_mut(&room) {
             state.log.epochs.load_key(id, key.clone());
@@ -238,6 +238,23 @@ impl Engine {
         self.write_epoch_key(room, id);
         self.seal_key(room, id, key, recipients);
         Ok(id)
+    }
+
+    /// The parents of an `EpochStart`: the epochs that it follows, so that whoever has the one has
+    /// the others and can say what it answers; then heads of the log, the highest first.
+    fn parents_of_epoch(&self, room: RoomId, start: &EpochStart) -> Vec<MessageId> {
+        let mut parents: BTreeSet<MessageId> =
+            start.previous.iter().map(|previous| previous.epoch).collect();
+        let Some(state) = self.rooms.get(&room) else { return Vec::new() };
+        let height = |id: &MessageId| state.log.get(*id).map(|entry| entry.height);
+        let mut heads = state.log.parents().0;
+        heads.sort_by_key(|id| std::cmp::Reverse(height(id)));
+        for head in heads {
+            if parents.len() < PARENTS_MAX {
+                parents.insert(head);
+            }
+        }
+        parents.into_iter().collect()
     }
 
     fn seal_key(

@@ -31,7 +31,7 @@ pub(super) struct KeyRequests {
     /// When to look which keys are not here.
     at: Option<Timestamp>,
     /// Rooms for which a peer is being asked, with what.
-    asking: BTreeMap<RoomId, Vec<MessageId>>,
+    asking: BTreeMap<RoomId, (DeviceId, Vec<MessageId>)>,
     /// How many keys were given to a peer since when.
     given: BTreeMap<DeviceId, (Timestamp, u32)>,
 }
@@ -179,6 +179,16 @@ impl Engine {
         }
     }
 
+    /// A peer that is gone answers no more: others are asked.
+    pub(super) fn nobody_to_answer(&mut self, peer: DeviceId) {
+        let asking = &mut self.key_requests.asking;
+        let before = asking.len();
+        asking.retain(|_, (asked, _)| *asked != peer);
+        if asking.len() < before {
+            self.ask_for_keys_soon();
+        }
+    }
+
     /// Asks for what is not here, one peer for each room at a time.
     pub(super) fn ask_for_keys_if_due(&mut self) {
         if self.key_requests.at.is_none_or(|at| at > self.now) {
@@ -221,7 +231,7 @@ impl Engine {
         }
         let request = Request::EpochKeys { room, epochs: wanted.clone() };
         self.send(peer, Asked::Keys(peer, room), &request);
-        self.key_requests.asking.insert(room, wanted);
+        self.key_requests.asking.insert(room, (peer, wanted));
         true
     }
 
@@ -232,7 +242,7 @@ impl Engine {
         room: RoomId,
         response: Option<Response>,
     ) {
-        let Some(wanted) = self.key_requests.asking.remove(&room) else { return };
+        let Some((_, wanted)) = self.key_requests.asking.remove(&room) else { return };
         if let Some(Response::EpochKeys { keys }) = response {
             for given in keys.iter().take(EPOCH_KEYS_ASKED_MAX) {
                 self.take_given_key(room, &wanted, given);

@@ -123,6 +123,7 @@ impl Engine {
         for (request, room) in heads {
             self.heads_answered(request, peer, room, None);
         }
+        self.nobody_to_answer(peer);
         self.in_topic.retain(|_, peers| {
             peers.remove(&peer);
             !peers.is_empty()

@@ -124,7 +124,7 @@ fn begin(epochs: &mut Epochs, n: u64, author: DeviceId, previous: &[u64], after:
 }
 
 fn fitting<'a>(live: &'a dyn Fn(DeviceId) -> bool, ended: &'a BTreeSet<ObjectId>) -> Fitting<'a> {
-    Fitting { live, may_have: &|_| true, ended }
+    Fitting { live, may_have: &|_| true, ended, holds: &|_| true }
 }
 
 #[test]
