@@ -7,6 +7,8 @@
 
 use std::collections::BTreeSet;
 
+use zeroize::ZeroizeOnDrop;
+
 use super::Engine;
 use super::authoring::{Content, broken, not_a_member};
 use super::command::Failure;
@@ -37,14 +39,24 @@ pub struct SealJob {
     context: SealingContext,
     key: EpochKey,
     recipients: Vec<(DeviceId, ObjectId)>,
-    seed: [u8; 32],
+    seed: Seed,
+}
+
+/// Who has it opens what was sealed with it: wiped when dropped, and never shown.
+#[derive(Clone, ZeroizeOnDrop)]
+struct Seed([u8; 32]);
+
+impl std::fmt::Debug for Seed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seed(…)")
+    }
 }
 
 impl SealJob {
     /// Does the work; what it gives has to be handed to the engine that asked for it.
     #[must_use]
     pub fn run(self) -> Input {
-        let mut rng = SecretRng::new(&self.seed);
+        let mut rng = SecretRng::new(&self.seed.0);
         let seal = |part: &[(DeviceId, ObjectId)], rng: &mut SecretRng| -> Vec<DeviceKey> {
             let keys = part.iter().map(|(device, sealing)| {
                 let context = SealingContext { device: *device, ..self.context };
@@ -68,7 +80,7 @@ impl SealJob {
         recipients: Vec<(DeviceId, ObjectId)>,
         seed: [u8; 32],
     ) -> Self {
-        Self { context, key, recipients, seed }
+        Self { context, key, recipients, seed: Seed(seed) }
     }
 
     /// Room and epoch.
