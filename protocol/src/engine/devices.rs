@@ -361,7 +361,7 @@ impl Engine {
             self.count("not_confirmed");
             return Response::Refused;
         }
-        if !self.desk.allows(peer, now) {
+        if !self.desk.allows_member(peer, now) {
             return Response::Join { answer: JoinAnswer::Busy };
         }
         let company = self.company().unwrap_or_default();

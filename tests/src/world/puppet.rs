@@ -106,7 +106,14 @@ impl World {
     pub fn puppet(&mut self, keys: &DeviceKeys, with: NodeId) -> DeviceId {
         let device = keys.device();
         let (sets, bytes) = (BTreeMap::new(), BTreeMap::new());
-        let puppet = Puppet { keys: keys.clone(), sets, bytes, garbage: None, lie: Lie::None, pushed: Vec::new() };
+        let puppet = Puppet {
+            keys: keys.clone(),
+            sets,
+            bytes,
+            garbage: None,
+            lie: Lie::None,
+            pushed: Vec::new(),
+        };
         self.puppets.entry(device).or_insert(puppet);
         let with = self.node(with).device();
         self.connect_devices(device, with);

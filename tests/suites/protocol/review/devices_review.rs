@@ -30,8 +30,7 @@ fn a_newcomer_who_was_certified_in_anothers_name_stays_out() {
         let carol = w.newcomer("carol");
         w.connect(alice, carol);
         w.code_at(alice, "carol");
-        let (keys, bobs, alices) =
-            (w.node(carol).keys(), w.node(bob).keys(), w.node(alice).keys());
+        let (keys, bobs, alices) = (w.node(carol).keys(), w.node(bob).keys(), w.node(alice).keys());
         let mut pen = Pen::of(&w, alice);
         let mut new = Vec::new();
         if name == "carol" {
@@ -76,7 +75,6 @@ fn a_made_up_certificate_for_a_dismissed_agent_learns_nothing() {
     assert_eq!(answer, Response::Refused);
     assert_eq!(w.puppet_mut(device).pushed, [], "a stranger was told of a dismissal");
 }
-
 
 /// An admin who was removed lets a device in with whoever has not heard of it. Once that member
 /// hears of it, the device has nothing more to ask.
