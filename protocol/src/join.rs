@@ -129,6 +129,8 @@ pub struct JoinDesk {
     refused: BTreeMap<DeviceId, Timestamp>,
     /// Frames of each device in the current minute.
     frames: BTreeMap<DeviceId, u32>,
+    /// The same of members, which strangers must not crowd out.
+    member_frames: BTreeMap<DeviceId, u32>,
     minute: u64,
 }
 
@@ -248,11 +250,7 @@ impl JoinDesk {
 
     /// Counts a frame of a device; false if there were too many in this minute.
     pub fn allows(&mut self, device: DeviceId, now: Timestamp) -> bool {
-        let minute = now.0 / 60_000;
-        if minute != self.minute {
-            self.minute = minute;
-            self.frames.clear();
-        }
+        self.turn_to(now);
         // Devices are strangers' keys, as many as they like to make.
         if self.frames.len() >= JOIN_REQUESTS_MAX * 8 && !self.frames.contains_key(&device) {
             return false;
@@ -260,6 +258,23 @@ impl JoinDesk {
         let frames = self.frames.entry(device).or_default();
         *frames += 1;
         *frames <= JOIN_FRAMES_PER_MINUTE_MAX
+    }
+
+    /// As [`JoinDesk::allows`], for a device of a member: there are no more of them than certificates.
+    pub fn allows_member(&mut self, device: DeviceId, now: Timestamp) -> bool {
+        self.turn_to(now);
+        let frames = self.member_frames.entry(device).or_default();
+        *frames = frames.saturating_add(1);
+        *frames <= JOIN_FRAMES_PER_MINUTE_MAX
+    }
+
+    fn turn_to(&mut self, now: Timestamp) {
+        let minute = now.0 / 60_000;
+        if minute != self.minute {
+            self.minute = minute;
+            self.frames.clear();
+            self.member_frames.clear();
+        }
     }
 }
 
@@ -336,6 +351,23 @@ mod tests {
         }
         assert_eq!(desk.refused.len(), JOIN_REQUESTS_MAX);
         assert_eq!(desk.poll(DeviceId([0; 32]), now), DeskAnswer::Unknown, "the oldest goes");
+    }
+
+    #[test]
+    fn strangers_take_no_turn_from_members() {
+        let mut desk = JoinDesk::default();
+        let now = Timestamp(60_000);
+        let (member, others) = (DeviceId([255; 32]), JOIN_REQUESTS_MAX * 8 + 1);
+        for n in 0..others as u16 {
+            let mut stranger = [0; 32];
+            stranger[..2].copy_from_slice(&n.to_be_bytes());
+            desk.allows(DeviceId(stranger), now);
+        }
+        assert!(!desk.allows(member, now));
+        let answers = (0..=JOIN_FRAMES_PER_MINUTE_MAX).map(|_| desk.allows_member(member, now));
+        let allowed = answers.filter(|allowed| *allowed).count();
+        assert_eq!(allowed, JOIN_FRAMES_PER_MINUTE_MAX as usize);
+        assert!(desk.allows_member(member, now.plus_ms(60_000)));
     }
 
     #[test]

@@ -224,6 +224,9 @@ impl Engine {
         let company = control.company();
         let certified = control.access().agent_of(self.keys.device()).is_some();
         if certified && !self.member {
+            if !self.is_wished() {
+                return self.joined_as_another(company);
+            }
             self.become_member(company);
         }
         self.look_at_epochs_again();
@@ -248,11 +251,8 @@ impl Engine {
             }
         }
         let known: Vec<DeviceId> =
-            self.introduced.iter().copied().filter(|peer| self.is_member(*peer)).collect();
-        // Who turns out to be revoked has nothing more to ask.
-        if let Some(control) = self.control.as_ref() {
-            self.introduced.retain(|peer| control.held_out(*peer).is_empty());
-        }
+            self.introduced.keys().copied().filter(|peer| self.is_member(*peer)).collect();
+        self.review_introductions();
         for peer in known {
             self.introduced.remove(&peer);
             self.greet_member(peer);

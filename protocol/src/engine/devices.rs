@@ -233,7 +233,8 @@ impl Engine {
                 self.desk.refuse(device, now);
                 self.emit(Effect::Event(Event::JoinRequests));
             }
-            Some(Response::Join { answer: JoinAnswer::Admitted }) => {
+            // One admin's word ends nothing; the certificate does, once it is here.
+            Some(Response::Join { answer: JoinAnswer::Admitted }) if self.is_member(device) => {
                 self.confirmed.remove(device);
             }
             _ => {}
@@ -275,7 +276,11 @@ impl Engine {
 
     fn device_view(&self, log: &ControlLog, agent: AgentId, device: DeviceId) -> DeviceView {
         let confirmed = |cert| match log.get(cert).map(|object| &object.payload) {
-            Some(Payload::DeviceCert(cert)) => cert.countersignature.is_some(),
+            // Anybody's device can sign; only one of the agent confirms anything.
+            Some(Payload::DeviceCert(cert)) => cert
+                .countersignature
+                .as_ref()
+                .is_some_and(|by| log.certs_of(by.device, agent).next().is_some()),
             _ => false,
         };
         let certs: Vec<ObjectId> =
@@ -356,7 +361,7 @@ impl Engine {
             self.count("not_confirmed");
             return Response::Refused;
         }
-        if !self.desk.allows(peer, now) {
+        if !self.desk.allows_member(peer, now) {
             return Response::Join { answer: JoinAnswer::Busy };
         }
         let company = self.company().unwrap_or_default();

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::Engine;
 use super::syncing::Asked;
 use crate::control::ControlLog;
-use crate::id::{DeviceId, ObjectId};
+use crate::id::{AgentId, DeviceId, ObjectId};
 use crate::limits::{
     ENDED_OBJECTS_MAX, INTRODUCED_MAX, INTRODUCTION_OBJECTS_MAX, OBJECTS_FRAME_BYTES_MAX,
 };
@@ -50,13 +50,13 @@ impl Engine {
         let Some(control) = self.control.as_ref().filter(|_| self.member) else {
             return Response::Refused;
         };
-        if !self.introduced.contains(&peer) && self.introduced.len() >= INTRODUCED_MAX {
+        if !self.introduced.contains_key(&peer) && self.introduced.len() >= INTRODUCED_MAX {
             self.count("introductions_full");
             return Response::Refused;
         }
         match vouch(control, peer, objects) {
-            Ok(()) => {
-                self.introduced.insert(peer);
+            Ok(anchor) => {
+                self.introduced.insert(peer, anchor);
                 self.want(peer, Scope::Control);
                 Response::Ack
             }
@@ -71,6 +71,17 @@ impl Engine {
 }
 
 impl Engine {
+    /// Forgets introductions that do not hold any longer: the device was revoked, or what its chain
+    /// rests on was, or its certificate is here and makes nobody a member.
+    pub(super) fn review_introductions(&mut self) {
+        let Some(control) = self.control.as_ref() else { return };
+        self.introduced.retain(|peer, anchor| {
+            let root = control.root().is_some_and(|(_, root)| root == *anchor);
+            let rests = root || control.counts(*anchor) && control.hits(*anchor).is_empty();
+            rests && control.agents_of_device(*peer).next().is_none()
+        });
+    }
+
     /// Tells a device what ended its certificate, with what that rests on and refers to, for
     /// without it the device could not judge it. All of that is older, from when it was a member.
     fn tell_what_ended(&mut self, peer: DeviceId, ended: BTreeSet<ObjectId>) {
@@ -123,13 +134,26 @@ fn chain_of(control: &ControlLog, cert: ObjectId) -> Vec<ObjectId> {
     chain
 }
 
-/// Checks a chain from a device's certificate to the root line of our log. The error holds the
-/// revocations of the device itself, for it to learn.
+/// As [`anchor_of`], of a device that nothing holds out, nor the agent for which it is certified.
+/// The error holds the revocations of the device itself, for it to learn.
 fn vouch(
     control: &ControlLog,
     device: DeviceId,
     objects: &[Blob],
-) -> Result<(), BTreeSet<ObjectId>> {
+) -> Result<ObjectId, BTreeSet<ObjectId>> {
+    let (anchor, agent) = anchor_of(control, device, objects)?;
+    // Only now: a certificate that anybody made up tells its maker nothing of an agent's end.
+    let dismissed = control.revokes_on(agent.into());
+    if dismissed.is_empty() { Ok(anchor) } else { Err(dismissed.into_iter().collect()) }
+}
+
+/// Checks a chain from a device's certificate to the root line of our log; gives the object of ours
+/// on which it rests, and the agent.
+fn anchor_of(
+    control: &ControlLog,
+    device: DeviceId,
+    objects: &[Blob],
+) -> Result<(ObjectId, AgentId), BTreeSet<ObjectId>> {
     let company = control.company();
     let refused = Err(BTreeSet::new());
     // A device that was revoked here, or whose agent was dismissed, may have another certificate
@@ -140,6 +164,7 @@ fn vouch(
     }
     let mut expected: Option<(ObjectId, DeviceId)> = None;
     let mut below: Option<Payload> = None;
+    let mut agent = AgentId::default();
     for (place, Blob(bytes)) in objects.iter().enumerate() {
         let Ok(object) = Verified::<ControlObject>::control(bytes, company, Trust::Nothing) else {
             return refused;
@@ -147,10 +172,7 @@ fn vouch(
         let (id, value) = (object.id(), object.value());
         match (&value.payload, expected) {
             (Payload::DeviceCert(cert), None) if place == 0 && cert.device == device => {
-                let dismissed = control.revokes_on(cert.agent.into());
-                if !dismissed.is_empty() {
-                    return Err(dismissed.into_iter().collect());
-                }
+                agent = cert.agent;
             }
             (Payload::AdminGrant(grant), Some((wanted, author)))
                 if wanted == id
@@ -164,7 +186,7 @@ fn vouch(
             // From here on upwards our own log decides.
             if place > 0 {
                 let sound = control.counts(id) && control.hits(id).is_empty();
-                return if sound { Ok(()) } else { refused };
+                return if sound { Ok((id, agent)) } else { refused };
             }
             let Payload::DeviceCert(cert) = &value.payload else { return refused };
             let cut_by = control.explain(id).cut_by.into_iter();
@@ -176,7 +198,9 @@ fn vouch(
     }
     // All of it new to us, signed by the root that we know.
     match expected {
-        Some((authority, author)) if control.root() == Some((author, authority)) => Ok(()),
+        Some((authority, author)) if control.root() == Some((author, authority)) => {
+            Ok((authority, agent))
+        }
         _ => refused,
     }
 }

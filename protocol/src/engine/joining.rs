@@ -281,6 +281,34 @@ impl Engine {
         }
     }
 
+    /// Whether the agent for which this device is certified is the one that its user asked to be.
+    /// Whoever made us an offer may ask for a proof for any agent, also for its own, and so have us
+    /// speak, and be spoken to, in another's name.
+    pub(super) fn is_wished(&self) -> bool {
+        let (Some(join), Some(control)) = (self.join.as_ref(), self.control.as_ref()) else {
+            return true;
+        };
+        let Some(agent) = control.access().agent_of(self.keys.device()) else { return false };
+        let first = match control.get(agent.into()).map(|object| &object.payload) {
+            Some(Payload::AgentCert(cert)) => Some(&cert.name),
+            _ => None,
+        };
+        // It may have been renamed since.
+        let now = control.access().agents().get(&agent).map(|info| &info.name);
+        let wish = normalize_name(&join.wish.agent).ok();
+        wish.is_some() && (first == wish.as_ref() || now == wish.as_ref())
+    }
+
+    /// This device was certified for an agent that is not the one asked for: it stays out.
+    pub(super) fn joined_as_another(&mut self, company: CompanyId) {
+        if self.is_refused() {
+            return;
+        }
+        self.count("joined_as_another");
+        let name = self.control.as_ref().and_then(|c| c.genesis()).map(|g| g.name.clone());
+        self.join_refused(CompanyRef { id: company, name: name.unwrap_or_default() });
+    }
+
     fn answer_sign(&mut self, peer: DeviceId, company: CompanyId, agent: AgentId) -> Response {
         let expected = self
             .join

@@ -341,7 +341,12 @@ impl Engine {
     }
 }
 
-/// The agents for which devices are, or were, certified.
+/// The agents for which devices are, or were, certified. A certificate without authority, of an
+/// admin whose grant is gone, makes nobody's keys another agent's.
 fn agents_of(control: &crate::control::ControlLog, devices: &[DeviceId]) -> BTreeSet<AgentId> {
-    devices.iter().flat_map(|device| control.agents_of_device(*device)).collect()
+    let certified = |device: DeviceId| {
+        let agents = control.agents_of_device(device);
+        agents.filter(move |agent| control.certs_of(device, *agent).next().is_some())
+    };
+    devices.iter().flat_map(|device| certified(*device)).collect()
 }

@@ -97,7 +97,7 @@ impl Engine {
             receipts: BTreeMap::new(),
             receipts_at: None,
             reports: super::reports::Reports::new(now),
-            introduced: BTreeSet::new(),
+            introduced: BTreeMap::new(),
             void_brought: BTreeMap::new(),
             reconcile_at: now.plus_ms(RECONCILE_EVERY_MS),
             reconcile_round: 0,

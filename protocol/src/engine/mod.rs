@@ -204,7 +204,7 @@ pub struct Engine {
     /// Void control objects that running pulls brought, with the peers.
     void_brought: BTreeMap<ObjectId, BTreeSet<DeviceId>>,
     /// Devices that are not in the log and have shown a good chain to it.
-    introduced: BTreeSet<DeviceId>,
+    introduced: BTreeMap<DeviceId, ObjectId>,
     reconcile_at: Timestamp,
     /// How often the slow timer has chosen a member.
     reconcile_round: u64,

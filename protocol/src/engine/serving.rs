@@ -11,7 +11,7 @@ impl Engine {
     /// Answers a request, exactly once.
     pub(super) fn serve(&mut self, peer: DeviceId, token: ResponseToken, frame: &[u8]) {
         // A stranger has nothing long to say, and is not worth decoding it.
-        let known = self.is_member(peer) || self.introduced.contains(&peer);
+        let known = self.is_member(peer) || self.introduced.contains_key(&peer);
         let fits = frame.len() <= STRANGER_FRAME_BYTES_MAX || known;
         let response = match Request::decode(if fits { frame } else { &[] }) {
             Ok(request) => self.answer(peer, request),
@@ -32,7 +32,7 @@ impl Engine {
         {
             return self.answer_introduction(peer, objects);
         }
-        if self.introduced.contains(&peer) && !self.is_member(peer) {
+        if self.introduced.contains_key(&peer) && !self.is_member(peer) {
             return self.answer_introduced(peer, request);
         }
         if !self.is_member(peer) {

@@ -117,12 +117,14 @@ pub(super) fn author(
     room: RoomId,
     enter: Option<&EnterBody>,
 ) -> Option<AgentRef> {
-    let certified = || match &control.get(enter?.device_cert())?.payload {
+    let named = || match &control.get(enter?.device_cert())?.payload {
         Payload::DeviceCert(cert) if cert.device == device => Some(cert.agent),
         _ => None,
     };
-    let agent = control.access().agent_of(device).or_else(certified);
-    let agent = agent.or_else(|| control.standing(device, room).agent)?;
+    // A certificate without authority comes last: its author may name whom it likes.
+    let counts = || enter.is_some_and(|enter| control.counts(enter.device_cert()));
+    let agent = control.access().agent_of(device).or_else(|| named().filter(|_| counts()));
+    let agent = agent.or_else(|| control.standing(device, room).agent).or_else(named)?;
     Some(agent_ref(control, agent))
 }
 

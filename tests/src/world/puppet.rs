@@ -28,6 +28,8 @@ pub struct Puppet {
     pub garbage: Option<Vec<u8>>,
     /// What it does with its answers.
     pub lie: Lie,
+    /// What it was handed unasked.
+    pub pushed: Vec<Blob>,
 }
 
 impl Puppet {
@@ -83,6 +85,10 @@ impl Puppet {
                 let all = ids.iter().all(|id| self.bytes.contains_key(id));
                 Response::Objects { objects, done: if all { done } else { ids.len() as u64 } }
             }
+            Ok(Request::Push { objects, .. }) => {
+                self.pushed.extend(objects);
+                Response::Ack
+            }
             _ => Response::Ack,
         };
         self.lie.bend(self, response)
@@ -100,7 +106,14 @@ impl World {
     pub fn puppet(&mut self, keys: &DeviceKeys, with: NodeId) -> DeviceId {
         let device = keys.device();
         let (sets, bytes) = (BTreeMap::new(), BTreeMap::new());
-        let puppet = Puppet { keys: keys.clone(), sets, bytes, garbage: None, lie: Lie::None };
+        let puppet = Puppet {
+            keys: keys.clone(),
+            sets,
+            bytes,
+            garbage: None,
+            lie: Lie::None,
+            pushed: Vec::new(),
+        };
         self.puppets.entry(device).or_insert(puppet);
         let with = self.node(with).device();
         self.connect_devices(device, with);
@@ -158,6 +171,7 @@ impl World {
             sets: BTreeMap::new(),
             bytes: BTreeMap::new(),
             garbage: None,
+            pushed: Vec::new(),
             lie: Lie::None,
         }
     }

@@ -127,6 +127,7 @@ fn ghost_post_by_pull_is_shown_and_stored_nowhere() {
         sets: Default::default(),
         bytes: Default::default(),
         garbage: None,
+        pushed: Vec::new(),
         lie: Default::default(),
     };
     for message in held {

@@ -3,6 +3,7 @@
 mod changes;
 mod commands;
 mod costs;
+mod devices_review;
 mod encryption;
 mod history;
 mod instants_review;
