@@ -232,9 +232,9 @@ mod tests {
             height,
             kind: EnvelopeKind::Text,
             standing: Some(ObjectId([4; 32])),
-            epoch: None,
-            nonce: Vec::new(),
-            body: b"hello".to_vec(),
+            epoch: Some(ObjectId([6; 32])),
+            nonce: vec![7; 24],
+            body: b"whatever is encrypted".to_vec(),
             claimed_time: Timestamp(5),
         };
         sign(keys, ObjectType::Envelope, COMPANY, &envelope.encode()).1
