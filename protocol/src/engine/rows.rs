@@ -99,7 +99,7 @@ impl Engine {
                 let Some(envelope) = envelope.filter(|e| Some(e.id()) == named) else { continue };
                 let (id, message) = (envelope.id(), envelope.value());
                 if let Some(state) = self.rooms.get_mut(&room) {
-                    state.log.load_epoch(id, message);
+                    state.log.note_epoch(id, message);
                 }
                 self.follow_epochs(room, id, message);
             }

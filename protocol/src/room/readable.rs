@@ -7,19 +7,15 @@ use crate::id::MessageId;
 use crate::sync::{Bound, Ix, Place};
 
 impl RoomLog {
-    /// Takes note of what an envelope says of epochs.
-    pub(super) fn note_epoch(&mut self, id: MessageId, envelope: &Envelope) {
+    /// Takes note of what an envelope says of epochs; after a start also of one that only the index
+    /// has named.
+    pub fn note_epoch(&mut self, id: MessageId, envelope: &Envelope) {
         if let Some(start) = envelope.epoch_start() {
             self.epochs.begin(id, envelope.device, start, Some((envelope.height, id)));
         }
         if let Some(keys) = envelope.epoch_keys() {
             self.epochs.add_recipients(envelope.device, &keys);
         }
-    }
-
-    /// Takes note, after a start, of what an envelope says of epochs that the index has named.
-    pub fn load_epoch(&mut self, id: MessageId, envelope: &Envelope) {
-        self.note_epoch(id, envelope);
     }
 
     /// The numbers of rows that begin epochs or hand out keys, in order of arrival.
@@ -93,7 +89,7 @@ impl RoomLog {
         readable.into_iter().map(|ix| self.entries.id(ix)).collect()
     }
 
-    /// Where the newest accepted message stands that can be read.
+    /// Keeps where the newest accepted message stands that can be read.
     pub(super) fn note_newest(&mut self, place: Place) {
         self.newest = self.newest.max(Some(place));
     }
